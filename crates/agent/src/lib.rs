@@ -1,0 +1,1 @@
+//! lapwing-agent: joins, takes policy, rotates, backs up.

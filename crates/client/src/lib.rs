@@ -1,0 +1,1 @@
+//! The HTTPS client of device API, Graph and OAuth2.

@@ -1,0 +1,1 @@
+//! The formats of the cloud side. Pure: no I/O, no clock.

@@ -1,0 +1,1 @@
+//! lapwingd: directory, management server and Graph-compatible API.
