@@ -9,6 +9,8 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+pub mod event;
 pub mod id;
 pub mod password;
+pub mod rotation;
 pub mod time;

@@ -10,10 +10,10 @@ pub const TICKS_PER_HOUR: u64 = 3_600 * TICKS_PER_SECOND;
 pub const TICKS_PER_DAY: u64 = 24 * TICKS_PER_HOUR;
 /// 1970-01-01T00:00:00Z in ticks since 1601-01-01T00:00:00Z.
 const UNIX_EPOCH_TICKS: u64 = 11_644_473_600 * TICKS_PER_SECOND;
-/// The last tick of the year 9999, the end of RFC 3339 text.
-const MAX_TICKS: u64 = 2_650_467_743_999_999_999;
+/// 9999-12-30T22:00:00Z: the last whole hour of RFC 3339 text that has a date in every time zone.
+const MAX_TICKS: u64 = 2_650_466_808_000_000_000;
 
-/// A point in time: 100 ns ticks since 1601-01-01T00:00:00Z, at most the end of the year 9999.
+/// A point in time: 100 ns ticks since 1601-01-01T00:00:00Z, at most [`Timestamp::MAX`].
 ///
 /// Arithmetic saturates at both ends, so no input can make it panic.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -22,7 +22,7 @@ pub struct Timestamp(u64);
 impl Timestamp {
     /// The earliest time, 1601-01-01T00:00:00Z.
     pub const MIN: Self = Self(0);
-    /// The latest time, 9999-12-31T23:59:59.9999999Z.
+    /// The latest time, 9999-12-30T22:00:00Z.
     pub const MAX: Self = Self(MAX_TICKS);
 
     /// From FILETIME ticks; later times become [`Timestamp::MAX`].
@@ -111,7 +111,7 @@ mod tests {
             "1970-01-01T00:00:00Z"
         );
         assert_eq!(Timestamp::MIN.to_string(), "1601-01-01T00:00:00Z");
-        assert_eq!(Timestamp::MAX.to_string(), "9999-12-31T23:59:59.9999999Z");
+        assert_eq!(Timestamp::MAX.to_string(), "9999-12-30T22:00:00Z");
         // laps-behaviour.md 7.3: the published sample of `t`
         let t = Timestamp::from_ticks(0x01d8_161b_41c4_1cde);
         assert_eq!(Timestamp::parse_rfc3339(&t.to_string()), Some(t));

@@ -1,1 +1,9 @@
-//! The formats of the cloud side. Pure: no I/O, no clock.
+//! The formats of the cloud side, and nothing else: the device API, SyncML, Graph, OAuth2, and the
+//! documents that are rendered from the table of settings.
+//!
+//! No I/O, no clock, no randomness. Modules do not import each other; each stands on `laps`.
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+pub mod device;
+pub mod serde_text;

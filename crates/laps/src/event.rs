@@ -1,0 +1,115 @@
+//! The events of the agent: ids, levels and meanings of laps-behaviour.md 10 (channel
+//! `Microsoft-Windows-LAPS/Operational`), and ours beside them.
+//!
+//! Ids below 20000 are the published ones; 20001 and up are Lapwing's own, for what Windows has no event.
+
+/// How serious an event is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Level {
+    /// For the record.
+    Information,
+    /// Something is not as it should be, and management goes on.
+    Warning,
+    /// Something was not done.
+    Error,
+}
+
+impl Level {
+    /// Lower-case word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Information => "information",
+            Self::Warning => "warning",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// One row of the table of events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EventInfo {
+    /// Its id.
+    pub id: u32,
+    /// How serious it is.
+    pub level: Level,
+    /// What it says when nothing is known beyond the id.
+    pub meaning: &'static str,
+}
+
+macro_rules! events {
+    ($($(#[$doc:meta])* $name:ident = $id:literal, $level:ident, $meaning:literal;)*) => {
+        $(#[doc = $meaning] pub const $name: u32 = $id;)*
+
+        /// Every event, by id.
+        pub const TABLE: &[EventInfo] = &[
+            $(EventInfo { id: $id, level: Level::$level, meaning: $meaning },)*
+        ];
+    };
+}
+
+events! {
+    AGENT_STARTED = 10000, Information, "The agent has started.";
+    AGENT_FAILED = 10001, Error, "The agent could not start.";
+    AGENT_STOPPED = 10002, Information, "The agent has stopped.";
+    POLICY_BEGIN = 10003, Information, "Policy processing begins.";
+    POLICY_SUCCEEDED = 10004, Information, "Policy processing succeeded.";
+    POLICY_FAILED = 10005, Error, "Policy processing failed.";
+    NO_ACCOUNT_MANAGED = 10007, Information, "The policy does not make this machine manage any account.";
+    BACKUP_TO_AD = 10009, Information, "The backup directory is Active Directory.";
+    BACKUP_TO_CLOUD = 10010, Information, "The backup directory is the cloud directory.";
+    ACCOUNT_NOT_FOUND = 10013, Error, "The managed account was not found.";
+    ADMINISTRATOR_UPDATE = 10014, Information, "An administrator asked for a new password.";
+    UPDATE_NEEDED = 10015, Information, "The password needs an update.";
+    UPDATE_NOT_NEEDED = 10016, Information, "The password needs no update now.";
+    SET_FAILED = 10019, Error, "The local password could not be set.";
+    SET_SUCCEEDED = 10020, Information, "The local password was set.";
+    POLICY_AD = 10021, Information, "The policy in force, for Active Directory.";
+    POLICY_CLOUD = 10022, Information, "The policy in force, for the cloud directory.";
+    POLICY_LEGACY = 10023, Information, "The policy in force, from legacy LAPS.";
+    POLICY_DISABLED = 10024, Information, "The policy in force disables backup.";
+    DISCOVERY_FAILED = 10025, Error, "The directory could not be reached.";
+    AUTHENTICATION_FAILED = 10026, Error, "The device could not authenticate itself.";
+    NO_ACCEPTABLE_PASSWORD = 10027, Error, "No password could be made that the machine's own rules accept.";
+    BACKUP_FAILED = 10028, Error, "The directory did not take the new password; the current one was not changed.";
+    BACKUP_SUCCEEDED = 10029, Information, "The directory has the new password.";
+    BACKUP_SENDING = 10030, Information, "The new password is sent to the directory.";
+    CYCLE_BACKGROUND = 10052, Information, "Background cycle.";
+    POLICY_CHANGED = 10054, Information, "The policy has changed.";
+    AGE_RAISED = 10058, Warning, "PasswordAgeDays is below 7 with the cloud directory; 7 is used.";
+    DIRECTORY_REFUSED = 10059, Error, "The directory returned a failure.";
+    ACCOUNT_DISABLED = 10067, Warning, "The managed account is disabled.";
+    PREFLIGHT_REFUSED = 20001, Error, "The account database cannot be changed safely; nothing was stored.";
+    SET_NOT_PROVEN = 20002, Error, "The new password is set, not proven; it is tried again.";
+    PROVEN = 20003, Information, "The new password is set and proven.";
+    RECOVERED = 20004, Warning, "An interrupted rotation was recovered.";
+    JOURNAL_DAMAGED = 20005, Error, "The journal could not be read; it was kept aside.";
+    CLOCK_SKEW = 20006, Warning, "The clock differs from the server's by over five minutes; server time decides the expiry.";
+    JOIN_STATE_MISMATCH = 20007, Error, "BackupDirectory does not fit the join state; no password is managed.";
+    CONFIGURATION_REFUSED = 20008, Error, "A part of the delivered policy was refused.";
+    CERTIFICATE_RENEWED = 20009, Information, "The device certificate was renewed.";
+    INCARNATION_CHANGED = 20010, Warning, "The server was restored from a backup; the password is changed.";
+    DRIFT = 20011, Warning, "The account does not hold the password that was set last; it is changed.";
+    STATE_FAILED = 20012, Error, "The agent's own state could not be written.";
+}
+
+/// The row of an id; `None` for an id that is not in the table.
+pub fn info(id: u32) -> Option<&'static EventInfo> {
+    TABLE
+        .binary_search_by_key(&id, |event| event.id)
+        .ok()
+        .and_then(|index| TABLE.get(index))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_sorted_and_every_id_is_found() {
+        assert!(TABLE.is_sorted_by(|a, b| a.id < b.id));
+        for event in TABLE {
+            assert_eq!(info(event.id), Some(event));
+        }
+        assert_eq!(info(1), None);
+    }
+}
