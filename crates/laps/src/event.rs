@@ -94,10 +94,7 @@ events! {
 
 /// The row of an id; `None` for an id that is not in the table.
 pub fn info(id: u32) -> Option<&'static EventInfo> {
-    TABLE
-        .binary_search_by_key(&id, |event| event.id)
-        .ok()
-        .and_then(|index| TABLE.get(index))
+    TABLE.binary_search_by_key(&id, |event| event.id).ok().and_then(|index| TABLE.get(index))
 }
 
 #[cfg(test)]

@@ -9,6 +9,9 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+pub mod account;
+pub mod cycle;
+pub mod decide;
 pub mod event;
 pub mod id;
 pub mod password;

@@ -76,10 +76,7 @@ impl Timestamp {
     pub fn parse_rfc3339(text: &str) -> Option<Self> {
         let time: jiff::Timestamp = text.parse().ok()?;
         let ticks = time.as_nanosecond().div_euclid(100) + UNIX_EPOCH_TICKS as i128;
-        u64::try_from(ticks)
-            .ok()
-            .filter(|ticks| *ticks <= MAX_TICKS)
-            .map(Self)
+        u64::try_from(ticks).ok().filter(|ticks| *ticks <= MAX_TICKS).map(Self)
     }
 }
 
@@ -106,10 +103,7 @@ mod tests {
 
     #[test]
     fn known_points() {
-        assert_eq!(
-            Timestamp::from_unix_ms(0).to_string(),
-            "1970-01-01T00:00:00Z"
-        );
+        assert_eq!(Timestamp::from_unix_ms(0).to_string(), "1970-01-01T00:00:00Z");
         assert_eq!(Timestamp::MIN.to_string(), "1601-01-01T00:00:00Z");
         assert_eq!(Timestamp::MAX.to_string(), "9999-12-30T22:00:00Z");
         // laps-behaviour.md 7.3: the published sample of `t`

@@ -31,10 +31,7 @@ pub mod text_option {
     use core::{fmt::Display, str::FromStr};
 
     /// As its `Display` text, or `null`.
-    pub fn serialize<T: Display, S: Serializer>(
-        value: &Option<T>,
-        to: S,
-    ) -> Result<S::Ok, S::Error> {
+    pub fn serialize<T: Display, S: Serializer>(value: &Option<T>, to: S) -> Result<S::Ok, S::Error> {
         match value {
             Some(value) => to.collect_str(value),
             None => to.serialize_none(),
@@ -48,8 +45,7 @@ pub mod text_option {
         D: Deserializer<'de>,
     {
         let text = Option::<std::borrow::Cow<'de, str>>::deserialize(from)?;
-        text.map(|text| text.parse().map_err(D::Error::custom))
-            .transpose()
+        text.map(|text| text.parse().map_err(D::Error::custom)).transpose()
     }
 }
 
@@ -84,10 +80,7 @@ pub mod time_option {
     /// From RFC 3339 text, or `null`.
     pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Timestamp>, D::Error> {
         let text = Option::<std::borrow::Cow<'de, str>>::deserialize(from)?;
-        text.map(|text| {
-            Timestamp::parse_rfc3339(&text)
-                .ok_or_else(|| D::Error::custom("expected an RFC 3339 time"))
-        })
-        .transpose()
+        text.map(|text| Timestamp::parse_rfc3339(&text).ok_or_else(|| D::Error::custom("expected an RFC 3339 time")))
+            .transpose()
     }
 }

@@ -1,8 +1,6 @@
 //! The state machine of the eight steps.
 
-use super::{
-    AccountRef, Comparison, Effect, Failure, Fingerprint, Intent, Next, Outcome, ProofKind,
-};
+use super::{AccountRef, Comparison, Effect, Failure, Fingerprint, Intent, Next, Outcome, ProofKind};
 use crate::{
     id::{DeviceId, TenantId, VersionId},
     time::Timestamp,
@@ -129,19 +127,8 @@ pub struct Rotation {
 
 impl Rotation {
     /// A new rotation. `version` is a fresh random one; `expires_at` is when the new password is due.
-    pub fn start(
-        tenant: TenantId,
-        device: DeviceId,
-        version: VersionId,
-        expires_at: Timestamp,
-    ) -> (Self, Effect) {
-        let rotation = Self {
-            tenant,
-            device,
-            version,
-            expires_at,
-            state: State::Preflight,
-        };
+    pub fn start(tenant: TenantId, device: DeviceId, version: VersionId, expires_at: Timestamp) -> (Self, Effect) {
+        let rotation = Self { tenant, device, version, expires_at, state: State::Preflight };
         (rotation, Effect::Preflight)
     }
 
@@ -153,10 +140,7 @@ impl Rotation {
             device: intent.device,
             version: intent.version,
             expires_at: intent.expires_at,
-            state: State::Recovering {
-                intent: intent.clone(),
-                secret: secret_held,
-            },
+            state: State::Recovering { intent: intent.clone(), secret: secret_held },
         };
         (rotation, Effect::Compare(intent))
     }
@@ -171,11 +155,7 @@ impl Rotation {
     pub fn is_past_store(&self) -> bool {
         !matches!(
             self.state,
-            State::Preflight
-                | State::Generating
-                | State::Journalling(_)
-                | State::Storing { .. }
-                | State::Finished
+            State::Preflight | State::Generating | State::Journalling(_) | State::Storing { .. } | State::Finished
         )
     }
 
@@ -186,150 +166,81 @@ impl Rotation {
     pub fn on(&mut self, outcome: Outcome) -> Next {
         let state = core::mem::replace(&mut self.state, State::Finished);
         match (state, outcome) {
-            (State::Preflight, Outcome::Done) => self.go(
-                State::Generating,
-                Effect::Generate {
-                    version: self.version,
-                },
-            ),
+            (State::Preflight, Outcome::Done) => self.go(State::Generating, Effect::Generate { version: self.version }),
             (State::Preflight, Outcome::Refused(failure) | Outcome::Unknown(failure)) => {
-                self.end(Finish::Untouched {
-                    step: Step::Preflight,
-                    failure,
-                })
+                self.end(Finish::Untouched { step: Step::Preflight, failure })
             }
 
-            (
-                State::Generating,
-                Outcome::Generated {
-                    account,
-                    fingerprint,
-                },
-            ) => {
+            (State::Generating, Outcome::Generated { account, fingerprint }) => {
                 let intent = self.intent(account, fingerprint);
                 self.go(State::Journalling(intent.clone()), Effect::Journal(intent))
             }
             (State::Generating, Outcome::Refused(failure) | Outcome::Unknown(failure)) => {
-                self.end(Finish::Untouched {
-                    step: Step::Generate,
-                    failure,
-                })
+                self.end(Finish::Untouched { step: Step::Generate, failure })
             }
 
-            (State::Journalling(intent), Outcome::Done) => self.go(
-                State::Storing {
-                    intent: intent.clone(),
-                    attempt: 1,
-                },
-                Effect::Store(intent),
-            ),
+            (State::Journalling(intent), Outcome::Done) => {
+                self.go(State::Storing { intent: intent.clone(), attempt: 1 }, Effect::Store(intent))
+            }
             // What a failed journal write left behind is an intent of a version that nobody stored: clear it.
-            (State::Journalling(_), Outcome::Refused(failure) | Outcome::Unknown(failure)) => self
-                .resolve(Finish::Untouched {
-                    step: Step::Journal,
-                    failure,
-                }),
+            (State::Journalling(_), Outcome::Refused(failure) | Outcome::Unknown(failure)) => {
+                self.resolve(Finish::Untouched { step: Step::Journal, failure })
+            }
 
             (State::Storing { intent, .. }, Outcome::Done) => {
                 self.go(State::Setting(intent.clone()), Effect::Set(intent))
             }
-            (State::Storing { .. }, Outcome::Refused(failure)) => self.resolve(Finish::Untouched {
-                step: Step::Store,
-                failure,
-            }),
-            (State::Storing { intent, attempt }, Outcome::Unknown(_))
-                if attempt < STORE_ATTEMPTS_MAX =>
-            {
-                self.go(
-                    State::Storing {
-                        intent: intent.clone(),
-                        attempt: attempt + 1,
-                    },
-                    Effect::Store(intent),
-                )
+            (State::Storing { .. }, Outcome::Refused(failure)) => {
+                self.resolve(Finish::Untouched { step: Step::Store, failure })
             }
-            (State::Storing { .. }, Outcome::Unknown(failure)) => {
-                self.unresolved(Step::Store, failure)
+            (State::Storing { intent, attempt }, Outcome::Unknown(_)) if attempt < STORE_ATTEMPTS_MAX => {
+                self.go(State::Storing { intent: intent.clone(), attempt: attempt + 1 }, Effect::Store(intent))
+            }
+            (State::Storing { .. }, Outcome::Unknown(failure)) => self.unresolved(Step::Store, failure),
+
+            (State::Setting(intent), Outcome::Done) => self.go(State::Proving(intent.clone()), Effect::Prove(intent)),
+            (State::Setting(intent), Outcome::Refused(failure) | Outcome::Unknown(failure)) => {
+                self.go(State::ComparingAfterSet { intent: intent.clone(), failure }, Effect::Compare(intent))
             }
 
-            (State::Setting(intent), Outcome::Done) => {
-                self.go(State::Proving(intent.clone()), Effect::Prove(intent))
-            }
-            (State::Setting(intent), Outcome::Refused(failure) | Outcome::Unknown(failure)) => self
-                .go(
-                    State::ComparingAfterSet {
-                        intent: intent.clone(),
-                        failure,
-                    },
-                    Effect::Compare(intent),
-                ),
-
-            (State::ComparingAfterSet { intent, failure }, Outcome::Compared(comparison)) => {
-                match comparison {
-                    Comparison::Same => {
-                        self.go(State::Proving(intent.clone()), Effect::Prove(intent))
-                    }
-                    Comparison::Different => self.abandon(
-                        intent,
-                        "set_failed",
-                        Finish::Untouched {
-                            step: Step::Set,
-                            failure,
-                        },
-                    ),
-                    Comparison::CannotTell => self.unresolved(Step::Set, failure),
+            (State::ComparingAfterSet { intent, failure }, Outcome::Compared(comparison)) => match comparison {
+                Comparison::Same => self.go(State::Proving(intent.clone()), Effect::Prove(intent)),
+                Comparison::Different => {
+                    self.abandon(intent, "set_failed", Finish::Untouched { step: Step::Set, failure })
                 }
+                Comparison::CannotTell => self.unresolved(Step::Set, failure),
+            },
+            (State::ComparingAfterSet { failure, .. }, Outcome::Refused(_) | Outcome::Unknown(_)) => {
+                self.unresolved(Step::Set, failure)
             }
-            (
-                State::ComparingAfterSet { failure, .. },
-                Outcome::Refused(_) | Outcome::Unknown(_),
-            ) => self.unresolved(Step::Set, failure),
 
-            (State::Recovering { intent, secret }, Outcome::Compared(comparison)) => {
-                match comparison {
-                    Comparison::Same if secret => {
-                        self.go(State::Proving(intent.clone()), Effect::Prove(intent))
-                    }
-                    Comparison::Same => self.acknowledge(intent, ProofKind::Verifier),
-                    Comparison::Different => {
-                        let version = intent.version;
-                        self.abandon(intent, "never_set", Finish::Abandoned { version })
-                    }
-                    Comparison::CannotTell => {
-                        let text =
-                            "the machine cannot tell which password is set; it rotates at once";
-                        let failure =
-                            Failure::new(crate::event::POLICY_FAILED, "cannot_tell", text);
-                        self.resolve(Finish::RotateAgain {
-                            version: intent.version,
-                            failure,
-                        })
-                    }
+            (State::Recovering { intent, secret }, Outcome::Compared(comparison)) => match comparison {
+                Comparison::Same if secret => self.go(State::Proving(intent.clone()), Effect::Prove(intent)),
+                Comparison::Same => self.acknowledge(intent, ProofKind::Verifier),
+                Comparison::Different => {
+                    let version = intent.version;
+                    self.abandon(intent, "never_set", Finish::Abandoned { version })
                 }
-            }
+                Comparison::CannotTell => {
+                    let text = "the machine cannot tell which password is set; it rotates at once";
+                    let failure = Failure::new(crate::event::POLICY_FAILED, "cannot_tell", text);
+                    self.resolve(Finish::RotateAgain { version: intent.version, failure })
+                }
+            },
             (State::Recovering { .. }, Outcome::Refused(failure) | Outcome::Unknown(failure)) => {
                 self.unresolved(Step::Compare, failure)
             }
 
             (State::Proving(intent), Outcome::Proven(kind)) => self.acknowledge(intent, kind),
-            (State::Proving(intent), Outcome::Refused(failure) | Outcome::Unknown(failure)) => self
-                .end(Finish::NotProven {
-                    version: intent.version,
-                    failure,
-                }),
+            (State::Proving(intent), Outcome::Refused(failure) | Outcome::Unknown(failure)) => {
+                self.end(Finish::NotProven { version: intent.version, failure })
+            }
 
-            (State::Acknowledging { intent, kind }, Outcome::Done) => {
-                self.resolve(Finish::Proven { intent, kind })
-            }
+            (State::Acknowledging { intent, kind }, Outcome::Done) => self.resolve(Finish::Proven { intent, kind }),
             (State::Acknowledging { intent, .. }, Outcome::Refused(failure)) => {
-                self.resolve(Finish::RotateAgain {
-                    version: intent.version,
-                    failure,
-                })
+                self.resolve(Finish::RotateAgain { version: intent.version, failure })
             }
-            (State::Acknowledging { .. }, Outcome::Unknown(failure)) => {
-                self.unresolved(Step::Acknowledge, failure)
-            }
+            (State::Acknowledging { .. }, Outcome::Unknown(failure)) => self.unresolved(Step::Acknowledge, failure),
 
             (State::Abandoning { finish, .. }, Outcome::Done) => self.resolve(*finish),
             (State::Abandoning { .. }, Outcome::Refused(failure) | Outcome::Unknown(failure)) => {
@@ -338,18 +249,11 @@ impl Rotation {
 
             // A journal that could not be cleared is found again by the next cycle, which then finds the
             // version proven or abandoned already: both verbs may be repeated.
-            (
-                State::Resolving(finish),
-                Outcome::Done | Outcome::Refused(_) | Outcome::Unknown(_),
-            ) => self.end(*finish),
+            (State::Resolving(finish), Outcome::Done | Outcome::Refused(_) | Outcome::Unknown(_)) => self.end(*finish),
 
             (_, _) => self.unresolved(
                 Step::Resolve,
-                Failure::new(
-                    crate::event::POLICY_FAILED,
-                    "internal_error",
-                    "an outcome out of turn; report this",
-                ),
+                Failure::new(crate::event::POLICY_FAILED, "internal_error", "an outcome out of turn; report this"),
             ),
         }
     }
@@ -372,38 +276,20 @@ impl Rotation {
 
     fn acknowledge(&mut self, intent: Intent, kind: ProofKind) -> Next {
         let version = intent.version;
-        self.go(
-            State::Acknowledging { intent, kind },
-            Effect::Acknowledge { version, kind },
-        )
+        self.go(State::Acknowledging { intent, kind }, Effect::Acknowledge { version, kind })
     }
 
     fn abandon(&mut self, intent: Intent, reason: &'static str, finish: Finish) -> Next {
         let version = intent.version;
-        self.go(
-            State::Abandoning {
-                intent,
-                finish: Box::new(finish),
-            },
-            Effect::Abandon { version, reason },
-        )
+        self.go(State::Abandoning { intent, finish: Box::new(finish) }, Effect::Abandon { version, reason })
     }
 
     fn resolve(&mut self, finish: Finish) -> Next {
-        self.go(
-            State::Resolving(Box::new(finish)),
-            Effect::Resolve {
-                version: self.version,
-            },
-        )
+        self.go(State::Resolving(Box::new(finish)), Effect::Resolve { version: self.version })
     }
 
     fn unresolved(&mut self, step: Step, failure: Failure) -> Next {
-        self.end(Finish::Unresolved {
-            version: self.version,
-            step,
-            failure,
-        })
+        self.end(Finish::Unresolved { version: self.version, step, failure })
     }
 
     fn end(&mut self, finish: Finish) -> Next {

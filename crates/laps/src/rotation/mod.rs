@@ -9,9 +9,7 @@ mod machine;
 mod version;
 
 pub use machine::{Finish, Rotation, Step};
-pub use version::{
-    AccountRef, Comparison, Failure, Fingerprint, Intent, NotAFingerprint, ProofKind,
-};
+pub use version::{AccountRef, Comparison, Failure, Fingerprint, Intent, NotAFingerprint, ProofKind};
 
 use crate::id::VersionId;
 

@@ -54,9 +54,7 @@ impl FromStr for Fingerprint {
         if text.len() != 32 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Err(NotAFingerprint);
         }
-        u128::from_str_radix(text, 16)
-            .map(|value| Self(value.to_be_bytes()))
-            .map_err(|_| NotAFingerprint)
+        u128::from_str_radix(text, 16).map(|value| Self(value.to_be_bytes())).map_err(|_| NotAFingerprint)
     }
 }
 
@@ -113,11 +111,7 @@ pub struct Failure {
 impl Failure {
     /// A failure with these parts.
     pub fn new(event: u32, code: impl Into<String>, text: impl Into<String>) -> Self {
-        Self {
-            event,
-            code: code.into(),
-            text: text.into(),
-        }
+        Self { event, code: code.into(), text: text.into() }
     }
 }
 
@@ -133,16 +127,10 @@ mod tests {
 
     #[test]
     fn fingerprint_text() {
-        let fingerprint =
-            Fingerprint::from_bytes([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 255]);
+        let fingerprint = Fingerprint::from_bytes([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 255]);
         assert_eq!(fingerprint.to_string(), "000102030405060708090a0b0c0d0eff");
         assert_eq!(fingerprint.to_string().parse(), Ok(fingerprint));
-        for bad in [
-            "",
-            "00",
-            "+00102030405060708090a0b0c0d0eff",
-            "000102030405060708090a0b0c0d0efg",
-        ] {
+        for bad in ["", "00", "+00102030405060708090a0b0c0d0eff", "000102030405060708090a0b0c0d0efg"] {
             assert_eq!(bad.parse::<Fingerprint>(), Err(NotAFingerprint));
         }
     }

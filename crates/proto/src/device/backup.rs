@@ -122,9 +122,7 @@ impl Store {
             expires_at: self.expires_at,
             device_time: self.device_time,
             reasons: &self.reasons,
-            secret: SecretOut::Plain {
-                password: password.reveal(),
-            },
+            secret: SecretOut::Plain { password: password.reveal() },
         };
         // The buffer is made large enough at once: growing it would leave copies behind.
         let mut body = Zeroizing::new(Vec::with_capacity(super::BODY_BYTES_MAX));
@@ -142,11 +140,8 @@ impl Store {
         if body.len() > super::BODY_BYTES_MAX {
             return Err(StoreDecodeError::TooLarge { bytes: body.len() });
         }
-        let store: StoreIn =
-            serde_json::from_slice(body).map_err(|error| StoreDecodeError::Malformed {
-                line: error.line(),
-                column: error.column(),
-            })?;
+        let store: StoreIn = serde_json::from_slice(body)
+            .map_err(|error| StoreDecodeError::Malformed { line: error.line(), column: error.column() })?;
         let SecretIn::Plain { mut password } = store.secret;
         let bytes = password.0.len();
         if !(1..=256).contains(&bytes) {
@@ -156,10 +151,7 @@ impl Store {
         Ok((
             Self {
                 version: store.version,
-                account: AccountRef {
-                    id: store.account_id,
-                    name: store.account_name,
-                },
+                account: AccountRef { id: store.account_id, name: store.account_name },
                 fingerprint: store.fingerprint,
                 expires_at: store.expires_at,
                 device_time: store.device_time,
@@ -316,25 +308,13 @@ pub struct Report {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<AccountReport>,
     /// Fingerprint of what the account database holds now; absent when it cannot be told.
-    #[serde(
-        default,
-        with = "serde_text::text_option",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, with = "serde_text::text_option", skip_serializing_if = "Option::is_none")]
     pub installed_fingerprint: Option<Fingerprint>,
     /// The version of the last proof that the server acknowledged.
-    #[serde(
-        default,
-        with = "serde_text::text_option",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, with = "serde_text::text_option", skip_serializing_if = "Option::is_none")]
     pub last_acknowledged: Option<VersionId>,
     /// The incarnation that the device saw last.
-    #[serde(
-        default,
-        with = "serde_text::text_option",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, with = "serde_text::text_option", skip_serializing_if = "Option::is_none")]
     pub incarnation: Option<Incarnation>,
     /// What explains a missing password.
     #[serde(default)]
@@ -444,10 +424,7 @@ mod tests {
     fn store() -> Store {
         Store {
             version: VersionId::from_random_bytes([1; 16]),
-            account: AccountRef {
-                id: 0,
-                name: "root".into(),
-            },
+            account: AccountRef { id: 0, name: "root".into() },
             fingerprint: Fingerprint::from_bytes([2; 16]),
             expires_at: Timestamp::from_ticks(133_000_000_000_000_001),
             device_time: Timestamp::from_unix_ms(0),
@@ -464,8 +441,7 @@ mod tests {
 
     #[test]
     fn store_refuses_without_showing_the_body() {
-        let error = Store::decode(b"{\"secret\":{\"kind\":\"plain\",\"password\":\"hunter2\"}")
-            .unwrap_err();
+        let error = Store::decode(b"{\"secret\":{\"kind\":\"plain\",\"password\":\"hunter2\"}").unwrap_err();
         assert!(matches!(error, StoreDecodeError::Malformed { .. }));
         assert!(!format!("{error} {error:?}").contains("hunter2"));
         assert!(matches!(
@@ -473,9 +449,6 @@ mod tests {
             Err(StoreDecodeError::TooLarge { .. })
         ));
         let empty = store().encode(&Password::new(String::new()));
-        assert_eq!(
-            Store::decode(&empty),
-            Err(StoreDecodeError::PasswordLength { bytes: 0 })
-        );
+        assert_eq!(Store::decode(&empty), Err(StoreDecodeError::PasswordLength { bytes: 0 }));
     }
 }

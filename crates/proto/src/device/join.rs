@@ -46,9 +46,7 @@ pub struct JoinRequest {
 
 impl fmt::Debug for JoinRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("JoinRequest")
-            .field("name", &self.name)
-            .finish_non_exhaustive()
+        f.debug_struct("JoinRequest").field("name", &self.name).finish_non_exhaustive()
     }
 }
 

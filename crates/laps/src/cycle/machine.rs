@@ -1,0 +1,496 @@
+//! The state machine of a cycle.
+
+use super::{CheckedIn, Effect, Finish, Note, Outcome, Report, Start, Tick, Turn};
+use crate::{
+    account::AccountFacts,
+    decide::{self, Facts, Manage, Memory, Plan, Reason, Unmanaged, View, deciding_time, is_skewed, reasons},
+    event,
+    id::VersionId,
+    rotation::{self, Failure, Intent, Next, Rotation, Step},
+    time::Timestamp,
+};
+
+/// Rotations in one cycle: the due one, one that overtakes a lost one, one that was asked for meanwhile.
+const ROTATIONS_MAX: u8 = 3;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum State {
+    Recovering(Rotation),
+    CheckingIn,
+    Inspecting,
+    Reporting,
+    Rotating(Rotation),
+    Remembering,
+    /// The result of a reset goes to the management server.
+    Answering,
+    /// The directory is told how it ended.
+    Closing,
+    Finished,
+}
+
+/// One processing cycle.
+#[derive(Debug, Clone)]
+pub struct Cycle {
+    start: Start,
+    state: State,
+    plan: Plan,
+    account: Option<AccountFacts>,
+    view: Option<View>,
+    /// Reasons beside those that [`reasons`] finds.
+    asked: Vec<Reason>,
+    /// Reasons of the rotation that runs or ran.
+    reasons: Vec<Reason>,
+    /// A request came while a rotation ran (rotation.md 2, end).
+    again: Option<Reason>,
+    csp_reset: bool,
+    rotations: u8,
+    proven: Vec<VersionId>,
+    failure: Option<Failure>,
+    /// The failure that the directory was told of in this cycle, if it was told anything.
+    told: Option<Option<Failure>>,
+    unresolved: bool,
+    offline: bool,
+    notes: Vec<Note>,
+}
+
+impl Cycle {
+    /// A new cycle and the first thing to do.
+    pub fn start(start: Start) -> (Self, Turn) {
+        let mut cycle = Self {
+            state: State::CheckingIn,
+            plan: Plan::Unmanaged(Unmanaged::NoPolicy),
+            account: None,
+            view: None,
+            asked: Vec::new(),
+            reasons: Vec::new(),
+            again: None,
+            csp_reset: false,
+            rotations: 0,
+            proven: Vec::new(),
+            failure: None,
+            told: None,
+            unresolved: false,
+            offline: false,
+            notes: Vec::new(),
+            start,
+        };
+        cycle.note(event::POLICY_BEGIN, "policy processing begins");
+        if cycle.start.reset {
+            cycle.note(event::ADMINISTRATOR_UPDATE, "an administrator of this machine asked for a new password");
+            cycle.asked.push(Reason::AdministratorRequest);
+        }
+        let effect = match cycle.start.intent.take() {
+            // An intent of another device object can be neither proven nor abandoned; the first cycle after
+            // a join rotates anyway.
+            Some(intent) if intent.device == cycle.start.device && intent.tenant == cycle.start.tenant => {
+                cycle.note(
+                    event::RECOVERED,
+                    format!("version {} was interrupted; looking at the account", intent.version),
+                );
+                cycle.recover(intent)
+            }
+            _ => cycle.check_in(),
+        };
+        let turn = cycle.turn(effect);
+        (cycle, turn)
+    }
+
+    /// A request to change the password came while the cycle runs. Repeats coalesce.
+    pub fn ask(&mut self, reason: Reason) {
+        match self.state {
+            State::Recovering(_) | State::CheckingIn | State::Inspecting | State::Reporting => self.asked.push(reason),
+            _ => self.again = Some(reason),
+        }
+    }
+
+    /// A request that came too late for this cycle; the shell starts another one.
+    pub fn asked_too_late(&self) -> bool {
+        self.again.is_some() && self.state == State::Finished
+    }
+
+    /// Takes the outcome of the effect that was asked for last, and says what comes next.
+    pub fn on(&mut self, outcome: Outcome, tick: Tick) -> Turn {
+        let state = core::mem::replace(&mut self.state, State::Finished);
+        let effect = match (state, outcome) {
+            (State::Recovering(rotation), Outcome::Rotation(outcome)) => self.recovering(rotation, outcome, tick),
+            (State::CheckingIn, Outcome::CheckedIn(checked_in)) => self.checked_in(checked_in),
+            (State::Inspecting, Outcome::Inspected(found)) => {
+                match found {
+                    Ok(facts) => {
+                        if !facts.enabled {
+                            let text = format!(
+                                "account {:?} is disabled; its password is managed all the same",
+                                facts.account.name
+                            );
+                            self.note(event::ACCOUNT_DISABLED, text);
+                        }
+                        self.account = Some(facts);
+                    }
+                    Err(failure) => self.fail(failure),
+                }
+                self.report(State::Reporting)
+            }
+            (State::Reporting, Outcome::Reported(Ok(view))) => self.reported(view, tick),
+            (State::Reporting, Outcome::Reported(Err(failure))) => {
+                self.offline = true;
+                self.fail(failure);
+                self.finish()
+            }
+            (State::Rotating(rotation), Outcome::Rotation(outcome)) => self.rotating(rotation, outcome, tick),
+            (State::Remembering, Outcome::Done) => self.remembered(tick),
+            (State::Answering, Outcome::CheckedIn(_)) => self.close(),
+            (State::Closing, Outcome::Reported(_)) => self.finish(),
+            (_, _) => {
+                self.fail(Failure::new(event::POLICY_FAILED, "internal_error", "an outcome out of turn; report this"));
+                self.finish()
+            }
+        };
+        self.turn(effect)
+    }
+
+    fn turn(&mut self, effect: Effect) -> Turn {
+        Turn { notes: core::mem::take(&mut self.notes), effect }
+    }
+
+    fn note(&mut self, event: u32, text: impl Into<String>) {
+        self.notes.push(Note { event, text: text.into() });
+    }
+
+    /// The first failure of a cycle is the one that explains it.
+    fn fail(&mut self, failure: Failure) {
+        self.note(failure.event, format!("{}: {}", failure.code, failure.text));
+        self.failure.get_or_insert(failure);
+    }
+
+    fn check_in(&mut self) -> Effect {
+        self.state = State::CheckingIn;
+        Effect::CheckIn { reset_result: None }
+    }
+
+    fn recover(&mut self, intent: Intent) -> Effect {
+        let (rotation, effect) = Rotation::resume(intent, self.start.secret_held);
+        self.state = State::Recovering(rotation);
+        Effect::Rotation(effect)
+    }
+
+    fn recovering(&mut self, mut rotation: Rotation, outcome: rotation::Outcome, tick: Tick) -> Effect {
+        match rotation.on(outcome) {
+            Next::Do(effect) => {
+                self.state = State::Recovering(rotation);
+                Effect::Rotation(effect)
+            }
+            Next::Finished(rotation::Finish::Proven { intent, .. }) => self.proven(intent, tick),
+            Next::Finished(rotation::Finish::Abandoned { version }) => {
+                self.note(event::RECOVERED, format!("version {version} was never set and is abandoned"));
+                self.after_recovery()
+            }
+            Next::Finished(rotation::Finish::RotateAgain { failure, .. }) => {
+                self.note(event::RECOVERED, format!("{}: {}", failure.code, failure.text));
+                self.asked.push(Reason::Overtaken);
+                self.after_recovery()
+            }
+            // It is resolved before anything else (rotation.md 2, step 3): nothing more can be done now but
+            // to tell the directory.
+            Next::Finished(
+                rotation::Finish::NotProven { failure, .. }
+                | rotation::Finish::Unresolved { failure, .. }
+                | rotation::Finish::Untouched { failure, .. },
+            ) => {
+                self.unresolved = true;
+                self.fail(failure);
+                self.close()
+            }
+        }
+    }
+
+    /// Recovery of the journal comes before the check-in, adoption of what the directory knows after it.
+    fn after_recovery(&mut self) -> Effect {
+        match (&self.plan, &self.view) {
+            (Plan::Manage(_), Some(_)) => self.report(State::Reporting),
+            _ => self.check_in(),
+        }
+    }
+
+    fn checked_in(&mut self, checked_in: CheckedIn) -> Effect {
+        self.plan = checked_in.plan;
+        if checked_in.reset {
+            self.note(event::ADMINISTRATOR_UPDATE, "the management server asked for a new password");
+            self.csp_reset = true;
+            self.asked.push(Reason::CspRequest);
+        }
+        if let Some(failure) = checked_in.failure {
+            self.fail(failure);
+        }
+        match &self.plan {
+            Plan::Manage(manage) => {
+                let selection = manage.selection.clone();
+                let text = format!("{selection}, a new password every {} days", manage.age_days);
+                self.note(event::POLICY_CLOUD, text);
+                self.state = State::Inspecting;
+                Effect::Inspect(selection)
+            }
+            Plan::Unmanaged(why) => {
+                let why = *why;
+                match why {
+                    Unmanaged::NoPolicy => self.note(event::NO_ACCOUNT_MANAGED, "no source has a policy"),
+                    Unmanaged::BackupDisabled => self.note(event::POLICY_DISABLED, "BackupDirectory is 0 or absent"),
+                    Unmanaged::JoinStateMismatch => self.fail(Failure::new(
+                        event::JOIN_STATE_MISMATCH,
+                        why.as_str(),
+                        "BackupDirectory names a directory that this device has not joined; \
+                         set BackupDirectory to 1, or join the device to that directory",
+                    )),
+                }
+                self.report(State::Reporting)
+            }
+        }
+    }
+
+    fn report(&mut self, then: State) -> Effect {
+        self.state = then;
+        let memory = self.start.memory.as_ref().filter(|memory| memory.device == self.start.device);
+        let last_error = match self.state {
+            State::Reporting => self.failure.clone().or_else(|| self.start.last_error.clone()),
+            _ => self.failure.clone(),
+        };
+        self.told = Some(last_error.clone());
+        Effect::Report(Report {
+            account: self.account.clone(),
+            unmanaged: match &self.plan {
+                Plan::Unmanaged(why) => Some(*why),
+                Plan::Manage(_) => None,
+            },
+            last_acknowledged: memory.map(|memory| memory.version),
+            incarnation: memory.map(|memory| memory.incarnation),
+            last_error: match self.state {
+                State::Reporting => self.failure.clone().or_else(|| self.start.last_error.clone()),
+                _ => self.failure.clone(),
+            },
+        })
+    }
+
+    fn reported(&mut self, view: View, tick: Tick) -> Effect {
+        let now = deciding_time(tick.now, view.server_time);
+        if is_skewed(tick.now, view.server_time) {
+            let text = format!(
+                "this clock says {}, the server's {}; expiry is computed from server time: set the clock",
+                tick.now, view.server_time
+            );
+            self.note(event::CLOCK_SKEW, text);
+        }
+        let first_report = self.view.is_none();
+        self.view = Some(view.clone());
+
+        let Plan::Manage(manage) = self.plan.clone() else {
+            if self.csp_reset {
+                // laps-behaviour.md 1.8, row 15
+                self.fail(Failure::new(
+                    event::POLICY_FAILED,
+                    "not_supported",
+                    "a new password was asked for, and no policy manages an account; assign a policy",
+                ));
+            }
+            return self.answer();
+        };
+        let Some(account) = self.account.clone() else {
+            return self.answer();
+        };
+
+        // A lost journal is rebuilt from the directory's answer (rotation.md 2, end).
+        let known = self.start.memory.as_ref().map(|memory| memory.version);
+        let lost = view.unresolved.iter().find(|intent| {
+            account.installed == Some(intent.fingerprint)
+                && Some(intent.version) != known
+                && intent.account.id == account.account.id
+        });
+        if let (true, Some(intent)) = (first_report, lost) {
+            self.note(event::RECOVERED, format!("version {} is set and was not proven", intent.version));
+            self.start.secret_held = false;
+            return self.recover(intent.clone());
+        }
+
+        let facts = Facts {
+            now,
+            device: self.start.device,
+            manage: &manage,
+            account: &account.account,
+            memory: self.start.memory.as_ref(),
+            view: &view,
+        };
+        let mut found = reasons(&facts);
+        found.append(&mut self.asked);
+        found.sort_unstable();
+        found.dedup();
+        if found.is_empty() {
+            let due = self.start.memory.as_ref().map(|memory| memory.expires_at);
+            let text = due.map_or_else(String::new, |due| format!("the password is due at {due}"));
+            self.note(event::UPDATE_NOT_NEEDED, text);
+            return self.answer();
+        }
+        if let Some(code) = &view.store_refused {
+            // The account is left alone: a new password could not be stored (rotation.md 2, step 4).
+            let code = code.clone();
+            self.note(event::UPDATE_NEEDED, words(&found));
+            self.fail(Failure::new(
+                event::BACKUP_FAILED,
+                code,
+                "the directory takes no password of this device now; the current password was not changed",
+            ));
+            return self.answer();
+        }
+        self.rotate(found, &manage, now, tick.fresh)
+    }
+
+    fn rotate(&mut self, reasons: Vec<Reason>, manage: &Manage, now: Timestamp, fresh: VersionId) -> Effect {
+        self.note(event::UPDATE_NEEDED, words(&reasons));
+        self.reasons = reasons;
+        self.rotations += 1;
+        let expires_at = now.plus_days(manage.age_days);
+        let (rotation, effect) = Rotation::start(self.start.tenant, self.start.device, fresh, expires_at);
+        self.state = State::Rotating(rotation);
+        Effect::Rotation(effect)
+    }
+
+    fn rotating(&mut self, mut rotation: Rotation, outcome: rotation::Outcome, tick: Tick) -> Effect {
+        match rotation.on(outcome) {
+            Next::Do(effect) => {
+                match &effect {
+                    rotation::Effect::Store(intent) => self.note(
+                        event::BACKUP_SENDING,
+                        format!(
+                            "version {} of account {:?} is sent to the directory",
+                            intent.version, intent.account.name
+                        ),
+                    ),
+                    rotation::Effect::Set(intent) => {
+                        self.note(event::BACKUP_SUCCEEDED, format!("the directory has version {}", intent.version));
+                    }
+                    rotation::Effect::Prove(intent) => self.note(
+                        event::SET_SUCCEEDED,
+                        format!(
+                            "the password of account {:?} (uid {}) was set",
+                            intent.account.name, intent.account.id
+                        ),
+                    ),
+                    _ => {}
+                }
+                self.state = State::Rotating(rotation);
+                Effect::Rotation(effect)
+            }
+            Next::Finished(finish) => match finish {
+                rotation::Finish::Proven { intent, .. } => self.proven(intent, tick),
+                rotation::Finish::RotateAgain { failure, .. } if self.rotations < ROTATIONS_MAX => {
+                    self.note(failure.event, format!("{}: {}", failure.code, failure.text));
+                    self.rotate_once_more(Reason::Overtaken, tick)
+                }
+                rotation::Finish::Untouched { step, failure } => {
+                    debug_assert!(step != Step::Acknowledge);
+                    self.fail(failure);
+                    self.answer()
+                }
+                rotation::Finish::RotateAgain { failure, .. } => {
+                    self.fail(failure);
+                    self.answer()
+                }
+                rotation::Finish::Abandoned { .. } => self.answer(),
+                rotation::Finish::NotProven { failure, .. } | rotation::Finish::Unresolved { failure, .. } => {
+                    self.unresolved = true;
+                    self.fail(failure);
+                    self.answer()
+                }
+            },
+        }
+    }
+
+    fn proven(&mut self, intent: Intent, tick: Tick) -> Effect {
+        let now = self.view.as_ref().map_or(tick.now, |view| deciding_time(tick.now, view.server_time));
+        self.note(event::PROVEN, format!("version {} is proven, due at {}", intent.version, intent.expires_at));
+        self.proven.push(intent.version);
+        let memory = Memory {
+            tenant: intent.tenant,
+            device: intent.device,
+            incarnation: match (&self.view, &self.start.memory) {
+                (Some(view), _) => view.incarnation,
+                (None, Some(memory)) => memory.incarnation,
+                (None, None) => self.start.joined_incarnation,
+            },
+            version: intent.version,
+            account: intent.account,
+            directory: match &self.plan {
+                Plan::Manage(manage) => manage.directory,
+                Plan::Unmanaged(_) => decide::Directory::Cloud,
+            },
+            rotated_at: now,
+            expires_at: intent.expires_at,
+            fingerprint: intent.fingerprint,
+        };
+        self.start.memory = Some(memory.clone());
+        self.state = State::Remembering;
+        Effect::Remember(memory)
+    }
+
+    fn remembered(&mut self, tick: Tick) -> Effect {
+        if self.rotations == 0 {
+            return self.after_recovery(); // it was a recovery: go on with the cycle
+        }
+        match self.again.take() {
+            Some(reason) if self.rotations < ROTATIONS_MAX => self.rotate_once_more(reason, tick),
+            Some(reason) => {
+                self.again = Some(reason);
+                self.answer()
+            }
+            None => self.answer(),
+        }
+    }
+
+    fn rotate_once_more(&mut self, reason: Reason, tick: Tick) -> Effect {
+        match (self.plan.clone(), &self.view) {
+            (Plan::Manage(manage), Some(view)) => {
+                let now = deciding_time(tick.now, view.server_time);
+                self.rotate(vec![reason], &manage, now, tick.fresh)
+            }
+            _ => self.answer(),
+        }
+    }
+
+    /// The management server hears how its reset ended.
+    fn answer(&mut self) -> Effect {
+        if !self.csp_reset {
+            return self.close();
+        }
+        self.state = State::Answering;
+        let result = self.failure.clone().map_or(Ok(()), Err);
+        Effect::CheckIn { reset_result: Some(result) }
+    }
+
+    /// The directory hears of a failure that it does not know yet, or that one is over.
+    fn close(&mut self) -> Effect {
+        let code = |failure: &Option<Failure>| failure.as_ref().map(|failure| (failure.event, failure.code.clone()));
+        let told = self.told.as_ref().is_some_and(|told| code(told) == code(&self.failure));
+        if told { self.finish() } else { self.report(State::Closing) }
+    }
+
+    fn finish(&mut self) -> Effect {
+        self.state = State::Finished;
+        match &self.failure {
+            None => self.note(event::POLICY_SUCCEEDED, "policy processing succeeded"),
+            Some(failure) => {
+                let text = format!("policy processing failed: {}", failure.code);
+                self.note(event::POLICY_FAILED, text);
+            }
+        }
+        Effect::Finish(Finish {
+            proven: core::mem::take(&mut self.proven),
+            last_error: self.failure.clone(),
+            offline: self.offline,
+            unresolved: self.unresolved,
+            expires_at: self.start.memory.as_ref().map(|memory| memory.expires_at),
+            reasons: core::mem::take(&mut self.reasons),
+        })
+    }
+}
+
+fn words(reasons: &[Reason]) -> String {
+    let words: Vec<&str> = reasons.iter().map(|reason| reason.as_str()).collect();
+    format!("reasons: {}", words.join(", "))
+}

@@ -1,0 +1,144 @@
+//! One processing cycle of the agent: recover, check in, look, report, decide, rotate.
+//!
+//! [`Cycle`] composes [`crate::decide`] and [`crate::rotation`] and is a state machine like the latter:
+//! the shell carries out one [`Effect`] and answers with an [`Outcome`]; each [`Turn`] also names the
+//! events to write. It has no clock and no randomness: the shell passes a [`Tick`].
+
+mod machine;
+
+pub use machine::Cycle;
+
+use crate::{
+    account::{AccountFacts, Selection},
+    decide::{Memory, Plan, Reason, Unmanaged, View},
+    id::{DeviceId, Incarnation, TenantId, VersionId},
+    rotation::{self, Failure, Intent},
+    time::Timestamp,
+};
+
+/// What the shell passes with every outcome.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tick {
+    /// The device's clock.
+    pub now: Timestamp,
+    /// A fresh random version, used if a rotation begins now.
+    pub fresh: VersionId,
+}
+
+/// What a cycle starts from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Start {
+    /// The tenant that the device has joined.
+    pub tenant: TenantId,
+    /// The device object.
+    pub device: DeviceId,
+    /// The intent in the journal.
+    pub intent: Option<Intent>,
+    /// This process still holds the password of that intent.
+    pub secret_held: bool,
+    /// What the agent remembers of its last rotation.
+    pub memory: Option<Memory>,
+    /// The incarnation of the server's data that the device joined.
+    pub joined_incarnation: Incarnation,
+    /// The failure that the directory was told of last.
+    pub last_error: Option<Failure>,
+    /// An administrator of the machine asked for a new password.
+    pub reset: bool,
+}
+
+/// What the shell is to do next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// A session with the management server: policy comes in, the result of a reset goes out.
+    /// Answer: [`Outcome::CheckedIn`].
+    CheckIn {
+        /// A reset that the server asked for has ended so.
+        reset_result: Option<Result<(), Failure>>,
+    },
+    /// Find the account in the account database. Answer: [`Outcome::Inspected`].
+    Inspect(Selection),
+    /// `report` to the directory. Answer: [`Outcome::Reported`].
+    Report(Report),
+    /// A step of a rotation. Answer: [`Outcome::Rotation`].
+    Rotation(rotation::Effect),
+    /// Keep this, durably, in place of what was remembered. Answer: [`Outcome::Done`].
+    Remember(Memory),
+    /// The cycle is over.
+    Finish(Finish),
+}
+
+/// What the agent tells the directory about the machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// The account that was found.
+    pub account: Option<AccountFacts>,
+    /// Why no password is managed.
+    pub unmanaged: Option<Unmanaged>,
+    /// The version of the last proof that was acknowledged, by this device object.
+    pub last_acknowledged: Option<VersionId>,
+    /// The incarnation that was seen with it.
+    pub incarnation: Option<Incarnation>,
+    /// What went wrong.
+    pub last_error: Option<Failure>,
+}
+
+/// What became of an [`Effect`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// [`Effect::Remember`] is done. A memory that could not be written costs one more rotation.
+    Done,
+    /// [`Effect::CheckIn`].
+    CheckedIn(CheckedIn),
+    /// [`Effect::Inspect`].
+    Inspected(Result<AccountFacts, Failure>),
+    /// [`Effect::Report`].
+    Reported(Result<View, Failure>),
+    /// [`Effect::Rotation`].
+    Rotation(rotation::Outcome),
+}
+
+/// How a check-in went. Without an answer the policy that is in force stays in force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckedIn {
+    /// What the policy in force asks for.
+    pub plan: Plan,
+    /// The server sent `ResetPassword`.
+    pub reset: bool,
+    /// The session did not come to its end.
+    pub failure: Option<Failure>,
+}
+
+/// How a cycle ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finish {
+    /// Versions that were proven in this cycle.
+    pub proven: Vec<VersionId>,
+    /// What the directory should be told, or was: kept as `last_error` for the next cycle.
+    pub last_error: Option<Failure>,
+    /// Nothing was reached: try again with backoff, whatever the timer says.
+    pub offline: bool,
+    /// An intent is left: try again soon.
+    pub unresolved: bool,
+    /// When the password is due, if one is managed.
+    pub expires_at: Option<Timestamp>,
+    /// Why the password was changed, if it was.
+    pub reasons: Vec<Reason>,
+}
+
+/// An event to write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Note {
+    /// Its id ([`crate::event`]).
+    pub event: u32,
+    /// What happened; never a secret.
+    pub text: String,
+}
+
+/// Events to write, then an effect to carry out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Turn {
+    /// Events, in order.
+    pub notes: Vec<Note>,
+    /// The effect.
+    pub effect: Effect,
+}
