@@ -9,6 +9,8 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+pub mod csp;
 pub mod id;
 pub mod password;
+pub mod policy;
 pub mod time;
