@@ -10,10 +10,12 @@
 #![warn(missing_docs)]
 
 pub mod account;
+pub mod csp;
 pub mod cycle;
 pub mod decide;
 pub mod event;
 pub mod id;
 pub mod password;
+pub mod policy;
 pub mod rotation;
 pub mod time;

@@ -1,0 +1,22 @@
+//! Policy: the one table of settings, the sources that set them, and what is in force.
+//!
+//! Every setting is described once, in [`TABLE`]. Parsing, defaults, dependencies, the CSP tree, the DDF
+//! document, the group policy template and the reference pages all come from there.
+
+mod set;
+mod setting;
+mod source;
+mod table;
+mod value;
+
+pub use set::{Given, PolicySet};
+pub use setting::Setting;
+pub use source::{BackupDirectory, JoinState, Source};
+pub use table::{
+    Allowed, BASE, Condition, DefaultValue, Dependency, EDITIONS, EnumValue, Format, Release,
+    SettingInfo, TABLE, V1_1,
+};
+pub use value::{Value, ValueError};
+
+/// The least PasswordAgeDays with BackupDirectory 1 (laps-behaviour.md 2.4).
+pub const AGE_DAYS_MIN_ENTRA: u32 = 7;
