@@ -1,3 +1,44 @@
-//! Entry point.
+//! The tasks of the project that are more than one line of shell: `cargo xtask TASK`.
+//!
+//! In contact with: `cargo metadata`, the source tree, the renderers of `proto`, `dpkg-deb`.
+#![allow(clippy::print_stdout, reason = "the output of a task is its report")]
 
-fn main() {}
+mod deps;
+mod dist;
+mod source;
+
+use anyhow::{Result, bail};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+usage: cargo xtask TASK
+  check-deps           who may use whom, and what may not stand where
+  dist [--no-build]    the three Debian packages, in dist/";
+
+fn main() -> ExitCode {
+    match task() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn task() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["check-deps"] => deps::check(&root()),
+        ["dist"] => dist::packages(&root(), true),
+        ["dist", "--no-build"] => dist::packages(&root(), false),
+        _ => bail!("{USAGE}"),
+    }
+}
+
+/// The root of the workspace: the parent of this crate.
+fn root() -> PathBuf {
+    let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    here.parent().map_or(here.clone(), PathBuf::from)
+}

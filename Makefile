@@ -1,0 +1,19 @@
+# The four commands of the project; each is one script or one line, and CI calls the same.
+CARGO ?= cargo
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+
+.PHONY: demo test bench lint
+
+# The whole job on this machine: real server, real agent, a scratch account tree. ARGS="--keep" and the like go through.
+demo:
+	$(CARGO) build --release --locked -p lapwing-server -p lapwing-agent -p lapwing-cli
+	$(TARGET)/release/lapwing demo $(ARGS)
+
+test:
+	bash ci/test.sh
+
+lint:
+	bash ci/test.sh lint
+
+bench:
+	bash bench/run.sh

@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# The one test command (`make test`); CI calls the same. It installs from Debian what is missing when it is root,
+# runs everything, and ends with counts and with what could not run here and why.
+# `ci/test.sh lint` runs the quick part only.
+set -u
+. "$(dirname "$0")/lib.sh"
+
+need cc build-essential || { echo "a C compiler is needed (Debian: build-essential)"; exit 2; }
+need cargo cargo || { echo "cargo is needed, Rust 1.95 or later: https://rustup.rs"; exit 2; }
+need git git || true
+
+fetch() { cargo fetch --locked || { sleep 5; cargo fetch --locked; }; }
+step "dependencies" fetch || finish
+
+step "format" cargo fmt --all --check
+step "clippy" cargo clippy --workspace --all-targets --locked -- -D warnings
+step "dependency rules" cargo xtask check-deps
+[ "${1:-}" = lint ] && finish
+
+if command -v cargo-deny >/dev/null; then
+    step "bans, licences, sources" cargo deny --offline --locked check bans licenses sources
+else
+    skip "bans, licences, sources" "cargo-deny is not installed (cargo install cargo-deny)"
+fi
+skip "advisories" "their database is a download; run: cargo deny check advisories"
+
+# Tests that need root are marked #[ignore = "needs root"].
+ignored=(); is_root && ignored=(--run-ignored all)
+if command -v cargo-nextest >/dev/null; then
+    step "unit and integration tests" cargo nextest run --workspace --locked --no-fail-fast --status-level fail "${ignored[@]}"
+    count "tests: $(grep -h 'Summary' "$LOGS/unit-and-integration-tests.log" | tail -n 1 | sed 's/^ *Summary *//')"
+else
+    is_root && ignored=(-- --include-ignored)
+    step "unit and integration tests" cargo test --workspace --locked --no-fail-fast --lib --bins --tests "${ignored[@]}"
+    count "tests: $(awk '/^test result:/ {p += $4; f += $6; i += $8} END {print p + 0, "passed,", f + 0, "failed,", i + 0, "ignored"}' "$LOGS/unit-and-integration-tests.log")"
+fi
+if ! is_root; then
+    grep -rn '#\[ignore = "needs root"\]' -A 3 --include='*.rs' crates testkit | sed -n 's/.*fn \([a-z0-9_]*\).*/\1/p' |
+        while read -r name; do echo "$name"; done >"$LOGS/needs-root"
+    while read -r name; do skip "test $name" "needs root"; done <"$LOGS/needs-root"
+fi
+
+step "doc tests" cargo test --workspace --locked --doc
+count "doc tests: $(awk '/^test result:/ {p += $4} END {print p + 0, "passed"}' "$LOGS/doc-tests.log")"
+step "documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --locked --no-deps --document-private-items
+
+if need systemd-analyze systemd; then
+    step "units and PAM service" bash ci/packaging.sh
+else
+    skip "units and PAM service" "systemd-analyze is missing and could not be installed"
+fi
+
+finish
