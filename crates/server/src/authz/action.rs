@@ -1,0 +1,256 @@
+//! What can be done, under Entra's names where Entra has one.
+
+/// One thing that a caller may want to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Action {
+    /// See that a password is stored, and its times.
+    CredentialRead,
+    /// Read passwords.
+    CredentialReveal,
+    /// List and see devices.
+    DeviceRead,
+    /// Enable and disable devices.
+    DeviceEnable,
+    /// Delete and restore devices.
+    DeviceDelete,
+    /// Ask a device to rotate now.
+    Rotate,
+    /// See the device registration policy (the tenant switch).
+    RegistrationPolicyRead,
+    /// Change it.
+    RegistrationPolicyWrite,
+    /// Read the audit log.
+    AuditRead,
+    /// Read policies and their assignment.
+    PolicyRead,
+    /// Make, change and assign policies.
+    PolicyWrite,
+    /// See device groups.
+    GroupRead,
+    /// Make groups and change their members.
+    GroupWrite,
+    /// List join tokens (never their secret).
+    JoinTokenRead,
+    /// Create and revoke join tokens.
+    JoinTokenWrite,
+    /// Ask why a password is missing.
+    Explain,
+    /// List people and service principals.
+    PeopleRead,
+    /// Create people and service principals, give and take roles.
+    PeopleWrite,
+    /// See the server's settings.
+    SettingsRead,
+    /// Change them.
+    SettingsWrite,
+    /// See the tenant and oneself.
+    OrganizationRead,
+    /// Read the metrics from afar.
+    MetricsRead,
+    /// What a device says about itself and asks for itself: join, store, prove, report, wait, manage.
+    DeviceSpeak,
+}
+
+impl Action {
+    /// Every action, in the order of the matrix.
+    pub const ALL: &'static [Self] = &[
+        Self::CredentialRead,
+        Self::CredentialReveal,
+        Self::DeviceRead,
+        Self::DeviceEnable,
+        Self::DeviceDelete,
+        Self::Rotate,
+        Self::RegistrationPolicyRead,
+        Self::RegistrationPolicyWrite,
+        Self::AuditRead,
+        Self::PolicyRead,
+        Self::PolicyWrite,
+        Self::GroupRead,
+        Self::GroupWrite,
+        Self::JoinTokenRead,
+        Self::JoinTokenWrite,
+        Self::Explain,
+        Self::PeopleRead,
+        Self::PeopleWrite,
+        Self::SettingsRead,
+        Self::SettingsWrite,
+        Self::OrganizationRead,
+        Self::MetricsRead,
+        Self::DeviceSpeak,
+    ];
+
+    /// The action's name: Entra's where it has one (laps-behaviour.md 8.3), else ours.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::CredentialRead => "microsoft.directory/deviceLocalCredentials/standard/read",
+            Self::CredentialReveal => "microsoft.directory/deviceLocalCredentials/password/read",
+            Self::DeviceRead => "microsoft.directory/devices/standard/read",
+            Self::DeviceEnable => "microsoft.directory/devices/enable",
+            Self::DeviceDelete => "microsoft.directory/devices/delete",
+            Self::Rotate => "microsoft.intune/managedDevices/rotateLocalAdminPassword",
+            Self::RegistrationPolicyRead => {
+                "microsoft.directory/deviceRegistrationPolicy/standard/read"
+            }
+            Self::RegistrationPolicyWrite => {
+                "microsoft.directory/deviceRegistrationPolicy/basic/update"
+            }
+            Self::AuditRead => "microsoft.directory/auditLogs/allProperties/read",
+            Self::PolicyRead => "lapwing.management/policies/read",
+            Self::PolicyWrite => "lapwing.management/policies/write",
+            Self::GroupRead => "lapwing.directory/deviceGroups/read",
+            Self::GroupWrite => "lapwing.directory/deviceGroups/write",
+            Self::JoinTokenRead => "lapwing.directory/joinTokens/read",
+            Self::JoinTokenWrite => "lapwing.directory/joinTokens/write",
+            Self::Explain => "lapwing.directory/devices/explain",
+            Self::PeopleRead => "microsoft.directory/users/standard/read",
+            Self::PeopleWrite => "lapwing.directory/people/write",
+            Self::SettingsRead => "lapwing.server/settings/read",
+            Self::SettingsWrite => "lapwing.server/settings/write",
+            Self::OrganizationRead => "microsoft.directory/organization/standard/read",
+            Self::MetricsRead => "lapwing.server/metrics/read",
+            Self::DeviceSpeak => "lapwing.device/self",
+        }
+    }
+
+    /// The Graph permissions of which one must be among a user token's scopes. Empty: none is needed.
+    pub const fn permissions(self) -> &'static [&'static str] {
+        match self {
+            Self::CredentialRead => &[
+                "DeviceLocalCredential.ReadBasic.All",
+                "DeviceLocalCredential.Read.All",
+            ],
+            Self::CredentialReveal => &["DeviceLocalCredential.Read.All"],
+            Self::DeviceRead | Self::GroupRead | Self::Explain => &[
+                "Device.Read.All",
+                "Device.ReadWrite.All",
+                "DeviceManagementManagedDevices.Read.All",
+                "DeviceManagementManagedDevices.ReadWrite.All",
+                "Directory.Read.All",
+            ],
+            Self::DeviceEnable | Self::DeviceDelete => &["Device.ReadWrite.All"],
+            Self::Rotate => &["DeviceManagementManagedDevices.PrivilegedOperations.All"],
+            Self::RegistrationPolicyRead => &[
+                "Policy.Read.DeviceConfiguration",
+                "Policy.Read.All",
+                "Policy.ReadWrite.DeviceConfiguration",
+            ],
+            Self::RegistrationPolicyWrite => &["Policy.ReadWrite.DeviceConfiguration"],
+            Self::AuditRead => &["AuditLog.Read.All"],
+            Self::PolicyRead => &[
+                "DeviceManagementConfiguration.Read.All",
+                "DeviceManagementConfiguration.ReadWrite.All",
+            ],
+            Self::PolicyWrite => &["DeviceManagementConfiguration.ReadWrite.All"],
+            Self::GroupWrite | Self::JoinTokenRead | Self::JoinTokenWrite => {
+                &["Device.ReadWrite.All"]
+            }
+            Self::PeopleRead => &["Directory.Read.All", "RoleManagement.ReadWrite.Directory"],
+            Self::PeopleWrite => &["RoleManagement.ReadWrite.Directory"],
+            Self::SettingsRead => &["Organization.Read.All", "Organization.ReadWrite.All"],
+            Self::SettingsWrite => &["Organization.ReadWrite.All"],
+            Self::MetricsRead => &["Reports.Read.All"],
+            Self::OrganizationRead | Self::DeviceSpeak => &[],
+        }
+    }
+
+    /// The role with the fewest rights that allows it; for the text of a refusal.
+    pub fn least_role(self) -> super::Role {
+        super::Role::ALL
+            .iter()
+            .rev()
+            .copied()
+            .filter(|role| role.allows(self))
+            .min_by_key(|role| Self::ALL.iter().filter(|action| role.allows(**action)).count())
+            .unwrap_or(super::Role::GlobalAdministrator)
+    }
+
+    /// Whether devices do this for themselves.
+    pub const fn is_of_devices(self) -> bool {
+        matches!(self, Self::DeviceSpeak)
+    }
+}
+
+/// The Graph permissions in a user's token.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Scopes(Vec<&'static str>);
+
+impl Scopes {
+    /// Every permission that any action knows.
+    pub fn all() -> Self {
+        let mut all: Vec<&'static str> = Action::ALL
+            .iter()
+            .flat_map(|action| action.permissions())
+            .copied()
+            .collect();
+        all.sort_unstable();
+        all.dedup();
+        Self(all)
+    }
+
+    /// The known ones among space-separated scopes. A scope may carry its resource
+    /// (`https://…/Device.Read.All`); `.default` stands for all of them; case does not matter.
+    pub fn parse(text: &str) -> Self {
+        let known = Self::all();
+        let asked: Vec<&str> = text
+            .split_ascii_whitespace()
+            .map(|scope| scope.rsplit('/').next().unwrap_or(scope))
+            .collect();
+        if asked.iter().any(|scope| scope.eq_ignore_ascii_case(".default")) {
+            return known;
+        }
+        Self(
+            known
+                .0
+                .into_iter()
+                .filter(|name| asked.iter().any(|scope| scope.eq_ignore_ascii_case(name)))
+                .collect(),
+        )
+    }
+
+    /// Whether one of the permissions that an action needs is there.
+    pub fn cover(&self, action: Action) -> bool {
+        let needed = action.permissions();
+        needed.is_empty() || needed.iter().any(|name| self.0.contains(name))
+    }
+
+    /// The permissions that an application with these rights has: those of which every action that
+    /// needs them is allowed by `allows`.
+    pub fn granted_by(allows: impl Fn(Action) -> bool) -> Self {
+        let mut all = Self::all();
+        all.0.retain(|name| {
+            Action::ALL
+                .iter()
+                .filter(|action| action.permissions().contains(name))
+                .all(|action| allows(*action))
+        });
+        all
+    }
+
+    /// Their names.
+    pub fn names(&self) -> &[&'static str] {
+        &self.0
+    }
+}
+
+/// Space-separated, as in the claim `scp`.
+impl std::fmt::Display for Scopes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0.join(" "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scopes_are_read_as_clients_send_them() {
+        assert_eq!(
+            Scopes::parse("https://graph.microsoft.com/.default offline_access openid"),
+            Scopes::all()
+        );
+        let two = Scopes::parse("https://host:8443/device.read.all openid AuditLog.Read.All x");
+        assert_eq!(two.to_string(), "AuditLog.Read.All Device.Read.All");
+        assert_eq!(Scopes::parse("openid profile"), Scopes::default());
+    }
+}
