@@ -1,1 +1,4 @@
 //! lapwing-agent: joins, takes policy, rotates, backs up.
+#![warn(missing_docs)]
+
+pub mod accounts;
