@@ -6,9 +6,5 @@
 #![warn(missing_docs)]
 
 pub mod device;
-pub mod serde_text;
-//! The formats of the cloud side. Pure: no I/O, no clock.
-#![forbid(unsafe_code)]
-#![warn(missing_docs)]
-
 pub mod dm;
+pub mod serde_text;
