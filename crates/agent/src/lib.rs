@@ -2,3 +2,5 @@
 #![warn(missing_docs)]
 
 pub mod accounts;
+pub mod clock;
+pub mod state;
