@@ -6,6 +6,7 @@
 use crate::{
     account::Selection,
     id::{DeviceId, Incarnation, TenantId, VersionId},
+    policy::BackupDirectory,
     rotation::{AccountRef, Fingerprint},
     time::{TICKS_PER_DAY, TICKS_PER_SECOND, Timestamp},
 };
@@ -13,29 +14,6 @@ use core::fmt;
 
 /// How far the device's clock may be off before server time decides the expiry (rotation.md 10).
 pub const CLOCK_SKEW_SECONDS_MAX: u64 = 300;
-
-/// Where the password goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Directory {
-    /// The cloud directory: a Lapwing server.
-    Cloud,
-    /// Active Directory.
-    ActiveDirectory,
-}
-
-impl Directory {
-    /// A stable word for state files and logs.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Cloud => "cloud",
-            Self::ActiveDirectory => "active_directory",
-        }
-    }
-    /// The directory of this word.
-    pub fn parse(text: &str) -> Option<Self> {
-        [Self::Cloud, Self::ActiveDirectory].into_iter().find(|directory| directory.as_str() == text)
-    }
-}
 
 /// What policy asks of this device.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,7 +50,7 @@ impl Unmanaged {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Manage {
     /// Where the password goes.
-    pub directory: Directory,
+    pub directory: BackupDirectory,
     /// Which account.
     pub selection: Selection,
     /// Days of 24 hours until a new password is due.
@@ -93,7 +71,7 @@ pub struct Memory {
     /// Whose password it is.
     pub account: AccountRef,
     /// Where it went.
-    pub directory: Directory,
+    pub directory: BackupDirectory,
     /// When it was proven, by the clock that decides.
     pub rotated_at: Timestamp,
     /// When it is due.

@@ -37,11 +37,7 @@ impl Fingerprint {
         }
         let mut mac = Hmac::<Sha256>::new_from_slice(key.0.as_slice()).ok()?;
         mac.update(b"lapwing/fp/1");
-        for part in [
-            &uid.to_be_bytes()[..],
-            name.as_bytes(),
-            verifier.as_str().as_bytes(),
-        ] {
+        for part in [&uid.to_be_bytes()[..], name.as_bytes(), verifier.as_str().as_bytes()] {
             mac.update(&u32::try_from(part.len()).ok()?.to_be_bytes());
             mac.update(part);
         }
@@ -111,12 +107,7 @@ mod tests {
         let key = FingerprintKey::new([7; 32]);
         let base = Fingerprint::new(&key, 0, "root", &verifier("$6$s$h")).unwrap();
         let others = [
-            Fingerprint::new(
-                &FingerprintKey::new([8; 32]),
-                0,
-                "root",
-                &verifier("$6$s$h"),
-            ),
+            Fingerprint::new(&FingerprintKey::new([8; 32]), 0, "root", &verifier("$6$s$h")),
             Fingerprint::new(&key, 1, "root", &verifier("$6$s$h")),
             Fingerprint::new(&key, 0, "roo", &verifier("$6$s$h")),
             Fingerprint::new(&key, 0, "root", &verifier("$6$s$i")),
@@ -130,14 +121,6 @@ mod tests {
     #[test]
     fn unsalted_strings_have_no_fingerprint() {
         let key = FingerprintKey::new([7; 32]);
-        assert_eq!(
-            Fingerprint::new(
-                &key,
-                0,
-                "root",
-                &verifier("$3$$8846f7eaee8fb117ad06bdd830b7586c")
-            ),
-            None
-        );
+        assert_eq!(Fingerprint::new(&key, 0, "root", &verifier("$3$$8846f7eaee8fb117ad06bdd830b7586c")), None);
     }
 }

@@ -3,9 +3,10 @@
 use super::{CheckedIn, Effect, Finish, Note, Outcome, Report, Start, Tick, Turn};
 use crate::{
     account::AccountFacts,
-    decide::{self, Facts, Manage, Memory, Plan, Reason, Unmanaged, View, deciding_time, is_skewed, reasons},
+    decide::{Facts, Manage, Memory, Plan, Reason, Unmanaged, View, deciding_time, is_skewed, reasons},
     event,
     id::VersionId,
+    policy::BackupDirectory,
     rotation::{self, Failure, Intent, Next, Rotation, Step},
     time::Timestamp,
 };
@@ -418,7 +419,7 @@ impl Cycle {
             account: intent.account,
             directory: match &self.plan {
                 Plan::Manage(manage) => manage.directory,
-                Plan::Unmanaged(_) => decide::Directory::Cloud,
+                Plan::Unmanaged(_) => BackupDirectory::Entra,
             },
             rotated_at: now,
             expires_at: intent.expires_at,

@@ -13,8 +13,7 @@ pub use set::{Given, PolicySet};
 pub use setting::Setting;
 pub use source::{BackupDirectory, JoinState, Source};
 pub use table::{
-    Allowed, BASE, Condition, DefaultValue, Dependency, EDITIONS, EnumValue, Format, Release,
-    SettingInfo, TABLE, V1_1,
+    Allowed, BASE, Condition, DefaultValue, Dependency, EDITIONS, EnumValue, Format, Release, SettingInfo, TABLE, V1_1,
 };
 pub use value::{Value, ValueError};
 
