@@ -27,12 +27,7 @@ static COMPLEXITY_1: Alphabet = Alphabet::new(&[UPPER]);
 static COMPLEXITY_2: Alphabet = Alphabet::new(&[UPPER, LOWER]);
 static COMPLEXITY_3: Alphabet = Alphabet::new(&[UPPER, LOWER, DIGITS]);
 static COMPLEXITY_4: Alphabet = Alphabet::new(&[UPPER, LOWER, DIGITS, SPECIALS]);
-static COMPLEXITY_5: Alphabet = Alphabet::new(&[
-    UPPER_READABLE,
-    LOWER_READABLE,
-    DIGITS_READABLE,
-    SPECIALS_READABLE,
-]);
+static COMPLEXITY_5: Alphabet = Alphabet::new(&[UPPER_READABLE, LOWER_READABLE, DIGITS_READABLE, SPECIALS_READABLE]);
 
 impl Alphabet {
     const SIZE_MAX: usize = 80;
@@ -55,12 +50,7 @@ impl Alphabet {
             }
             class += 1;
         }
-        Self {
-            classes,
-            symbols,
-            class_bits,
-            size,
-        }
+        Self { classes, symbols, class_bits, size }
     }
 
     /// The alphabet of PasswordComplexity 1 to 5.
@@ -84,12 +74,8 @@ impl Alphabet {
     }
     /// Whether a text is of this alphabet and has a character of each class.
     pub fn admits(&self, text: &str) -> bool {
-        text.chars()
-            .all(|c| self.classes.iter().any(|class| class.contains(c)))
-            && self
-                .classes
-                .iter()
-                .all(|class| text.chars().any(|c| class.contains(c)))
+        text.chars().all(|c| self.classes.iter().any(|class| class.contains(c)))
+            && self.classes.iter().all(|class| text.chars().any(|c| class.contains(c)))
     }
     /// The character of a number below the size, and the bit of its class.
     #[inline]

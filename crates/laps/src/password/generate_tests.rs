@@ -15,10 +15,7 @@ fn assert_fits(statistic: f64, cells: usize) {
 }
 
 fn chi_squared(counted: &[(u64, f64)]) -> f64 {
-    counted
-        .iter()
-        .map(|(seen, expected)| (*seen as f64 - expected).powi(2) / expected)
-        .sum()
+    counted.iter().map(|(seen, expected)| (*seen as f64 - expected).powi(2) / expected).sum()
 }
 
 /// How many texts of `length` over the alphabet have every class of `missing` (bits), by inclusion and
@@ -30,16 +27,9 @@ fn share_with(alphabet: &Alphabet, length: u32, missing: u32) -> f64 {
         if absent & !missing != 0 {
             continue;
         }
-        let gone: usize = (0..sizes.len())
-            .filter(|class| absent & (1 << class) != 0)
-            .map(|class| sizes[class])
-            .sum();
+        let gone: usize = (0..sizes.len()).filter(|class| absent & (1 << class) != 0).map(|class| sizes[class]).sum();
         let left = (alphabet.size() - gone) as f64 / alphabet.size() as f64;
-        share += if absent.count_ones() % 2 == 0 {
-            1.0
-        } else {
-            -1.0
-        } * left.powi(length as i32);
+        share += if absent.count_ones() % 2 == 0 { 1.0 } else { -1.0 } * left.powi(length as i32);
     }
     share
 }
@@ -81,10 +71,7 @@ fn characters_are_uniform_over_valid_passwords() {
             }
             let all = (1u32 << alphabet.classes().len()) - 1;
             let valid = share_with(alphabet, length, all);
-            for (counts, draws) in [
-                (first, passwords),
-                (anywhere, passwords * u64::from(length)),
-            ] {
+            for (counts, draws) in [(first, passwords), (anywhere, passwords * u64::from(length))] {
                 let mut cells = Vec::new();
                 for (class, members) in alphabet.classes().iter().enumerate() {
                     let rest = share_with(alphabet, length - 1, all & !(1 << class));
@@ -94,10 +81,7 @@ fn characters_are_uniform_over_valid_passwords() {
                     }
                 }
                 let expected: f64 = cells.iter().map(|(_, expected)| expected).sum();
-                assert!(
-                    (expected - draws as f64).abs() < 1e-3,
-                    "the chances sum to one"
-                );
+                assert!((expected - draws as f64).abs() < 1e-3, "the chances sum to one");
                 assert_fits(chi_squared(&cells), cells.len());
             }
         }
@@ -144,11 +128,7 @@ fn passphrases_are_capitalised_words_without_separator() {
                     words.last_mut().unwrap().push(c.to_ascii_lowercase());
                 }
                 assert_eq!(words.len(), count as usize);
-                assert!(
-                    words
-                        .iter()
-                        .all(|word| list.words().contains(&word.as_str()))
-                );
+                assert!(words.iter().all(|word| list.words().contains(&word.as_str())));
             }
         }
     }

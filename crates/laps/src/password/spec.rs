@@ -57,9 +57,7 @@ impl PasswordSpec {
     pub fn material(self) -> Material {
         match WordList::of_complexity(self.complexity) {
             Some(list) => Material::Words(list),
-            None => Material::Characters(
-                Alphabet::of_complexity(self.complexity).unwrap_or(Alphabet::DEFAULT),
-            ),
+            None => Material::Characters(Alphabet::of_complexity(self.complexity).unwrap_or(Alphabet::DEFAULT)),
         }
     }
     /// The entropy as it is published: characters times log2 of the alphabet, words times log2 of the
@@ -78,32 +76,17 @@ impl PasswordSpec {
 /// Complexity 4, 14 characters: the defaults of the settings.
 impl Default for PasswordSpec {
     fn default() -> Self {
-        Self {
-            complexity: 4,
-            count: 14,
-        }
+        Self { complexity: 4, count: 14 }
     }
 }
 
 fn within(setting: Setting, given: u32) -> Result<u32, SpecError> {
     let (min, max) = match &setting.info().allowed {
         Allowed::Range { min, max } => (*min, *max),
-        Allowed::Enum(list) => (
-            list.first().map_or(0, |item| item.value),
-            list.last().map_or(0, |item| item.value),
-        ),
+        Allowed::Enum(list) => (list.first().map_or(0, |item| item.value), list.last().map_or(0, |item| item.value)),
         _ => (0, 0),
     };
-    if (min..=max).contains(&given) {
-        Ok(given)
-    } else {
-        Err(SpecError {
-            setting,
-            given,
-            min,
-            max,
-        })
-    }
+    if (min..=max).contains(&given) { Ok(given) } else { Err(SpecError { setting, given, min, max }) }
 }
 
 #[cfg(test)]
@@ -168,11 +151,7 @@ mod tests {
             (0, 14, 6, false),
             (9, 14, 6, false),
         ] {
-            assert_eq!(
-                PasswordSpec::new(complexity, length, words).is_ok(),
-                good,
-                "{complexity} {length} {words}"
-            );
+            assert_eq!(PasswordSpec::new(complexity, length, words).is_ok(), good, "{complexity} {length} {words}");
         }
         let error = PasswordSpec::new(4, 65, 6).unwrap_err();
         assert_eq!(error.to_string(), "PasswordLength is 65: expected 8 to 64");

@@ -18,21 +18,12 @@ pub enum WordList {
     UniquePrefix,
 }
 
-static LARGE: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
-    include_str!("../../data/wordlists/eff-large.txt")
-        .lines()
-        .collect()
-});
-static SHORT: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
-    include_str!("../../data/wordlists/eff-short-1.txt")
-        .lines()
-        .collect()
-});
-static UNIQUE_PREFIX: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
-    include_str!("../../data/wordlists/eff-short-2.txt")
-        .lines()
-        .collect()
-});
+static LARGE: LazyLock<Vec<&'static str>> =
+    LazyLock::new(|| include_str!("../../data/wordlists/eff-large.txt").lines().collect());
+static SHORT: LazyLock<Vec<&'static str>> =
+    LazyLock::new(|| include_str!("../../data/wordlists/eff-short-1.txt").lines().collect());
+static UNIQUE_PREFIX: LazyLock<Vec<&'static str>> =
+    LazyLock::new(|| include_str!("../../data/wordlists/eff-short-2.txt").lines().collect());
 
 impl WordList {
     /// The attribution that the licence of the lists asks for.
@@ -64,31 +55,20 @@ mod tests {
 
     #[test]
     fn the_lists_are_whole() {
-        for (list, size) in [
-            (WordList::Large, 7776),
-            (WordList::Short, 1296),
-            (WordList::UniquePrefix, 1296),
-        ] {
+        for (list, size) in [(WordList::Large, 7776), (WordList::Short, 1296), (WordList::UniquePrefix, 1296)] {
             let words = list.words();
             assert_eq!(words.len(), size);
             assert_eq!(words.iter().collect::<BTreeSet<_>>().len(), size);
             for word in words {
                 assert!(word.starts_with(|c: char| c.is_ascii_lowercase()), "{word}");
-                assert!(
-                    word.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'),
-                    "{word}"
-                );
+                assert!(word.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'), "{word}");
             }
         }
     }
 
     #[test]
     fn first_three_letters_of_the_second_short_list_are_unique() {
-        let prefixes: BTreeSet<&str> = WordList::UniquePrefix
-            .words()
-            .iter()
-            .map(|word| &word[..3])
-            .collect();
+        let prefixes: BTreeSet<&str> = WordList::UniquePrefix.words().iter().map(|word| &word[..3]).collect();
         assert_eq!(prefixes.len(), 1296);
     }
 }

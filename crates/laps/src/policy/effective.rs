@@ -99,18 +99,11 @@ impl fmt::Display for Reason {
             Self::Unusable { given, error } => {
                 write!(f, "stops the backup: \"{given}\" is {error}")
             }
-            Self::Raised { given } => write!(
-                f,
-                "raised from {given}: at least {AGE_DAYS_MIN_ENTRA} with BackupDirectory 1"
-            ),
-            Self::Unused {
-                given: None,
-                because,
-            } => write!(f, "no effect: {because}"),
-            Self::Unused {
-                given: Some(given),
-                because,
-            } => write!(f, "\"{given}\" has no effect: {because}"),
+            Self::Raised { given } => {
+                write!(f, "raised from {given}: at least {AGE_DAYS_MIN_ENTRA} with BackupDirectory 1")
+            }
+            Self::Unused { given: None, because } => write!(f, "no effect: {because}"),
+            Self::Unused { given: Some(given), because } => write!(f, "\"{given}\" has no effect: {because}"),
         }
     }
 }
@@ -231,10 +224,7 @@ impl EffectivePolicy {
         } else if self.join.allows(directory) {
             Management::Managed(directory)
         } else {
-            Management::JoinStateDoesNotFit {
-                directory,
-                join: self.join,
-            }
+            Management::JoinStateDoesNotFit { directory, join: self.join }
         }
     }
 }
@@ -256,16 +246,10 @@ impl Facts {
             _ => default_of(setting.info(), winner.map(PolicySet::source)),
         };
         let int = |setting| value(setting).as_ref().and_then(Value::as_int).unwrap_or(0);
-        let yes = |setting| {
-            value(setting)
-                .as_ref()
-                .and_then(Value::as_bool)
-                .unwrap_or(false)
-        };
+        let yes = |setting| value(setting).as_ref().and_then(Value::as_bool).unwrap_or(false);
         Self {
             policy: winner.is_some(),
-            directory: BackupDirectory::from_number(int(Setting::BackupDirectory))
-                .unwrap_or_default(),
+            directory: BackupDirectory::from_number(int(Setting::BackupDirectory)).unwrap_or_default(),
             join,
             complexity: int(Setting::PasswordComplexity),
             automatic: yes(Setting::AutomaticAccountManagementEnabled),
@@ -273,11 +257,7 @@ impl Facts {
         }
     }
 
-    fn judge(
-        &self,
-        info: &SettingInfo,
-        winner: Option<&PolicySet>,
-    ) -> (Option<Value>, Option<Source>, Reason) {
+    fn judge(&self, info: &SettingInfo, winner: Option<&PolicySet>) -> (Option<Value>, Option<Source>, Reason) {
         let source = winner.map(PolicySet::source);
         let default = default_of(info, source);
         if !self.policy {
@@ -294,48 +274,27 @@ impl Facts {
         let raised = |text: &str| {
             info.setting == Setting::PasswordAgeDays
                 && self.directory == BackupDirectory::Entra
-                && text
-                    .trim()
-                    .parse()
-                    .is_ok_and(|age: u32| age < AGE_DAYS_MIN_ENTRA)
+                && text.trim().parse().is_ok_and(|age: u32| age < AGE_DAYS_MIN_ENTRA)
         };
         match given {
             None => (default, None, Reason::NotSet),
-            Some(Given::Value(value))
-                if value.as_text().is_some_and(|text| text.trim().is_empty()) =>
-            {
+            Some(Given::Value(value)) if value.as_text().is_some_and(|text| text.trim().is_empty()) => {
                 (default, None, Reason::NotSet)
             }
-            Some(Given::Value(value)) if raised(&value.to_string()) => (
-                Some(Value::Int(AGE_DAYS_MIN_ENTRA)),
-                source,
-                Reason::Raised {
-                    given: value.to_string(),
-                },
-            ),
-            Some(Given::Bad { text, .. }) if raised(text) => (
-                Some(Value::Int(AGE_DAYS_MIN_ENTRA)),
-                source,
-                Reason::Raised {
-                    given: text.clone(),
-                },
-            ),
+            Some(Given::Value(value)) if raised(&value.to_string()) => {
+                (Some(Value::Int(AGE_DAYS_MIN_ENTRA)), source, Reason::Raised { given: value.to_string() })
+            }
+            Some(Given::Bad { text, .. }) if raised(text) => {
+                (Some(Value::Int(AGE_DAYS_MIN_ENTRA)), source, Reason::Raised { given: text.clone() })
+            }
             Some(Given::Value(value)) => (Some(value.clone()), source, Reason::Explicit),
             Some(Given::Implied(value)) => (Some(value.clone()), source, Reason::Implied),
-            Some(Given::Bad { text, error })
-                if info.setting == Setting::ADPasswordEncryptionPrincipal =>
-            {
-                let reason = Reason::Unusable {
-                    given: text.clone(),
-                    error: error.clone(),
-                };
+            Some(Given::Bad { text, error }) if info.setting == Setting::ADPasswordEncryptionPrincipal => {
+                let reason = Reason::Unusable { given: text.clone(), error: error.clone() };
                 (None, source, reason)
             }
             Some(Given::Bad { text, error }) => {
-                let reason = Reason::BadValue {
-                    given: text.clone(),
-                    error: error.clone(),
-                };
+                let reason = Reason::BadValue { given: text.clone(), error: error.clone() };
                 (default, None, reason)
             }
         }
@@ -368,20 +327,14 @@ impl Facts {
             }
             _ => {}
         }
-        for dependency in info
-            .dependencies
-            .iter()
-            .filter(|group| group.range.is_none())
-        {
+        for dependency in info.dependencies.iter().filter(|group| group.range.is_none()) {
             match (dependency.on, &dependency.condition) {
                 (Setting::PasswordComplexity, Condition::Within(min, max))
                     if !(min..=max).contains(&&self.complexity) =>
                 {
                     return Some(Unused::Complexity(self.complexity));
                 }
-                (Setting::AutomaticAccountManagementEnabled, Condition::IsTrue)
-                    if !self.automatic =>
-                {
+                (Setting::AutomaticAccountManagementEnabled, Condition::IsTrue) if !self.automatic => {
                     return Some(Unused::AutomaticOff);
                 }
                 _ => {} // BackupDirectory groups say the same as `entra` and `ad`
@@ -389,9 +342,7 @@ impl Facts {
         }
         match info.setting {
             Setting::AdministratorAccountName if self.automatic => Some(Unused::AutomaticOn),
-            Setting::ADPasswordEncryptionPrincipal | Setting::ADEncryptedPasswordHistorySize
-                if !self.encrypted =>
-            {
+            Setting::ADPasswordEncryptionPrincipal | Setting::ADEncryptedPasswordHistorySize if !self.encrypted => {
                 Some(Unused::EncryptionOff)
             }
             _ => None,
@@ -414,9 +365,7 @@ const FOR_LOCAL_ACCOUNTS: [Setting; 9] = [
 
 /// The default of a setting when this source wins.
 fn default_of(info: &SettingInfo, source: Option<Source>) -> Option<Value> {
-    if source == Some(Source::Legacy)
-        && info.setting == Setting::PasswordExpirationProtectionEnabled
-    {
+    if source == Some(Source::Legacy) && info.setting == Setting::PasswordExpirationProtectionEnabled {
         return Some(Value::Bool(false)); // laps-behaviour.md 2.5
     }
     match info.default {

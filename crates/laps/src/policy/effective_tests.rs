@@ -5,11 +5,7 @@ use crate::csp::{NODES, Node};
 fn set(source: Source, values: &[(Setting, &str)]) -> PolicySet {
     let mut set = PolicySet::new(source);
     for (setting, text) in values {
-        set.put(
-            *setting,
-            (*text).to_owned(),
-            setting.info().parse(text, source),
-        );
+        set.put(*setting, (*text).to_owned(), setting.info().parse(text, source));
     }
     set
 }
@@ -63,29 +59,16 @@ const APPLICABILITY: [(&str, bool, bool); 19] = [
 #[test]
 fn published_applicability_row_by_row() {
     for (name, entra_joined, hybrid_joined) in APPLICABILITY {
-        let node = NODES
-            .into_iter()
-            .find(|node| node.name() == name)
-            .unwrap_or_else(|| panic!("{name} is a node"));
+        let node = NODES.into_iter().find(|node| node.name() == name).unwrap_or_else(|| panic!("{name} is a node"));
         let Node::Policy(setting) = node else {
             // the actions work wherever an account is managed
-            for (join, directory) in [
-                (JoinState::Entra, "1"),
-                (JoinState::Hybrid, "1"),
-                (JoinState::Hybrid, "2"),
-            ] {
+            for (join, directory) in [(JoinState::Entra, "1"), (JoinState::Hybrid, "1"), (JoinState::Hybrid, "2")] {
                 let policy = resolve(&[(Setting::BackupDirectory, directory)], join);
-                assert!(
-                    matches!(policy.management(), Management::Managed(_)),
-                    "{name}"
-                );
+                assert!(matches!(policy.management(), Management::Managed(_)), "{name}");
             }
             continue;
         };
-        for (join, applies) in [
-            (JoinState::Entra, entra_joined),
-            (JoinState::Hybrid, hybrid_joined),
-        ] {
+        for (join, applies) in [(JoinState::Entra, entra_joined), (JoinState::Hybrid, hybrid_joined)] {
             let in_force_with = |directory: &str| {
                 let mut values = vec![(Setting::BackupDirectory, directory)];
                 if setting != Setting::BackupDirectory {
@@ -99,11 +82,7 @@ fn published_applicability_row_by_row() {
                 }
                 let policy = resolve(&values, join);
                 let state = policy.setting(setting);
-                assert_eq!(
-                    state.reason == Reason::Explicit,
-                    state.source == Some(Source::Csp),
-                    "{name}"
-                );
+                assert_eq!(state.reason == Reason::Explicit, state.source == Some(Source::Csp), "{name}");
                 state.reason == Reason::Explicit
             };
             // AD-only settings apply on hybrid-joined devices with BackupDirectory 2 only
@@ -118,11 +97,7 @@ fn published_applicability_row_by_row() {
 fn every_node_is_in_the_applicability_table() {
     for node in NODES {
         if node.format() != crate::csp::NodeFormat::Node {
-            assert!(
-                APPLICABILITY.iter().any(|(name, ..)| *name == node.name()),
-                "{}",
-                node.name()
-            );
+            assert!(APPLICABILITY.iter().any(|(name, ..)| *name == node.name()), "{}", node.name());
         }
     }
 }
@@ -145,28 +120,16 @@ fn defaults_are_the_published_ones() {
         (Setting::PasswordExpirationProtectionEnabled, Some("true")),
         (Setting::AutomaticAccountManagementEnabled, Some("false")),
         (Setting::AutomaticAccountManagementTarget, Some("1")),
-        (
-            Setting::AutomaticAccountManagementNameOrPrefix,
-            Some("WLapsAdmin"),
-        ),
-        (
-            Setting::AutomaticAccountManagementEnableAccount,
-            Some("false"),
-        ),
-        (
-            Setting::AutomaticAccountManagementRandomizeName,
-            Some("false"),
-        ),
+        (Setting::AutomaticAccountManagementNameOrPrefix, Some("WLapsAdmin")),
+        (Setting::AutomaticAccountManagementEnableAccount, Some("false")),
+        (Setting::AutomaticAccountManagementRandomizeName, Some("false")),
     ] {
         let value = policy.setting(setting).value.as_ref().map(Value::to_string);
         assert_eq!(value.as_deref(), default, "{setting}");
         assert_eq!(policy.setting(setting).source, None, "{setting}");
     }
     assert_eq!(policy.account(), Account::BuiltIn);
-    assert_eq!(
-        policy.password_spec(),
-        crate::password::PasswordSpec::default()
-    );
+    assert_eq!(policy.password_spec(), crate::password::PasswordSpec::default());
     let nothing = resolve(&[], JoinState::Entra);
     assert_eq!(nothing.backup_directory(), BackupDirectory::Disabled);
     assert_eq!(nothing.management(), Management::NoPolicy);
@@ -175,13 +138,7 @@ fn defaults_are_the_published_ones() {
 
 #[test]
 fn the_first_source_with_one_value_wins_whole() {
-    let gpo = set(
-        Source::Gpo,
-        &[
-            (Setting::BackupDirectory, "2"),
-            (Setting::PasswordLength, "20"),
-        ],
-    );
+    let gpo = set(Source::Gpo, &[(Setting::BackupDirectory, "2"), (Setting::PasswordLength, "20")]);
     let local = set(Source::Local, &[(Setting::PasswordAgeDays, "9")]);
     let one = csp(&[(Setting::PostAuthenticationResetDelay, "8")]);
     let sets = [local.clone(), gpo.clone(), one];
@@ -191,17 +148,11 @@ fn the_first_source_with_one_value_wins_whole() {
     assert_eq!(policy.management(), Management::Disabled, "nothing merges");
     let length = policy.setting(Setting::PasswordLength);
     assert_eq!(length.value, Some(Value::Int(14)));
-    assert_eq!(
-        length.overridden,
-        [(Source::Gpo, Given::Value(Value::Int(20)))]
-    );
+    assert_eq!(length.overridden, [(Source::Gpo, Given::Value(Value::Int(20)))]);
     let policy = EffectivePolicy::resolve(&[local, gpo, csp(&[])], JoinState::Hybrid);
     assert_eq!(policy.source(), Some(Source::Gpo));
     assert_eq!(policy.password_age_days(), 30);
-    assert_eq!(
-        policy.management(),
-        Management::Managed(BackupDirectory::Ad)
-    );
+    assert_eq!(policy.management(), Management::Managed(BackupDirectory::Ad));
 }
 
 #[test]
@@ -247,19 +198,9 @@ fn a_short_age_with_entra_becomes_seven() {
         ("1", "2", JoinState::Hybrid, 1, None),
         ("0", "2", JoinState::Hybrid, 30, None),
     ] {
-        let policy = resolve(
-            &[
-                (Setting::BackupDirectory, directory),
-                (Setting::PasswordAgeDays, given),
-            ],
-            join,
-        );
+        let policy = resolve(&[(Setting::BackupDirectory, directory), (Setting::PasswordAgeDays, given)], join);
         assert_eq!(policy.password_age_days(), age, "{given} in {directory}");
-        assert_eq!(
-            policy.age_days_raised_from(),
-            raised,
-            "{given} in {directory}"
-        );
+        assert_eq!(policy.age_days_raised_from(), raised, "{given} in {directory}");
     }
 }
 
@@ -277,29 +218,16 @@ fn principal_and_history_are_ignored_while_encryption_is_off() {
         )
     };
     let off = with("false", "isolated");
-    assert_eq!(
-        off.encryption(),
-        Ok(Encryption::Off),
-        "even a bad principal"
-    );
-    for setting in [
-        Setting::ADPasswordEncryptionPrincipal,
-        Setting::ADEncryptedPasswordHistorySize,
-    ] {
+    assert_eq!(off.encryption(), Ok(Encryption::Off), "even a bad principal");
+    for setting in [Setting::ADPasswordEncryptionPrincipal, Setting::ADEncryptedPasswordHistorySize] {
         assert!(matches!(
             off.setting(setting).reason,
-            Reason::Unused {
-                given: Some(_),
-                because: Unused::EncryptionOff
-            }
+            Reason::Unused { given: Some(_), because: Unused::EncryptionOff }
         ));
     }
     assert_eq!(
         with("true", "LAPSAdmins@contoso.com").encryption(),
-        Ok(Encryption::On {
-            principal: Some(Principal::Upn("LAPSAdmins@contoso.com".into())),
-            history_size: 6
-        })
+        Ok(Encryption::On { principal: Some(Principal::Upn("LAPSAdmins@contoso.com".into())), history_size: 6 })
     );
     assert_eq!(
         with("true", "isolated").encryption(),
@@ -307,66 +235,34 @@ fn principal_and_history_are_ignored_while_encryption_is_off() {
         "an invalid principal aborts, it does not fall back"
     );
     assert!(with("true", &"x".repeat(200)).encryption().is_err());
-    assert_eq!(
-        with("true", "").encryption(),
-        Ok(Encryption::On {
-            principal: None,
-            history_size: 6
-        })
-    );
+    assert_eq!(with("true", "").encryption(), Ok(Encryption::On { principal: None, history_size: 6 }));
 }
 
 #[test]
 fn what_depends_on_another_setting_is_unused_without_it() {
-    let because =
-        |values: &[(Setting, &str)], setting: Setting| match &resolve(values, JoinState::Hybrid)
-            .setting(setting)
-            .reason
-        {
-            Reason::Unused { because, .. } => Some(*because),
-            _ => None,
-        };
+    let because = |values: &[(Setting, &str)], setting: Setting| match &resolve(values, JoinState::Hybrid)
+        .setting(setting)
+        .reason
+    {
+        Reason::Unused { because, .. } => Some(*because),
+        _ => None,
+    };
     let entra = (Setting::BackupDirectory, "1");
+    assert_eq!(because(&[(Setting::PasswordLength, "20")], Setting::PasswordLength), Some(Unused::Disabled));
     assert_eq!(
-        because(&[(Setting::PasswordLength, "20")], Setting::PasswordLength),
-        Some(Unused::Disabled)
-    );
-    assert_eq!(
-        because(
-            &[entra, (Setting::ADEncryptedPasswordHistorySize, "3")],
-            Setting::ADEncryptedPasswordHistorySize
-        ),
+        because(&[entra, (Setting::ADEncryptedPasswordHistorySize, "3")], Setting::ADEncryptedPasswordHistorySize),
         Some(Unused::Directory(BackupDirectory::Entra))
     );
-    let words = [
-        entra,
-        (Setting::PasswordComplexity, "6"),
-        (Setting::PasswordLength, "20"),
-    ];
-    assert_eq!(
-        because(&words, Setting::PasswordLength),
-        Some(Unused::Complexity(6))
-    );
+    let words = [entra, (Setting::PasswordComplexity, "6"), (Setting::PasswordLength, "20")];
+    assert_eq!(because(&words, Setting::PasswordLength), Some(Unused::Complexity(6)));
     assert_eq!(because(&words, Setting::PassphraseLength), None);
     let characters = [entra, (Setting::PassphraseLength, "9")];
-    assert_eq!(
-        because(&characters, Setting::PassphraseLength),
-        Some(Unused::Complexity(4))
-    );
+    assert_eq!(because(&characters, Setting::PassphraseLength), Some(Unused::Complexity(4)));
     let manual = [entra, (Setting::AutomaticAccountManagementTarget, "0")];
-    assert_eq!(
-        because(&manual, Setting::AutomaticAccountManagementTarget),
-        Some(Unused::AutomaticOff)
-    );
-    let automatic = [
-        entra,
-        (Setting::AutomaticAccountManagementEnabled, "true"),
-        (Setting::AdministratorAccountName, "someone"),
-    ];
-    assert_eq!(
-        because(&automatic, Setting::AdministratorAccountName),
-        Some(Unused::AutomaticOn)
-    );
+    assert_eq!(because(&manual, Setting::AutomaticAccountManagementTarget), Some(Unused::AutomaticOff));
+    let automatic =
+        [entra, (Setting::AutomaticAccountManagementEnabled, "true"), (Setting::AdministratorAccountName, "someone")];
+    assert_eq!(because(&automatic, Setting::AdministratorAccountName), Some(Unused::AutomaticOn));
 }
 
 #[test]
@@ -376,15 +272,8 @@ fn accounts() {
         all.extend_from_slice(values);
         resolve(&all, JoinState::Entra).account()
     };
-    assert_eq!(
-        account(&[(Setting::AdministratorAccountName, "")]),
-        Account::BuiltIn,
-        "a blank name is none"
-    );
-    assert_eq!(
-        account(&[(Setting::AdministratorAccountName, " admin ")]),
-        Account::Named(" admin ".into())
-    );
+    assert_eq!(account(&[(Setting::AdministratorAccountName, "")]), Account::BuiltIn, "a blank name is none");
+    assert_eq!(account(&[(Setting::AdministratorAccountName, " admin ")]), Account::Named(" admin ".into()));
     assert_eq!(
         account(&[
             (Setting::AutomaticAccountManagementEnabled, "true"),
@@ -408,31 +297,15 @@ fn post_authentication() {
     };
     let default = of(Source::Csp, &[]).unwrap();
     assert_eq!((default.delay_hours, default.number()), (24, 3));
-    for (actions, sessions, restart, processes) in [
-        ("1", false, false, false),
-        ("3", true, false, false),
-        ("5", false, true, false),
-        ("11", true, false, true),
-    ] {
-        let got = of(
-            Source::Csp,
-            &[(Setting::PostAuthenticationActions, actions)],
-        )
-        .unwrap();
+    for (actions, sessions, restart, processes) in
+        [("1", false, false, false), ("3", true, false, false), ("5", false, true, false), ("11", true, false, true)]
+    {
+        let got = of(Source::Csp, &[(Setting::PostAuthenticationActions, actions)]).unwrap();
         assert_eq!(got.number().to_string(), actions);
-        assert_eq!(
-            (got.end_sessions, got.restart, got.end_processes),
-            (sessions, restart, processes)
-        );
+        assert_eq!((got.end_sessions, got.restart, got.end_processes), (sessions, restart, processes));
     }
-    assert_eq!(
-        of(Source::Csp, &[(Setting::PostAuthenticationResetDelay, "0")]),
-        None
-    );
-    assert_eq!(
-        of(Source::Gpo, &[(Setting::PostAuthenticationActions, "0")]),
-        None
-    );
+    assert_eq!(of(Source::Csp, &[(Setting::PostAuthenticationResetDelay, "0")]), None);
+    assert_eq!(of(Source::Gpo, &[(Setting::PostAuthenticationActions, "0")]), None);
     assert_eq!(
         resolve(&[(Setting::PasswordLength, "9")], JoinState::Entra).post_authentication(),
         None,
@@ -451,11 +324,7 @@ fn join_state_and_directory_must_fit() {
                 (_, false) => Management::JoinStateDoesNotFit { directory, join },
             };
             assert_eq!(policy.management(), expected, "{join} {directory}");
-            assert_eq!(
-                policy.backup_directory(),
-                directory,
-                "in force all the same"
-            );
+            assert_eq!(policy.backup_directory(), directory, "in force all the same");
         }
     }
 }
@@ -475,14 +344,7 @@ fn a_domain_controller_manages_its_dsrm_account_only() {
     let policy = EffectivePolicy::resolve(std::slice::from_ref(&gpo), JoinState::DomainController);
     assert_eq!(policy.management(), Management::Dsrm);
     assert_eq!(policy.post_authentication(), None);
-    assert_eq!(
-        policy.encryption(),
-        Ok(Encryption::On {
-            principal: None,
-            history_size: 2
-        }),
-        "always Domain Admins"
-    );
+    assert_eq!(policy.encryption(), Ok(Encryption::On { principal: None, history_size: 2 }), "always Domain Admins");
     let member = EffectivePolicy::resolve(&[gpo], JoinState::Ad);
     assert!(!member.backs_up_dsrm());
 }
@@ -493,25 +355,16 @@ fn a_legacy_policy_has_its_own_defaults() {
     let mut key = RegistryValues::new();
     key.set("AdmPwdEnabled", RegistryData::Dword(1));
     key.set("PasswordLength", RegistryData::Dword(20));
-    let machine = LegacyMachine {
-        join: JoinState::Ad,
-        product_installed: false,
-    };
+    let machine = LegacyMachine { join: JoinState::Ad, product_installed: false };
     let legacy = key.legacy_policy_set(machine).unwrap();
     let policy = EffectivePolicy::resolve(std::slice::from_ref(&legacy), JoinState::Ad);
     assert_eq!(policy.source(), Some(Source::Legacy));
-    assert_eq!(
-        policy.management(),
-        Management::Managed(BackupDirectory::Ad)
-    );
+    assert_eq!(policy.management(), Management::Managed(BackupDirectory::Ad));
     assert_eq!(policy.encryption(), Ok(Encryption::Off));
     assert!(!policy.protects_expiration());
     assert_eq!(policy.post_authentication(), None);
     assert_eq!(policy.password_spec().count(), 20);
-    assert_eq!(
-        policy.setting(Setting::BackupDirectory).reason,
-        Reason::Implied
-    );
+    assert_eq!(policy.setting(Setting::BackupDirectory).reason, Reason::Implied);
     // the published way out of emulation: BackupDirectory 0 in the local configuration
     let local = set(Source::Local, &[(Setting::BackupDirectory, "0")]);
     let policy = EffectivePolicy::resolve(&[legacy, local], JoinState::Ad);

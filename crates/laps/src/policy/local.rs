@@ -56,18 +56,13 @@ pub fn parse_local(text: &str) -> Result<PolicySet, LocalError> {
         };
         let (name, value) = (name.trim(), value.trim());
         let Some(setting) = Setting::from_name(name) else {
-            return Err(LocalError::Unknown {
-                line,
-                name: name.to_owned(),
-            });
+            return Err(LocalError::Unknown { line, name: name.to_owned() });
         };
         if set.get(setting).is_some() {
             return Err(LocalError::Twice { line, setting });
         }
         let value = match value.strip_prefix('"') {
-            Some(rest) => rest
-                .strip_suffix('"')
-                .ok_or(LocalError::Malformed { line })?,
+            Some(rest) => rest.strip_suffix('"').ok_or(LocalError::Malformed { line })?,
             None => value,
         };
         let info = setting.info();
@@ -96,10 +91,7 @@ mod tests {
         for (setting, value) in [
             (Setting::BackupDirectory, Value::Int(1)),
             (Setting::PasswordLength, Value::Int(20)),
-            (
-                Setting::AdministratorAccountName,
-                Value::Text(" a b ".into()),
-            ),
+            (Setting::AdministratorAccountName, Value::Text(" a b ".into())),
             (Setting::ADPasswordEncryptionEnabled, Value::Bool(false)),
         ] {
             assert_eq!(set.get(setting), Some(&Given::Value(value)), "{setting}");
@@ -114,24 +106,9 @@ mod tests {
     fn errors_name_their_line() {
         for (text, error) in [
             ("BackupDirectory", LocalError::Malformed { line: 1 }),
-            (
-                "\nAdministratorAccountName = \"x",
-                LocalError::Malformed { line: 2 },
-            ),
-            (
-                "PasswordLenght = 3",
-                LocalError::Unknown {
-                    line: 1,
-                    name: "PasswordLenght".into(),
-                },
-            ),
-            (
-                "PasswordLength = 9\nPasswordLength = 9",
-                LocalError::Twice {
-                    line: 2,
-                    setting: Setting::PasswordLength,
-                },
-            ),
+            ("\nAdministratorAccountName = \"x", LocalError::Malformed { line: 2 }),
+            ("PasswordLenght = 3", LocalError::Unknown { line: 1, name: "PasswordLenght".into() }),
+            ("PasswordLength = 9\nPasswordLength = 9", LocalError::Twice { line: 2, setting: Setting::PasswordLength }),
         ] {
             assert_eq!(parse_local(text), Err(error), "{text}");
         }

@@ -49,9 +49,7 @@ pub struct PostAuthentication {
 impl PostAuthentication {
     /// The number of the setting PostAuthenticationActions: 1, 3, 5 or 11.
     pub const fn number(self) -> u32 {
-        1 | (self.end_sessions as u32) << 1
-            | (self.restart as u32) << 2
-            | (self.end_processes as u32) << 3
+        1 | (self.end_sessions as u32) << 1 | (self.restart as u32) << 2 | (self.end_processes as u32) << 3
     }
 }
 
@@ -82,24 +80,13 @@ pub enum EncryptionError {
 
 impl EffectivePolicy {
     fn int(&self, setting: Setting) -> u32 {
-        self.setting(setting)
-            .value
-            .as_ref()
-            .and_then(Value::as_int)
-            .unwrap_or(0)
+        self.setting(setting).value.as_ref().and_then(Value::as_int).unwrap_or(0)
     }
     fn yes(&self, setting: Setting) -> bool {
-        self.setting(setting)
-            .value
-            .as_ref()
-            .and_then(Value::as_bool)
-            .unwrap_or(false)
+        self.setting(setting).value.as_ref().and_then(Value::as_bool).unwrap_or(false)
     }
     fn text(&self, setting: Setting) -> Option<&str> {
-        self.setting(setting)
-            .value
-            .as_ref()
-            .and_then(Value::as_text)
+        self.setting(setting).value.as_ref().and_then(Value::as_text)
     }
 
     /// The directory that the policy names. Whether the machine can use it says
@@ -149,10 +136,8 @@ impl EffectivePolicy {
     pub fn post_authentication(&self) -> Option<PostAuthentication> {
         let delay_hours = self.int(Setting::PostAuthenticationResetDelay);
         let actions = self.int(Setting::PostAuthenticationActions);
-        let on_a_controller = matches!(
-            self.setting(Setting::PostAuthenticationActions).reason,
-            Reason::Unused { .. } | Reason::NoPolicy
-        );
+        let on_a_controller =
+            matches!(self.setting(Setting::PostAuthenticationActions).reason, Reason::Unused { .. } | Reason::NoPolicy);
         if delay_hours == 0 || actions == 0 || on_a_controller {
             return None;
         }
@@ -166,9 +151,7 @@ impl EffectivePolicy {
     /// How a password is kept in Active Directory; an error stops the backup
     /// (laps-behaviour.md 2.4, rules 3 and 9).
     pub fn encryption(&self) -> Result<Encryption, EncryptionError> {
-        if self.backup_directory() != BackupDirectory::Ad
-            || !self.yes(Setting::ADPasswordEncryptionEnabled)
-        {
+        if self.backup_directory() != BackupDirectory::Ad || !self.yes(Setting::ADPasswordEncryptionEnabled) {
             return Ok(Encryption::Off);
         }
         let principal = self.setting(Setting::ADPasswordEncryptionPrincipal);
@@ -176,17 +159,13 @@ impl EffectivePolicy {
             return Err(EncryptionError::Value(error.clone()));
         }
         Ok(Encryption::On {
-            principal: self
-                .text(Setting::ADPasswordEncryptionPrincipal)
-                .map(Principal::parse)
-                .transpose()?,
+            principal: self.text(Setting::ADPasswordEncryptionPrincipal).map(Principal::parse).transpose()?,
             history_size: self.int(Setting::ADEncryptedPasswordHistorySize),
         })
     }
     /// Whether an expiry in Active Directory beyond the greatest age causes a rotation.
     pub fn protects_expiration(&self) -> bool {
-        self.backup_directory() == BackupDirectory::Ad
-            && self.yes(Setting::PasswordExpirationProtectionEnabled)
+        self.backup_directory() == BackupDirectory::Ad && self.yes(Setting::PasswordExpirationProtectionEnabled)
     }
     /// Whether the DSRM password of this domain controller is managed.
     pub fn backs_up_dsrm(&self) -> bool {

@@ -104,17 +104,9 @@ impl PolFile {
             } else if let Some(below) = strip_prefix_ignoring_case(key, &entry.key)
                 && entry.name.eq_ignore_ascii_case("**deletekeys")
             {
-                let child = below
-                    .trim_start_matches('\\')
-                    .split('\\')
-                    .next()
-                    .unwrap_or("");
+                let child = below.trim_start_matches('\\').split('\\').next().unwrap_or("");
                 let doomed = entry.text().unwrap_or_default();
-                if below.starts_with('\\')
-                    && doomed
-                        .split(';')
-                        .any(|name| name.trim().eq_ignore_ascii_case(child))
-                {
+                if below.starts_with('\\') && doomed.split(';').any(|name| name.trim().eq_ignore_ascii_case(child)) {
                     values.clear();
                 }
             }
@@ -183,10 +175,7 @@ impl<'a> Reader<'a> {
         PolError::at(self.offset, kind)
     }
     fn take(&mut self, count: usize) -> Result<&'a [u8], PolError> {
-        let taken = self
-            .offset
-            .checked_add(count)
-            .and_then(|end| self.bytes.get(self.offset..end));
+        let taken = self.offset.checked_add(count).and_then(|end| self.bytes.get(self.offset..end));
         match taken {
             Some(taken) => {
                 self.offset += count;
@@ -205,11 +194,7 @@ impl<'a> Reader<'a> {
     }
     fn expect(&mut self, wanted: char) -> Result<(), PolError> {
         let offset = self.offset;
-        if self.unit()? == wanted as u16 {
-            Ok(())
-        } else {
-            PolError::at(offset, PolErrorKind::Expected(wanted))
-        }
+        if self.unit()? == wanted as u16 { Ok(()) } else { PolError::at(offset, PolErrorKind::Expected(wanted)) }
     }
     /// A name up to its terminator (a zero unit).
     fn name(&mut self) -> Result<String, PolError> {
@@ -245,19 +230,13 @@ impl<'a> Reader<'a> {
         self.expect(';')?;
         let data = self.take(size as usize)?.to_vec();
         self.expect(']')?;
-        Ok(PolEntry {
-            key,
-            name,
-            kind,
-            data,
-        })
+        Ok(PolEntry { key, name, kind, data })
     }
 }
 
 fn strip_prefix_ignoring_case<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
     let head = text.get(..prefix.len())?;
-    head.eq_ignore_ascii_case(prefix)
-        .then(|| &text[prefix.len()..])
+    head.eq_ignore_ascii_case(prefix).then(|| &text[prefix.len()..])
 }
 
 #[cfg(test)]
@@ -295,42 +274,15 @@ mod tests {
     #[test]
     fn a_policy_of_every_type() {
         let mut file = header();
-        entry(
-            &mut file,
-            laps(),
-            "BackupDirectory",
-            REG_DWORD,
-            &2u32.to_le_bytes(),
-        );
-        entry(
-            &mut file,
-            &laps().to_uppercase(),
-            "AdministratorAccountName",
-            REG_SZ,
-            &utf16("admin;[x]\0"),
-        );
-        entry(
-            &mut file,
-            r"Software\Other",
-            "PasswordLength",
-            REG_DWORD,
-            &9u32.to_le_bytes(),
-        );
+        entry(&mut file, laps(), "BackupDirectory", REG_DWORD, &2u32.to_le_bytes());
+        entry(&mut file, &laps().to_uppercase(), "AdministratorAccountName", REG_SZ, &utf16("admin;[x]\0"));
+        entry(&mut file, r"Software\Other", "PasswordLength", REG_DWORD, &9u32.to_le_bytes());
         entry(&mut file, laps(), "PasswordAgeDays", REG_DWORD, &[1, 2]);
         let set = values(&file).policy_set(Source::Gpo);
-        assert_eq!(
-            set.get(Setting::BackupDirectory),
-            Some(&Given::Value(Value::Int(2)))
-        );
-        assert_eq!(
-            set.get(Setting::AdministratorAccountName),
-            Some(&Given::Value(Value::Text("admin;[x]".into())))
-        );
+        assert_eq!(set.get(Setting::BackupDirectory), Some(&Given::Value(Value::Int(2))));
+        assert_eq!(set.get(Setting::AdministratorAccountName), Some(&Given::Value(Value::Text("admin;[x]".into()))));
         assert_eq!(set.get(Setting::PasswordLength), None);
-        assert!(matches!(
-            set.get(Setting::PasswordAgeDays),
-            Some(Given::Bad { .. })
-        ));
+        assert!(matches!(set.get(Setting::PasswordAgeDays), Some(Given::Bad { .. })));
     }
 
     #[test]
@@ -344,76 +296,37 @@ mod tests {
         };
         let left = |file: &[u8]| {
             let values = values(file);
-            (
-                values.value("PasswordLength").is_some(),
-                values.value("PasswordAgeDays").is_some(),
-            )
+            (values.value("PasswordLength").is_some(), values.value("PasswordAgeDays").is_some())
         };
         assert_eq!(left(&base()), (true, true));
         let mut file = base();
-        entry(
-            &mut file,
-            laps(),
-            "**Del.passwordlength",
-            REG_SZ,
-            &utf16(" \0"),
-        );
+        entry(&mut file, laps(), "**Del.passwordlength", REG_SZ, &utf16(" \0"));
         assert_eq!(left(&file), (false, true));
         let mut file = base();
         entry(&mut file, laps(), "**delvals.", REG_SZ, &utf16(" \0"));
         assert_eq!(left(&file), (false, false));
         let mut file = base();
-        entry(
-            &mut file,
-            laps(),
-            "**DeleteValues",
-            REG_SZ,
-            &utf16("PasswordAgeDays;Nothing\0"),
-        );
+        entry(&mut file, laps(), "**DeleteValues", REG_SZ, &utf16("PasswordAgeDays;Nothing\0"));
         assert_eq!(left(&file), (true, false));
         let parent = laps().strip_suffix(r"\LAPS").unwrap();
         let mut file = base();
-        entry(
-            &mut file,
-            parent,
-            "**DeleteKeys",
-            REG_SZ,
-            &utf16("Other;laps\0"),
-        );
+        entry(&mut file, parent, "**DeleteKeys", REG_SZ, &utf16("Other;laps\0"));
         assert_eq!(left(&file), (false, false));
         let mut file = base();
         entry(&mut file, parent, "**DeleteKeys", REG_SZ, &utf16("Other\0"));
         assert_eq!(left(&file), (true, true));
         // an instruction that is not known changes nothing and sets nothing
         let mut file = base();
-        entry(
-            &mut file,
-            laps(),
-            "**SecureKey",
-            REG_DWORD,
-            &1u32.to_le_bytes(),
-        );
+        entry(&mut file, laps(), "**SecureKey", REG_DWORD, &1u32.to_le_bytes());
         assert_eq!(left(&file), (true, true));
     }
 
     #[test]
     fn a_deletion_of_a_stronger_policy_takes_the_weaker_value_away() {
         let mut weak = header();
-        entry(
-            &mut weak,
-            laps(),
-            "BackupDirectory",
-            REG_DWORD,
-            &2u32.to_le_bytes(),
-        );
+        entry(&mut weak, laps(), "BackupDirectory", REG_DWORD, &2u32.to_le_bytes());
         let mut strong = header();
-        entry(
-            &mut strong,
-            laps(),
-            "**del.BackupDirectory",
-            REG_SZ,
-            &utf16(" \0"),
-        );
+        entry(&mut strong, laps(), "**del.BackupDirectory", REG_SZ, &utf16(" \0"));
         let mut values = RegistryValues::new();
         for file in [&weak, &strong] {
             PolFile::parse(file).unwrap().apply(laps(), &mut values);
@@ -424,24 +337,9 @@ mod tests {
     #[test]
     fn soft_values_give_way() {
         let mut file = header();
-        entry(
-            &mut file,
-            laps(),
-            "**soft.PasswordLength",
-            REG_DWORD,
-            &20u32.to_le_bytes(),
-        );
-        entry(
-            &mut file,
-            laps(),
-            "**soft.PasswordLength",
-            REG_DWORD,
-            &30u32.to_le_bytes(),
-        );
-        assert_eq!(
-            values(&file).value("PasswordLength"),
-            Some(&RegistryData::Dword(20))
-        );
+        entry(&mut file, laps(), "**soft.PasswordLength", REG_DWORD, &20u32.to_le_bytes());
+        entry(&mut file, laps(), "**soft.PasswordLength", REG_DWORD, &30u32.to_le_bytes());
+        assert_eq!(values(&file).value("PasswordLength"), Some(&RegistryData::Dword(20)));
     }
 
     #[test]
@@ -454,13 +352,7 @@ mod tests {
         assert_eq!(error(b"PReg\x02\0\0\0").kind, PolErrorKind::Version);
         let mut bad = good.clone();
         bad[8] = b'(';
-        assert_eq!(
-            error(&bad),
-            PolError {
-                kind: PolErrorKind::Expected('['),
-                offset: 8
-            }
-        );
+        assert_eq!(error(&bad), PolError { kind: PolErrorKind::Expected('['), offset: 8 });
         for end in 9..good.len() {
             assert_eq!(error(&good[..end]).kind, PolErrorKind::Truncated, "{end}");
         }

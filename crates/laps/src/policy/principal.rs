@@ -42,10 +42,7 @@ impl Principal {
             return if domain.is_empty() || name.is_empty() || name.contains('\\') {
                 Err(PrincipalError::Malformed)
             } else {
-                Ok(Self::Qualified {
-                    domain: domain.to_owned(),
-                    name: name.to_owned(),
-                })
+                Ok(Self::Qualified { domain: domain.to_owned(), name: name.to_owned() })
             };
         }
         if let Some((name, domain)) = text.split_once('@') {
@@ -58,9 +55,9 @@ impl Principal {
         match text.get(..4) {
             Some(start) if start.eq_ignore_ascii_case("S-1-") => {
                 let parts: Vec<&str> = text[4..].split('-').collect();
-                let numbers = parts.iter().all(|part| {
-                    !part.is_empty() && part.len() <= 15 && part.bytes().all(|b| b.is_ascii_digit())
-                });
+                let numbers = parts
+                    .iter()
+                    .all(|part| !part.is_empty() && part.len() <= 15 && part.bytes().all(|b| b.is_ascii_digit()));
                 let subs = parts.iter().skip(1).all(|part| part.parse::<u32>().is_ok());
                 if numbers && subs && (2..=16).contains(&parts.len()) {
                     Ok(Self::Sid(text.to_ascii_uppercase()))
@@ -88,11 +85,8 @@ mod tests {
 
     #[test]
     fn the_published_forms() {
-        for text in [
-            "S-1-5-21-2127521184-1604012920-1887927527-35197",
-            "contoso\\LAPSAdmins",
-            "lapsadmins@contoso.com",
-        ] {
+        for text in ["S-1-5-21-2127521184-1604012920-1887927527-35197", "contoso\\LAPSAdmins", "lapsadmins@contoso.com"]
+        {
             assert_eq!(Principal::parse(text).unwrap().to_string(), text);
         }
     }

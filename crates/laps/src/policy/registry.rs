@@ -78,9 +78,7 @@ impl RegistryValues {
                 match (info.setting, data) {
                     // the legacy product knows 1 to 4 only
                     (Setting::PasswordComplexity, RegistryData::Dword(number @ 5..)) => {
-                        let error = ValueError::OutOfRange {
-                            allowed: "1, 2, 3 or 4".to_owned(),
-                        };
+                        let error = ValueError::OutOfRange { allowed: "1, 2, 3 or 4".to_owned() };
                         set.put(info.setting, number.to_string(), Err(error));
                     }
                     _ => put(&mut set, info, data, Source::Legacy),
@@ -124,19 +122,13 @@ pub enum LegacyOff {
 fn put(set: &mut PolicySet, info: &SettingInfo, data: &RegistryData, source: Source) {
     match data {
         RegistryData::Dword(number) => {
-            set.put(
-                info.setting,
-                number.to_string(),
-                info.parse_dword(*number, source),
-            );
+            set.put(info.setting, number.to_string(), info.parse_dword(*number, source));
         }
         RegistryData::Sz(text) => {
             set.put(info.setting, text.clone(), info.parse_sz(text, source));
         }
         RegistryData::Other(number) => {
-            let error = ValueError::WrongType {
-                expected: info.format.registry_type(),
-            };
+            let error = ValueError::WrongType { expected: info.format.registry_type() };
             set.put(info.setting, format!("(type {number})"), Err(error));
         }
     }
@@ -169,20 +161,10 @@ mod tests {
                 _ => (dword(info.legal_number()), sz("1")),
             };
             let read = key(&[(&info.name.to_uppercase(), good)]).policy_set(Source::Gpo);
-            assert!(
-                matches!(read.get(info.setting), Some(Given::Value(_))),
-                "{}",
-                info.name
-            );
+            assert!(matches!(read.get(info.setting), Some(Given::Value(_))), "{}", info.name);
             let read = key(&[(info.name, wrong)]).policy_set(Source::Gpo);
             assert!(
-                matches!(
-                    read.get(info.setting),
-                    Some(Given::Bad {
-                        error: ValueError::WrongType { .. },
-                        ..
-                    })
-                ),
+                matches!(read.get(info.setting), Some(Given::Bad { error: ValueError::WrongType { .. }, .. })),
                 "{}",
                 info.name
             );
@@ -204,10 +186,7 @@ mod tests {
         assert!(read.is_empty());
     }
 
-    const MEMBER: LegacyMachine = LegacyMachine {
-        join: JoinState::Ad,
-        product_installed: false,
-    };
+    const MEMBER: LegacyMachine = LegacyMachine { join: JoinState::Ad, product_installed: false };
 
     #[test]
     fn legacy_values_map_to_settings() {
@@ -222,60 +201,32 @@ mod tests {
         .legacy_policy_set(MEMBER)
         .unwrap();
         for (setting, given) in [
-            (
-                Setting::AdministratorAccountName,
-                Given::Value(Value::Text("localadmin".into())),
-            ),
+            (Setting::AdministratorAccountName, Given::Value(Value::Text("localadmin".into()))),
             (Setting::PasswordComplexity, Given::Value(Value::Int(3))),
             (Setting::PasswordLength, Given::Value(Value::Int(20))),
             (Setting::PasswordAgeDays, Given::Value(Value::Int(14))),
-            (
-                Setting::PasswordExpirationProtectionEnabled,
-                Given::Value(Value::Bool(true)),
-            ),
+            (Setting::PasswordExpirationProtectionEnabled, Given::Value(Value::Bool(true))),
             (Setting::BackupDirectory, Given::Implied(Value::Int(2))),
-            (
-                Setting::ADPasswordEncryptionEnabled,
-                Given::Implied(Value::Bool(false)),
-            ),
+            (Setting::ADPasswordEncryptionEnabled, Given::Implied(Value::Bool(false))),
         ] {
             assert_eq!(read.get(setting), Some(&given), "{setting}");
         }
-        let read = key(&[
-            ("AdmPwdEnabled", dword(1)),
-            ("PasswordComplexity", dword(6)),
-        ])
-        .legacy_policy_set(MEMBER)
-        .unwrap();
-        assert!(matches!(
-            read.get(Setting::PasswordComplexity),
-            Some(Given::Bad { .. })
-        ));
+        let read =
+            key(&[("AdmPwdEnabled", dword(1)), ("PasswordComplexity", dword(6))]).legacy_policy_set(MEMBER).unwrap();
+        assert!(matches!(read.get(Setting::PasswordComplexity), Some(Given::Bad { .. })));
     }
 
     #[test]
     fn when_legacy_is_not_emulated() {
         let on = key(&[("AdmPwdEnabled", dword(1))]);
+        assert_eq!(key(&[("PasswordLength", dword(9))]).legacy_policy_set(MEMBER), Err(LegacyOff::NotConfigured));
+        assert_eq!(key(&[("AdmPwdEnabled", dword(0))]).legacy_policy_set(MEMBER), Err(LegacyOff::NotEnabled));
         assert_eq!(
-            key(&[("PasswordLength", dword(9))]).legacy_policy_set(MEMBER),
-            Err(LegacyOff::NotConfigured)
-        );
-        assert_eq!(
-            key(&[("AdmPwdEnabled", dword(0))]).legacy_policy_set(MEMBER),
-            Err(LegacyOff::NotEnabled)
-        );
-        assert_eq!(
-            on.legacy_policy_set(LegacyMachine {
-                product_installed: true,
-                ..MEMBER
-            }),
+            on.legacy_policy_set(LegacyMachine { product_installed: true, ..MEMBER }),
             Err(LegacyOff::ProductInstalled)
         );
         assert_eq!(
-            on.legacy_policy_set(LegacyMachine {
-                join: JoinState::DomainController,
-                ..MEMBER
-            }),
+            on.legacy_policy_set(LegacyMachine { join: JoinState::DomainController, ..MEMBER }),
             Err(LegacyOff::DomainController)
         );
     }

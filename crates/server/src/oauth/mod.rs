@@ -5,7 +5,7 @@ pub mod password;
 pub mod secret;
 pub mod token;
 
-pub use password::{Passwords, PasswordError};
+pub use password::{PasswordError, Passwords};
 pub use token::{AccessClaims, IdClaims, TokenSigner};
 
 /// What can go wrong with keys and tokens.

@@ -44,10 +44,7 @@ pub struct Passwords {
 impl Passwords {
     /// `parallel`: hashes at the same time, each with 19 MiB and one core. Eight times as many wait.
     pub fn new(parallel: usize) -> Self {
-        Self {
-            running: Arc::new(Semaphore::new(parallel)),
-            queued: Arc::new(Semaphore::new(parallel * 9)),
-        }
+        Self { running: Arc::new(Semaphore::new(parallel)), queued: Arc::new(Semaphore::new(parallel * 9)) }
     }
 
     /// Whether a password that a person chose is good enough.
@@ -71,11 +68,7 @@ impl Passwords {
         let password = password.clone();
         self.work(move || {
             argon2()
-                .and_then(|argon2| {
-                    argon2
-                        .hash_password_with_salt(password.reveal().as_bytes(), &salt)
-                        .ok()
-                })
+                .and_then(|argon2| argon2.hash_password_with_salt(password.reveal().as_bytes(), &salt).ok())
                 .map(|hash: PasswordHash| hash.to_string())
         })
         .await?
@@ -84,22 +77,17 @@ impl Passwords {
 
     /// Whether a password is the one of a PHC string. Without a string the same work is done and the
     /// answer is no, so that time does not tell whether a user exists.
-    pub async fn check(
-        &self,
-        password: &Secret,
-        stored: Option<&str>,
-    ) -> Result<bool, PasswordError> {
+    pub async fn check(&self, password: &Secret, stored: Option<&str>) -> Result<bool, PasswordError> {
         let password = password.clone();
         let stored = stored.map(str::to_owned);
         self.work(move || {
             let bytes = password.reveal().as_bytes();
             let bytes = &bytes[..bytes.len().min(BYTES_MAX + 1)];
             match stored.as_deref().map(PasswordHash::new) {
-                Some(Ok(hash)) => argon2()
-                    .is_some_and(|argon2| argon2.verify_password(bytes, &hash).is_ok()),
+                Some(Ok(hash)) => argon2().is_some_and(|argon2| argon2.verify_password(bytes, &hash).is_ok()),
                 _ => {
-                    let _: Option<PasswordHash> = argon2()
-                        .and_then(|argon2| argon2.hash_password_with_salt(bytes, &[0; 16]).ok());
+                    let _: Option<PasswordHash> =
+                        argon2().and_then(|argon2| argon2.hash_password_with_salt(bytes, &[0; 16]).ok());
                     false
                 }
             }
@@ -107,15 +95,9 @@ impl Passwords {
         .await
     }
 
-    async fn work<T: Send + 'static>(
-        &self,
-        work: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<T, PasswordError> {
+    async fn work<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, PasswordError> {
         let _queued = self.queued.try_acquire().map_err(|_| PasswordError::Busy)?;
-        let running = Arc::clone(&self.running)
-            .acquire_owned()
-            .await
-            .map_err(|_| PasswordError::Failed)?;
+        let running = Arc::clone(&self.running).acquire_owned().await.map_err(|_| PasswordError::Failed)?;
         tokio::task::spawn_blocking(move || {
             let _running = running;
             work()
@@ -139,22 +121,10 @@ mod tests {
     async fn right_wrong_and_missing() {
         let passwords = Passwords::new(1);
         let secret = |text: &str| Secret::new(text.into());
-        let hash = passwords
-            .hash(&secret("correct horse battery"), [7; 16])
-            .await
-            .unwrap();
+        let hash = passwords.hash(&secret("correct horse battery"), [7; 16]).await.unwrap();
         assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
-        assert!(
-            passwords
-                .check(&secret("correct horse battery"), Some(&hash))
-                .await
-                .unwrap()
-        );
-        for (text, stored) in [
-            ("correct horse batterz", Some(hash.as_str())),
-            ("x", None),
-            ("x", Some("no hash")),
-        ] {
+        assert!(passwords.check(&secret("correct horse battery"), Some(&hash)).await.unwrap());
+        for (text, stored) in [("correct horse batterz", Some(hash.as_str())), ("x", None), ("x", Some("no hash"))] {
             assert!(!passwords.check(&secret(text), stored).await.unwrap());
         }
     }

@@ -43,12 +43,8 @@ pub fn shown_code(code: &str) -> String {
 
 /// The canonical form of what a person typed; `None` when it cannot be a code.
 pub fn typed_code(text: &str) -> Option<String> {
-    let letters: String = text
-        .chars()
-        .filter(char::is_ascii_alphabetic)
-        .map(|c| c.to_ascii_uppercase())
-        .take(CODE_CHARS + 1)
-        .collect();
+    let letters: String =
+        text.chars().filter(char::is_ascii_alphabetic).map(|c| c.to_ascii_uppercase()).take(CODE_CHARS + 1).collect();
     let known = letters.bytes().all(|byte| CODE_LETTERS.contains(&byte));
     (letters.len() == CODE_CHARS && known).then_some(letters)
 }

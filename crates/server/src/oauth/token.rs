@@ -106,11 +106,8 @@ pub struct TokenSigner {
 impl TokenSigner {
     /// Makes a new key: RSA 2048, PKCS #8 as PEM.
     pub fn create() -> Result<Zeroizing<String>, OauthError> {
-        let key = rcgen::KeyPair::generate_rsa_for(
-            &rcgen::PKCS_RSA_SHA256,
-            rcgen::RsaKeySize::_2048,
-        )
-        .map_err(|error| OauthError::Key(error.to_string()))?;
+        let key = rcgen::KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, rcgen::RsaKeySize::_2048)
+            .map_err(|error| OauthError::Key(error.to_string()))?;
         Ok(key.serialize_pem().into())
     }
 
@@ -121,40 +118,29 @@ impl TokenSigner {
         let wrong = |error: &dyn std::fmt::Display| OauthError::Key(error.to_string());
         let pair = rcgen::KeyPair::from_pkcs8_pem_and_sign_algo(pem, &rcgen::PKCS_RSA_SHA256)
             .map_err(|error| wrong(&error))?;
-        let (_, public) = x509_parser::public_key::RSAPublicKey::from_der(pair.der_bytes())
-            .map_err(|error| wrong(&error))?;
+        let (_, public) =
+            x509_parser::public_key::RSAPublicKey::from_der(pair.der_bytes()).map_err(|error| wrong(&error))?;
         let strip = |bytes: &[u8]| {
             let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
             URL_SAFE_NO_PAD.encode(&bytes[zeros..])
         };
         let (n, e) = (strip(public.modulus), strip(public.exponent));
         // RFC 7638: the thumbprint of the key is its id
-        let kid = URL_SAFE_NO_PAD.encode(Sha256::digest(format!(
-            "{{\"e\":\"{e}\",\"kty\":\"RSA\",\"n\":\"{n}\"}}"
-        )));
+        let kid = URL_SAFE_NO_PAD.encode(Sha256::digest(format!("{{\"e\":\"{e}\",\"kty\":\"RSA\",\"n\":\"{n}\"}}")));
         let mut paging = Sha256::new();
         paging.update(b"lapwing/page/1");
         paging.update(pair.serialized_der());
         Ok(Self {
             signing: EncodingKey::from_rsa_pem(pem.as_bytes()).map_err(|error| wrong(&error))?,
             checking: DecodingKey::from_rsa_components(&n, &e).map_err(|error| wrong(&error))?,
-            key: Key {
-                kty: "RSA".into(),
-                usage: "sig".into(),
-                alg: "RS256".into(),
-                kid,
-                n,
-                e,
-            },
+            key: Key { kty: "RSA".into(), usage: "sig".into(), alg: "RS256".into(), kid, n, e },
             paging: Zeroizing::new(paging.finalize().into()),
         })
     }
 
     /// The public keys.
     pub fn keys(&self) -> Keys {
-        Keys {
-            keys: vec![self.key.clone()],
-        }
+        Keys { keys: vec![self.key.clone()] }
     }
 
     /// Signs claims.
@@ -176,14 +162,9 @@ impl TokenSigner {
         rules.validate_nbf = false;
         rules.validate_aud = false;
         rules.set_required_spec_claims::<&str>(&[]);
-        let claims = jsonwebtoken::decode::<AccessClaims>(token, &self.checking, &rules)
-            .ok()?
-            .claims;
+        let claims = jsonwebtoken::decode::<AccessClaims>(token, &self.checking, &rules).ok()?.claims;
         let now_s = unix_s(now);
-        let good = claims.aud == GRAPH
-            && claims.tid == tenant
-            && claims.nbf <= now_s + 60
-            && now_s < claims.exp;
+        let good = claims.aud == GRAPH && claims.tid == tenant && claims.nbf <= now_s + 60 && now_s < claims.exp;
         good.then_some(claims)
     }
 
@@ -198,8 +179,7 @@ impl TokenSigner {
         let bytes = URL_SAFE_NO_PAD.decode(token).ok()?;
         let (tag, cursor) = bytes.split_at_checked(16)?;
         let cursor = std::str::from_utf8(cursor).ok()?;
-        let good: bool =
-            subtle::ConstantTimeEq::ct_eq(tag, self.page_tag(list, cursor).as_slice()).into();
+        let good: bool = subtle::ConstantTimeEq::ct_eq(tag, self.page_tag(list, cursor).as_slice()).into();
         good.then(|| cursor.to_owned())
     }
 
@@ -282,26 +262,15 @@ pub(crate) mod tests {
         assert_eq!(check(token.reveal(), "other", 2000), None);
         assert_eq!(check(token.reveal(), "t", 4600), None);
         assert_eq!(check(token.reveal(), "t", 900), None);
-        let elsewhere = AccessClaims {
-            aud: "https://elsewhere".into(),
-            ..claims()
-        };
-        assert_eq!(
-            check(signer.sign(&elsewhere).unwrap().reveal(), "t", 2000),
-            None
-        );
+        let elsewhere = AccessClaims { aud: "https://elsewhere".into(), ..claims() };
+        assert_eq!(check(signer.sign(&elsewhere).unwrap().reveal(), "t", 2000), None);
     }
 
     #[test]
     fn forged_tokens_are_refused() {
         let signer = signer();
         let token = signer.sign(&claims()).unwrap();
-        let [header, body, signature] = token
-            .reveal()
-            .split('.')
-            .collect::<Vec<_>>()
-            .try_into()
-            .unwrap();
+        let [header, body, signature] = token.reveal().split('.').collect::<Vec<_>>().try_into().unwrap();
         let none = URL_SAFE_NO_PAD.encode("{\"alg\":\"none\",\"typ\":\"JWT\"}");
         let hs = jsonwebtoken::encode(
             &Header::new(Algorithm::HS256),
@@ -317,10 +286,7 @@ pub(crate) mod tests {
             hs,
             String::new(),
         ] {
-            assert_eq!(
-                signer.check(&forged, "t", Timestamp::from_unix_ms(2_000_000)),
-                None
-            );
+            assert_eq!(signer.check(&forged, "t", Timestamp::from_unix_ms(2_000_000)), None);
         }
     }
 
@@ -328,16 +294,10 @@ pub(crate) mod tests {
     fn page_tokens_are_signed_for_their_list() {
         let signer = signer();
         let token = signer.seal_page("devices", "key 1");
-        assert_eq!(
-            signer.open_page("devices", &token).as_deref(),
-            Some("key 1")
-        );
+        assert_eq!(signer.open_page("devices", &token).as_deref(), Some("key 1"));
         assert_eq!(signer.open_page("audit", &token), None);
         assert_eq!(signer.open_page("devices", "AAAA"), None);
-        assert_eq!(
-            signer.open_page("devices", &token.replace(|c: char| c.is_ascii_digit(), "x")),
-            None
-        );
+        assert_eq!(signer.open_page("devices", &token.replace(|c: char| c.is_ascii_digit(), "x")), None);
     }
 
     #[test]
