@@ -27,12 +27,7 @@ pub(crate) fn check(root: &Path) -> Result<()> {
 fn metadata(root: &Path) -> Result<Value> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let out = Command::new(cargo)
-        .args([
-            "metadata",
-            "--format-version=1",
-            "--locked",
-            "--filter-platform=x86_64-unknown-linux-gnu",
-        ])
+        .args(["metadata", "--format-version=1", "--locked", "--filter-platform=x86_64-unknown-linux-gnu"])
         .current_dir(root)
         .output()
         .context("run cargo metadata")?;
@@ -43,10 +38,7 @@ fn metadata(root: &Path) -> Result<Value> {
 }
 
 fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {
-    value
-        .get(key)
-        .and_then(Value::as_array)
-        .map_or(&[], Vec::as_slice)
+    value.get(key).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
 fn text<'a>(value: &'a Value, key: &str) -> &'a str {
@@ -55,22 +47,14 @@ fn text<'a>(value: &'a Value, key: &str) -> &'a str {
 
 /// Members of the workspace use only what `CRATES` allows them.
 fn crates(graph: &Value) -> Result<Vec<String>> {
-    let members: BTreeSet<&str> = list(graph, "workspace_members")
-        .iter()
-        .filter_map(Value::as_str)
-        .collect();
-    let packages: Vec<&Value> = list(graph, "packages")
-        .iter()
-        .filter(|p| members.contains(text(p, "id")))
-        .collect();
+    let members: BTreeSet<&str> = list(graph, "workspace_members").iter().filter_map(Value::as_str).collect();
+    let packages: Vec<&Value> = list(graph, "packages").iter().filter(|p| members.contains(text(p, "id"))).collect();
     let names: BTreeSet<&str> = packages.iter().map(|p| text(p, "name")).collect();
     let mut breaches = Vec::new();
     for package in packages {
         let name = text(package, "name");
         let Some(rule) = CRATES.iter().find(|rule| rule.name == name) else {
-            breaches.push(format!(
-                "{name}: a crate without a row in xtask/src/deps.rs"
-            ));
+            breaches.push(format!("{name}: a crate without a row in xtask/src/deps.rs"));
             continue;
         };
         for dependency in list(package, "dependencies") {
@@ -92,43 +76,27 @@ fn crates(graph: &Value) -> Result<Vec<String>> {
 
 /// The pure crates have no run-time, network or database anywhere below them.
 fn closure(graph: &Value) -> Result<Vec<String>> {
-    let resolve = graph
-        .get("resolve")
-        .context("cargo metadata has no resolve")?;
-    let names: BTreeMap<&str, &str> = list(graph, "packages")
-        .iter()
-        .map(|p| (text(p, "id"), text(p, "name")))
-        .collect();
+    let resolve = graph.get("resolve").context("cargo metadata has no resolve")?;
+    let names: BTreeMap<&str, &str> =
+        list(graph, "packages").iter().map(|p| (text(p, "id"), text(p, "name"))).collect();
     let below: BTreeMap<&str, Vec<&str>> = list(resolve, "nodes")
         .iter()
         .map(|node| {
-            let normal = list(node, "deps").iter().filter(|dep| {
-                list(dep, "dep_kinds")
-                    .iter()
-                    .any(|k| text(k, "kind").is_empty())
-            });
-            (
-                text(node, "id"),
-                normal.map(|dep| text(dep, "pkg")).collect(),
-            )
+            let normal = list(node, "deps")
+                .iter()
+                .filter(|dep| list(dep, "dep_kinds").iter().any(|k| text(k, "kind").is_empty()));
+            (text(node, "id"), normal.map(|dep| text(dep, "pkg")).collect())
         })
         .collect();
     let mut breaches = Vec::new();
-    for (id, name) in names
-        .iter()
-        .filter(|(_, name)| PURE.iter().any(|(_, package)| package == *name))
-    {
+    for (id, name) in names.iter().filter(|(_, name)| PURE.iter().any(|(_, package)| package == *name)) {
         let (mut seen, mut open) = (BTreeSet::new(), vec![*id]);
         while let Some(next) = open.pop() {
             if seen.insert(next) {
                 open.extend(below.get(next).into_iter().flatten());
             }
         }
-        for found in seen
-            .iter()
-            .filter_map(|id| names.get(id))
-            .filter(|found| NEVER_BELOW_PURE.contains(found))
-        {
+        for found in seen.iter().filter_map(|id| names.get(id)).filter(|found| NEVER_BELOW_PURE.contains(found)) {
             breaches.push(format!("{name}: {found} is below it"));
         }
     }
@@ -140,19 +108,15 @@ fn pure(root: &Path) -> Result<Vec<String>> {
     let mut breaches = Vec::new();
     for (folder, _) in PURE {
         let sources = files(root, &format!("{folder}/src"))?;
-        let forbids = sources
-            .iter()
-            .any(|s| s.path.ends_with("/src/lib.rs") && s.code.contains("#![forbid(unsafe_code)]"));
+        let forbids =
+            sources.iter().any(|s| s.path.ends_with("/src/lib.rs") && s.code.contains("#![forbid(unsafe_code)]"));
         if !forbids {
             breaches.push(format!("{folder}/src/lib.rs lacks #![forbid(unsafe_code)]"));
         }
         for source in sources.iter().map(Source::without_tests) {
             for word in NEVER_IN_PURE {
                 let lines = source.lines(|line| line.contains(word));
-                breaches
-                    .extend(lines.map(|line| {
-                        format!("{}:{line} names {word} in a pure crate", source.path)
-                    }));
+                breaches.extend(lines.map(|line| format!("{}:{line} names {word} in a pure crate", source.path)));
             }
         }
     }
@@ -162,18 +126,12 @@ fn pure(root: &Path) -> Result<Vec<String>> {
 /// Unsafe code and SQL stand only in their homes.
 fn homes(root: &Path) -> Result<Vec<String>> {
     let mut breaches = Vec::new();
-    for source in files(root, "crates")?
-        .iter()
-        .chain(&files(root, "testkit")?)
-    {
+    for source in files(root, "crates")?.iter().chain(&files(root, "testkit")?) {
         if !source.path.starts_with("crates/agent/src/platform") {
             let lines = source.lines(|line| has_word(line, "unsafe"));
-            breaches.extend(lines.map(|line| {
-                format!(
-                    "{}:{line} unsafe code outside crates/agent/src/platform",
-                    source.path
-                )
-            }));
+            breaches.extend(
+                lines.map(|line| format!("{}:{line} unsafe code outside crates/agent/src/platform", source.path)),
+            );
         }
         if source.path.starts_with("crates/")
             && source.path.contains("/src/")
@@ -181,16 +139,13 @@ fn homes(root: &Path) -> Result<Vec<String>> {
         {
             let source = source.without_tests();
             let lines = source.lines(|line| has_word(line, "rusqlite"));
-            breaches.extend(lines.map(|line| {
-                format!(
-                    "{}:{line} names rusqlite outside crates/server/src/store",
-                    source.path
-                )
-            }));
+            breaches.extend(
+                lines.map(|line| format!("{}:{line} names rusqlite outside crates/server/src/store", source.path)),
+            );
             let statements = source.strings.iter().filter(|(_, string)| is_sql(string));
-            breaches.extend(statements.map(|(line, _)| {
-                format!("{}:{line} SQL outside crates/server/src/store", source.path)
-            }));
+            breaches.extend(
+                statements.map(|(line, _)| format!("{}:{line} SQL outside crates/server/src/store", source.path)),
+            );
         }
     }
     Ok(breaches)
@@ -217,20 +172,13 @@ fn layers(root: &Path) -> Result<Vec<String>> {
     let mut breaches = Vec::new();
     for (module, never) in LAYERS {
         let folder = files(root, module)?;
-        let file = files(
-            root,
-            module.rsplit_once('/').map_or(module, |(parent, _)| parent),
-        )?;
+        let file = files(root, module.rsplit_once('/').map_or(module, |(parent, _)| parent))?;
         let own = format!("{module}.rs");
         for source in folder.iter().chain(file.iter().filter(|s| s.path == own)) {
             let source = source.without_tests();
             for name in *never {
                 let lines = named(&source.code, name);
-                breaches.extend(
-                    lines
-                        .into_iter()
-                        .map(|line| format!("{}:{line} names crate::{name}", source.path)),
-                );
+                breaches.extend(lines.into_iter().map(|line| format!("{}:{line} names crate::{name}", source.path)));
             }
         }
     }
@@ -272,9 +220,7 @@ fn named(code: &str, name: &str) -> Vec<usize> {
 }
 
 fn first_word(text: &str) -> &str {
-    let end = text
-        .find(|c: char| !(c.is_alphanumeric() || c == '_'))
-        .unwrap_or(text.len());
+    let end = text.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(text.len());
     text.get(..end).unwrap_or_default()
 }
 
@@ -294,18 +240,8 @@ const CLI: &str = "lapwing-cli";
 const TESTKIT: &str = "lapwing-testkit";
 const XTASK: &str = "xtask";
 
-const IO: &[&str] = &[
-    "tokio",
-    "hyper",
-    "reqwest",
-    "axum",
-    "rustls",
-    "rusqlite",
-    "libc",
-    "rustix",
-    "getrandom",
-    "tracing",
-];
+const IO: &[&str] =
+    &["tokio", "hyper", "reqwest", "axum", "rustls", "rusqlite", "libc", "rustix", "getrandom", "tracing"];
 const IO_AND_SERDE: &[&str] = &[
     "tokio",
     "hyper",
@@ -323,62 +259,21 @@ const IO_AND_SERDE: &[&str] = &[
 const STORE_AND_WEB: &[&str] = &["rusqlite", "axum", "hyper"];
 
 const CRATES: &[CrateRule] = &[
-    CrateRule {
-        name: LAPS,
-        may_use: &[],
-        never: IO_AND_SERDE,
-    },
-    CrateRule {
-        name: PROTO,
-        may_use: &[LAPS],
-        never: IO,
-    },
-    CrateRule {
-        name: CLIENT,
-        may_use: &[LAPS, PROTO],
-        never: STORE_AND_WEB,
-    },
-    CrateRule {
-        name: SERVER,
-        may_use: &[LAPS, PROTO],
-        never: &["reqwest", "libc"],
-    },
-    CrateRule {
-        name: AGENT,
-        may_use: &[LAPS, PROTO, CLIENT],
-        never: STORE_AND_WEB,
-    },
-    CrateRule {
-        name: CLI,
-        may_use: &[LAPS, PROTO, CLIENT],
-        never: STORE_AND_WEB,
-    },
-    CrateRule {
-        name: TESTKIT,
-        may_use: &[LAPS, PROTO, CLIENT, SERVER, AGENT, CLI],
-        never: &[],
-    },
-    CrateRule {
-        name: XTASK,
-        may_use: &[LAPS, PROTO, TESTKIT],
-        never: &[],
-    },
+    CrateRule { name: LAPS, may_use: &[], never: IO_AND_SERDE },
+    CrateRule { name: PROTO, may_use: &[LAPS], never: IO },
+    CrateRule { name: CLIENT, may_use: &[LAPS, PROTO], never: STORE_AND_WEB },
+    CrateRule { name: SERVER, may_use: &[LAPS, PROTO], never: &["reqwest", "libc"] },
+    CrateRule { name: AGENT, may_use: &[LAPS, PROTO, CLIENT], never: STORE_AND_WEB },
+    CrateRule { name: CLI, may_use: &[LAPS, PROTO, CLIENT], never: STORE_AND_WEB },
+    CrateRule { name: TESTKIT, may_use: &[LAPS, PROTO, CLIENT, SERVER, AGENT, CLI], never: &[] },
+    CrateRule { name: XTASK, may_use: &[LAPS, PROTO, TESTKIT], never: &[] },
 ];
 
 /// The pure crates: folder and package.
 const PURE: &[(&str, &str)] = &[("crates/laps", LAPS), ("crates/proto", PROTO)];
 
-const NEVER_BELOW_PURE: &[&str] = &[
-    "tokio",
-    "hyper",
-    "reqwest",
-    "axum",
-    "rustls",
-    "rusqlite",
-    "openssl-sys",
-    "mio",
-    "socket2",
-];
+const NEVER_BELOW_PURE: &[&str] =
+    &["tokio", "hyper", "reqwest", "axum", "rustls", "rusqlite", "openssl-sys", "mio", "socket2"];
 
 const NEVER_IN_PURE: &[&str] = &[
     "std::fs",
@@ -397,40 +292,16 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("crates/server/src/http", &["store", "seal", "audit"]),
     ("crates/server/src/app", &["http"]),
     ("crates/server/src/authz", &["http", "app"]),
-    (
-        "crates/server/src/store",
-        &["http", "app", "authz", "oauth"],
-    ),
+    ("crates/server/src/store", &["http", "app", "authz", "oauth"]),
     ("crates/server/src/seal", &["http", "app", "store"]),
     ("crates/server/src/ca", &["http", "app", "store"]),
-    (
-        "crates/proto/src/dm",
-        &["device", "graph", "oauth", "admin", "ddf", "admx"],
-    ),
-    (
-        "crates/proto/src/device",
-        &["dm", "graph", "oauth", "admin", "ddf", "admx"],
-    ),
-    (
-        "crates/proto/src/graph",
-        &["dm", "device", "oauth", "admin", "ddf", "admx"],
-    ),
-    (
-        "crates/proto/src/oauth",
-        &["dm", "device", "graph", "admin", "ddf", "admx"],
-    ),
-    (
-        "crates/proto/src/admin",
-        &["dm", "device", "graph", "oauth", "ddf", "admx"],
-    ),
-    (
-        "crates/proto/src/ddf",
-        &["dm", "device", "graph", "oauth", "admin", "admx"],
-    ),
-    (
-        "crates/proto/src/admx",
-        &["dm", "device", "graph", "oauth", "admin", "ddf"],
-    ),
+    ("crates/proto/src/dm", &["device", "graph", "oauth", "admin", "ddf", "admx"]),
+    ("crates/proto/src/device", &["dm", "graph", "oauth", "admin", "ddf", "admx"]),
+    ("crates/proto/src/graph", &["dm", "device", "oauth", "admin", "ddf", "admx"]),
+    ("crates/proto/src/oauth", &["dm", "device", "graph", "admin", "ddf", "admx"]),
+    ("crates/proto/src/admin", &["dm", "device", "graph", "oauth", "ddf", "admx"]),
+    ("crates/proto/src/ddf", &["dm", "device", "graph", "oauth", "admin", "admx"]),
+    ("crates/proto/src/admx", &["dm", "device", "graph", "oauth", "admin", "ddf"]),
 ];
 
 #[cfg(test)]
@@ -440,21 +311,9 @@ mod tests {
     #[test]
     fn a_module_is_found_alone_and_in_a_group() {
         assert_eq!(named("use crate::store::Store;", "store"), [1]);
-        assert_eq!(
-            named(
-                "use crate::{\n    app,\n    store::{self, Row},\n};",
-                "store"
-            ),
-            [1]
-        );
-        assert_eq!(
-            named("use crate::{app::{store, reveal}, seal};", "store"),
-            [] as [usize; 0]
-        );
-        assert_eq!(
-            named("crate::stored(); app::store();", "store"),
-            [] as [usize; 0]
-        );
+        assert_eq!(named("use crate::{\n    app,\n    store::{self, Row},\n};", "store"), [1]);
+        assert_eq!(named("use crate::{app::{store, reveal}, seal};", "store"), [] as [usize; 0]);
+        assert_eq!(named("crate::stored(); app::store();", "store"), [] as [usize; 0]);
     }
 
     #[test]
@@ -476,12 +335,6 @@ mod tests {
             ],
         });
         let breaches = crates(&graph).expect("rules");
-        assert_eq!(
-            breaches,
-            [
-                "lapwing-laps may not use lapwing-server",
-                "lapwing-laps may not depend on tokio"
-            ]
-        );
+        assert_eq!(breaches, ["lapwing-laps may not use lapwing-server", "lapwing-laps may not depend on tokio"]);
     }
 }

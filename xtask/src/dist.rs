@@ -11,21 +11,14 @@ pub(crate) fn packages(root: &Path, build: bool) -> Result<()> {
     if build {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let mut command = Command::new(cargo);
-        command
-            .args(["build", "--release", "--locked"])
-            .current_dir(root);
+        command.args(["build", "--release", "--locked"]).current_dir(root);
         for package in PACKAGES {
             command.args(["-p", package.member]);
         }
         run(&mut command)?;
     }
-    let target =
-        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
-    let built = Built {
-        root,
-        binaries: root.join(target).join("release"),
-        architecture: architecture()?,
-    };
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+    let built = Built { root, binaries: root.join(target).join("release"), architecture: architecture()? };
     let out = root.join("dist");
     for package in PACKAGES {
         let made = built.package(package, &out)?;
@@ -53,10 +46,7 @@ impl Built<'_> {
         }
         self.documents(package, &binary, &tree)?;
         self.control(package, &tree)?;
-        let deb = out.join(format!(
-            "{}_{VERSION}_{}.deb",
-            package.name, self.architecture
-        ));
+        let deb = out.join(format!("{}_{VERSION}_{}.deb", package.name, self.architecture));
         run(Command::new("dpkg-deb")
             .args(["--build", "--root-owner-group"])
             .arg(&tree)
@@ -74,44 +64,19 @@ impl Built<'_> {
             copyright.push('\n');
         }
         write(&doc.join("copyright"), copyright.as_bytes(), 0o644)?;
-        install(
-            &self.root.join("CHANGELOG.md"),
-            &doc.join("CHANGELOG.md"),
-            0o644,
-        )?;
+        install(&self.root.join("CHANGELOG.md"), &doc.join("CHANGELOG.md"), 0o644)?;
         let name = package.name;
         let printed = [
-            (
-                vec!["completions", "bash"],
-                format!("usr/share/bash-completion/completions/{name}"),
-            ),
-            (
-                vec!["completions", "zsh"],
-                format!("usr/share/zsh/vendor-completions/_{name}"),
-            ),
-            (
-                vec!["completions", "fish"],
-                format!("usr/share/fish/vendor_completions.d/{name}.fish"),
-            ),
-            (
-                vec!["man"],
-                format!(
-                    "usr/share/man/man{}/{name}.{}",
-                    package.section, package.section
-                ),
-            ),
+            (vec!["completions", "bash"], format!("usr/share/bash-completion/completions/{name}")),
+            (vec!["completions", "zsh"], format!("usr/share/zsh/vendor-completions/_{name}")),
+            (vec!["completions", "fish"], format!("usr/share/fish/vendor_completions.d/{name}.fish")),
+            (vec!["man"], format!("usr/share/man/man{}/{name}.{}", package.section, package.section)),
         ];
         for (arguments, to) in printed {
-            let out = Command::new(binary)
-                .args(&arguments)
-                .output()
-                .with_context(|| format!("run {}", binary.display()))?;
+            let out =
+                Command::new(binary).args(&arguments).output().with_context(|| format!("run {}", binary.display()))?;
             if !out.status.success() || out.stdout.is_empty() {
-                bail!(
-                    "`{name} {}` printed nothing: {}",
-                    arguments.join(" "),
-                    String::from_utf8_lossy(&out.stderr)
-                );
+                bail!("`{name} {}` printed nothing: {}", arguments.join(" "), String::from_utf8_lossy(&out.stderr));
             }
             write(&tree.join(to), &out.stdout, 0o644)?;
         }
@@ -132,20 +97,13 @@ impl Built<'_> {
         );
         let debian = tree.join("DEBIAN");
         write(&debian.join("control"), control.as_bytes(), 0o644)?;
-        let configuration: String = package
-            .files
-            .iter()
-            .filter(|(_, to)| to.starts_with("etc/"))
-            .map(|(_, to)| format!("/{to}\n"))
-            .collect();
+        let configuration: String =
+            package.files.iter().filter(|(_, to)| to.starts_with("etc/")).map(|(_, to)| format!("/{to}\n")).collect();
         if !configuration.is_empty() {
             write(&debian.join("conffiles"), configuration.as_bytes(), 0o644)?;
         }
         for script in ["postinst", "prerm", "postrm"] {
-            let from = self
-                .root
-                .join("packaging/debian")
-                .join(format!("{}.{script}", package.name));
+            let from = self.root.join("packaging/debian").join(format!("{}.{script}", package.name));
             if from.exists() {
                 install(&from, &debian.join(script), 0o755)?;
             }
@@ -155,10 +113,8 @@ impl Built<'_> {
 }
 
 fn architecture() -> Result<String> {
-    let out = Command::new("dpkg")
-        .arg("--print-architecture")
-        .output()
-        .context("run dpkg (packages are made on Debian)")?;
+    let out =
+        Command::new("dpkg").arg("--print-architecture").output().context("run dpkg (packages are made on Debian)")?;
     Ok(String::from_utf8(out.stdout)?.trim().to_owned())
 }
 
@@ -194,9 +150,7 @@ fn size_kib(tree: &Path) -> Result<u64> {
 }
 
 fn run(command: &mut Command) -> Result<()> {
-    let status = command
-        .status()
-        .with_context(|| format!("run {command:?}"))?;
+    let status = command.status().with_context(|| format!("run {command:?}"))?;
     if !status.success() {
         bail!("{command:?}: {status}");
     }
@@ -231,18 +185,9 @@ const PACKAGES: &[Package] = &[
             Directory of devices and people, management server, and a Graph-compatible\n \
             interface to read and rotate the local administrator password of each machine.",
         files: &[
-            (
-                "packaging/systemd/lapwingd.service",
-                "usr/lib/systemd/system/lapwingd.service",
-            ),
-            (
-                "packaging/sysusers/lapwingd.conf",
-                "usr/lib/sysusers.d/lapwingd.conf",
-            ),
-            (
-                "packaging/tmpfiles/lapwingd.conf",
-                "usr/lib/tmpfiles.d/lapwingd.conf",
-            ),
+            ("packaging/systemd/lapwingd.service", "usr/lib/systemd/system/lapwingd.service"),
+            ("packaging/sysusers/lapwingd.conf", "usr/lib/sysusers.d/lapwingd.conf"),
+            ("packaging/tmpfiles/lapwingd.conf", "usr/lib/tmpfiles.d/lapwingd.conf"),
         ],
     },
     Package {
@@ -255,14 +200,8 @@ const PACKAGES: &[Package] = &[
             Joins a Lapwing server, takes policy from it, keeps the password of the local\n \
             administrator changed and stored there, and never on this machine's disk.",
         files: &[
-            (
-                "packaging/systemd/lapwing-agent.service",
-                "usr/lib/systemd/system/lapwing-agent.service",
-            ),
-            (
-                "packaging/tmpfiles/lapwing-agent.conf",
-                "usr/lib/tmpfiles.d/lapwing-agent.conf",
-            ),
+            ("packaging/systemd/lapwing-agent.service", "usr/lib/systemd/system/lapwing-agent.service"),
+            ("packaging/tmpfiles/lapwing-agent.conf", "usr/lib/tmpfiles.d/lapwing-agent.conf"),
             ("packaging/pam/lapwing", "etc/pam.d/lapwing"),
         ],
     },

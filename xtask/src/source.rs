@@ -19,36 +19,23 @@ impl Source {
     /// Splits `text`.
     pub(crate) fn new(path: String, text: String) -> Self {
         let (code, strings) = split(&text);
-        Self {
-            path,
-            text,
-            code,
-            strings,
-        }
+        Self { path, text, code, strings }
     }
 
     /// Lines of code (from 1) where `found` says yes.
-    pub(crate) fn lines<'a>(
-        &'a self,
-        found: impl Fn(&str) -> bool + 'a,
-    ) -> impl Iterator<Item = usize> + 'a {
-        self.code
-            .lines()
-            .enumerate()
-            .filter(move |(_, line)| found(line))
-            .map(|(at, _)| at + 1)
+    pub(crate) fn lines<'a>(&'a self, found: impl Fn(&str) -> bool + 'a) -> impl Iterator<Item = usize> + 'a {
+        self.code.lines().enumerate().filter(move |(_, line)| found(line)).map(|(at, _)| at + 1)
     }
 
-    /// The file up to its unit tests, which stand at the bottom.
+    /// The file up to its unit tests, which stand at the bottom, or in a file `tests.rs` of their own.
     pub(crate) fn without_tests(&self) -> Self {
-        let cut = self
-            .text
-            .find("#[cfg(test)]\nmod tests")
-            .unwrap_or(self.text.len());
-        Self::new(
-            self.path.clone(),
-            self.text.get(..cut).unwrap_or_default().to_owned(),
-        )
+        let cut = if self.path.ends_with("/tests.rs") {
+            0
+        } else {
+            let at = self.text.find("#[cfg(test)]\nmod tests {");
+            at.unwrap_or(self.text.len())
+        };
+        Self::new(self.path.clone(), self.text.get(..cut).unwrap_or_default().to_owned())
     }
 }
 
@@ -60,20 +47,13 @@ pub(crate) fn files(root: &Path, folder: &str) -> Result<Vec<Source>> {
         if !folder.is_dir() {
             continue;
         }
-        for entry in
-            std::fs::read_dir(&folder).with_context(|| format!("read {}", folder.display()))?
-        {
+        for entry in std::fs::read_dir(&folder).with_context(|| format!("read {}", folder.display()))? {
             let path: PathBuf = entry?.path();
             if path.is_dir() {
                 folders.push(path);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
-                let text = std::fs::read_to_string(&path)
-                    .with_context(|| format!("read {}", path.display()))?;
-                let name = path
-                    .strip_prefix(root)
-                    .unwrap_or(&path)
-                    .to_string_lossy()
-                    .replace('\\', "/");
+                let text = std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
+                let name = path.strip_prefix(root).unwrap_or(&path).to_string_lossy().replace('\\', "/");
                 found.push(Source::new(name, text));
             }
         }
@@ -84,8 +64,7 @@ pub(crate) fn files(root: &Path, folder: &str) -> Result<Vec<Source>> {
 
 /// Does `line` hold `word` as a whole word?
 pub(crate) fn has_word(line: &str, word: &str) -> bool {
-    line.split(|c: char| !(c.is_alphanumeric() || c == '_'))
-        .any(|each| each == word)
+    line.split(|c: char| !(c.is_alphanumeric() || c == '_')).any(|each| each == word)
 }
 
 /// Code without comments and with empty literals, and the literals.
@@ -187,10 +166,7 @@ mod tests {
         assert!(has_word(&it.code, "b"));
         assert_eq!(it.strings.len(), 2);
         assert_eq!(it.strings.last(), Some(&(3, "SELECT \"1\"".to_owned())));
-        assert_eq!(
-            it.lines(|line| has_word(line, "b")).collect::<Vec<_>>(),
-            [2]
-        );
+        assert_eq!(it.lines(|line| has_word(line, "b")).collect::<Vec<_>>(), [2]);
     }
 
     #[test]
@@ -201,8 +177,7 @@ mod tests {
 
     #[test]
     fn tests_at_the_bottom_are_cut() {
-        let it =
-            source("fn f() {}\n#[cfg(test)]\nmod tests {\n    use std::fs;\n}\n").without_tests();
+        let it = source("fn f() {}\n#[cfg(test)]\nmod tests {\n    use std::fs;\n}\n").without_tests();
         assert!(!it.code.contains("std::fs") && it.code.contains("fn f"));
     }
 }

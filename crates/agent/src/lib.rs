@@ -4,3 +4,4 @@
 pub mod accounts;
 pub mod clock;
 pub mod state;
+pub mod platform;

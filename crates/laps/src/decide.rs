@@ -6,6 +6,7 @@
 use crate::{
     account::Selection,
     id::{DeviceId, Incarnation, TenantId, VersionId},
+    policy::{Account, BackupDirectory, EffectivePolicy, Management},
     rotation::{AccountRef, Fingerprint},
     time::{TICKS_PER_DAY, TICKS_PER_SECOND, Timestamp},
 };
@@ -13,29 +14,6 @@ use core::fmt;
 
 /// How far the device's clock may be off before server time decides the expiry (rotation.md 10).
 pub const CLOCK_SKEW_SECONDS_MAX: u64 = 300;
-
-/// Where the password goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Directory {
-    /// The cloud directory: a Lapwing server.
-    Cloud,
-    /// Active Directory.
-    ActiveDirectory,
-}
-
-impl Directory {
-    /// A stable word for state files and logs.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Cloud => "cloud",
-            Self::ActiveDirectory => "active_directory",
-        }
-    }
-    /// The directory of this word.
-    pub fn parse(text: &str) -> Option<Self> {
-        [Self::Cloud, Self::ActiveDirectory].into_iter().find(|directory| directory.as_str() == text)
-    }
-}
 
 /// What policy asks of this device.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,6 +33,10 @@ pub enum Unmanaged {
     BackupDisabled,
     /// BackupDirectory names a directory that the device has not joined.
     JoinStateMismatch,
+    /// The policy asks for automatic account management, which this agent cannot do yet.
+    AutomaticManagement,
+    /// The policy asks for Active Directory, which this agent cannot back up to yet.
+    ActiveDirectory,
 }
 
 impl Unmanaged {
@@ -64,15 +46,38 @@ impl Unmanaged {
             Self::NoPolicy => "no_policy",
             Self::BackupDisabled => "backup_disabled",
             Self::JoinStateMismatch => "join_state_mismatch",
+            Self::AutomaticManagement => "automatic_management",
+            Self::ActiveDirectory => "active_directory",
         }
     }
+}
+
+/// What the policy in force asks of this device.
+pub fn plan(policy: &EffectivePolicy) -> Plan {
+    let unmanaged = match policy.management() {
+        Management::NoPolicy => Unmanaged::NoPolicy,
+        Management::Disabled => Unmanaged::BackupDisabled,
+        Management::JoinStateDoesNotFit { .. } => Unmanaged::JoinStateMismatch,
+        Management::DomainController | Management::Dsrm | Management::Managed(BackupDirectory::Ad) => {
+            Unmanaged::ActiveDirectory
+        }
+        Management::Managed(directory) => {
+            let selection = match policy.account() {
+                Account::BuiltIn => Selection::BuiltIn,
+                Account::Named(name) => Selection::Named(name),
+                Account::Automatic(_) => return Plan::Unmanaged(Unmanaged::AutomaticManagement),
+            };
+            return Plan::Manage(Manage { directory, selection, age_days: policy.password_age_days() });
+        }
+    };
+    Plan::Unmanaged(unmanaged)
 }
 
 /// Which account is managed, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Manage {
     /// Where the password goes.
-    pub directory: Directory,
+    pub directory: BackupDirectory,
     /// Which account.
     pub selection: Selection,
     /// Days of 24 hours until a new password is due.
@@ -93,7 +98,7 @@ pub struct Memory {
     /// Whose password it is.
     pub account: AccountRef,
     /// Where it went.
-    pub directory: Directory,
+    pub directory: BackupDirectory,
     /// When it was proven, by the clock that decides.
     pub rotated_at: Timestamp,
     /// When it is due.

@@ -14,6 +14,7 @@ pub mod csp;
 pub mod cycle;
 pub mod decide;
 pub mod event;
+pub mod explain;
 pub mod id;
 pub mod password;
 pub mod policy;

@@ -49,16 +49,12 @@ impl GroupFile {
                 AccountFile::Gshadow => None,
                 _ => Some(number(third).ok_or_else(|| malformed("the gid is not a number"))?),
             };
-            let members = members
-                .split(|b| *b == b',')
-                .filter(|member| !member.is_empty());
+            let members = members.split(|b| *b == b',').filter(|member| !member.is_empty());
             lines.push(GroupLine {
                 line,
                 name: name(group).map_err(defect)?.to_owned(),
                 gid,
-                members: members
-                    .map(|member| String::from_utf8_lossy(member).into_owned())
-                    .collect(),
+                members: members.map(|member| String::from_utf8_lossy(member).into_owned()).collect(),
             });
         }
         Ok(Self { table, lines })
@@ -80,10 +76,7 @@ impl GroupFile {
         let named = |name: &str| self.lines.iter().find(|group| group.name == name);
         let group = named("sudo").or_else(|| named("wheel"))?;
         let listed = group.members.iter().any(|member| member == account);
-        Some(AdministratorsGroup {
-            name: group.name.clone(),
-            member: listed || group.gid == Some(primary_gid),
-        })
+        Some(AdministratorsGroup { name: group.name.clone(), member: listed || group.gid == Some(primary_gid) })
     }
 }
 
@@ -95,16 +88,11 @@ mod tests {
     fn sudo_goes_before_wheel_and_a_primary_group_counts() {
         let file = |text: &str| GroupFile::read(AccountFile::Group, text.as_bytes()).unwrap();
         let both = file("wheel:x:10:bob\nsudo:x:27:ann,\n");
-        let standing = |file: &GroupFile, name: &str, gid| {
-            file.administrators(name, gid).map(|g| (g.name, g.member))
-        };
+        let standing = |file: &GroupFile, name: &str, gid| file.administrators(name, gid).map(|g| (g.name, g.member));
         assert_eq!(standing(&both, "ann", 1), Some(("sudo".into(), true)));
         assert_eq!(standing(&both, "bob", 1), Some(("sudo".into(), false)));
         assert_eq!(standing(&both, "bob", 27), Some(("sudo".into(), true)));
-        assert_eq!(
-            standing(&file("wheel:x:10:bob\n"), "bob", 1),
-            Some(("wheel".into(), true))
-        );
+        assert_eq!(standing(&file("wheel:x:10:bob\n"), "bob", 1), Some(("wheel".into(), true)));
         assert_eq!(standing(&file("users:x:100\n"), "bob", 1), None);
     }
 
@@ -114,11 +102,6 @@ mod tests {
         assert_eq!(gshadow.lines()[0].members, ["ann", "bob"]);
         assert_eq!(gshadow.lines()[0].gid, None);
         assert_eq!(gshadow.render(), b"sudo:*::ann,bob\n");
-        assert_eq!(
-            GroupFile::read(AccountFile::Group, b"a:x:1:\nb:x\n")
-                .err()
-                .map(|defect| defect.line),
-            Some(2)
-        );
+        assert_eq!(GroupFile::read(AccountFile::Group, b"a:x:1:\nb:x\n").err().map(|defect| defect.line), Some(2));
     }
 }

@@ -20,11 +20,7 @@ const SALT_SHA_BYTES: usize = 12;
 pub struct HashError;
 
 /// Hashes a password with a salt of at least 96 fresh bits from `rng` (rotation.md 2, step 2).
-pub fn hash(
-    password: &Password,
-    method: Method,
-    rng: &mut impl CryptoRng,
-) -> Result<Verifier, HashError> {
+pub fn hash(password: &Password, method: Method, rng: &mut impl CryptoRng) -> Result<Verifier, HashError> {
     let secret = password.reveal().as_bytes();
     let mut salt = Zeroizing::new([0_u8; SALT_YESCRYPT_BYTES]);
     rng.fill_bytes(salt.as_mut_slice());
@@ -39,11 +35,7 @@ pub fn hash(
             .as_str()
             .to_owned();
         // passwd writes no rounds when the default is meant; the hash is the same.
-        Ok(if rounds.is_none() {
-            text.replacen("rounds=5000$", "", 1)
-        } else {
-            text
-        })
+        Ok(if rounds.is_none() { text.replacen("rounds=5000$", "", 1) } else { text })
     };
     let text = match method {
         Method::Sha512 { rounds } => sha(Algorithm::Sha512Crypt, rounds)?,
@@ -55,8 +47,7 @@ pub fn hash(
                 3..=11 => (cost + 7, 32),
                 _ => return Err(HashError),
             };
-            let params =
-                yescrypt::Params::new(Mode::Rw, 1 << n_log2, r, 1).map_err(|_| HashError)?;
+            let params = yescrypt::Params::new(Mode::Rw, 1 << n_log2, r, 1).map_err(|_| HashError)?;
             Yescrypt::from(params)
                 .hash_password_customized(secret, salt.as_slice(), None, None, params)
                 .map_err(|_| HashError)?
@@ -75,47 +66,24 @@ mod tests {
 
     fn text(method: Method, seed: u64) -> String {
         let mut rng = ChaCha20Rng::seed_from_u64(seed);
-        hash(&Password::new("Example-1".into()), method, &mut rng)
-            .unwrap()
-            .as_str()
-            .to_owned()
+        hash(&Password::new("Example-1".into()), method, &mut rng).unwrap().as_str().to_owned()
     }
 
     /// Prefixes as crypt_gensalt(3) of libxcrypt 4.4 gives them for these costs.
     #[test]
     fn yescrypt_settings_are_those_of_libxcrypt() {
-        for (cost, prefix) in [
-            (1, "$y$j75$"),
-            (2, "$y$j85$"),
-            (3, "$y$j7T$"),
-            (5, "$y$j9T$"),
-            (6, "$y$jAT$"),
-        ] {
-            assert!(
-                text(Method::Yescrypt { cost }, 1).starts_with(prefix),
-                "{cost}"
-            );
+        for (cost, prefix) in [(1, "$y$j75$"), (2, "$y$j85$"), (3, "$y$j7T$"), (5, "$y$j9T$"), (6, "$y$jAT$")] {
+            assert!(text(Method::Yescrypt { cost }, 1).starts_with(prefix), "{cost}");
         }
         let mut rng = ChaCha20Rng::seed_from_u64(1);
-        assert_eq!(
-            hash(
-                &Password::new("x".into()),
-                Method::Yescrypt { cost: 12 },
-                &mut rng
-            ),
-            Err(HashError)
-        );
+        assert_eq!(hash(&Password::new("x".into()), Method::Yescrypt { cost: 12 }, &mut rng), Err(HashError));
     }
 
     #[test]
     fn salts_are_fresh_and_at_least_96_bits() {
-        for method in [
-            Method::Yescrypt { cost: 1 },
-            Method::Sha512 { rounds: None },
-            Method::Sha256 {
-                rounds: Some(1_000),
-            },
-        ] {
+        for method in
+            [Method::Yescrypt { cost: 1 }, Method::Sha512 { rounds: None }, Method::Sha256 { rounds: Some(1_000) }]
+        {
             let salt = |text: &str| {
                 let mut parts = text.rsplit('$');
                 parts.next();
@@ -130,14 +98,6 @@ mod tests {
     #[test]
     fn rounds_are_written_only_when_they_were_asked_for() {
         assert!(!text(Method::Sha512 { rounds: None }, 1).contains("rounds"));
-        assert!(
-            text(
-                Method::Sha512 {
-                    rounds: Some(5_000)
-                },
-                1
-            )
-            .starts_with("$6$rounds=5000$")
-        );
+        assert!(text(Method::Sha512 { rounds: Some(5_000) }, 1).starts_with("$6$rounds=5000$"));
     }
 }

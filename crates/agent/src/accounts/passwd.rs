@@ -37,11 +37,7 @@ impl Passwd {
         let mut lines = Vec::new();
         let mut seen = HashMap::new();
         for (line, fields) in table.entries() {
-            let defect = |kind| Defect {
-                file: AccountFile::Passwd,
-                line,
-                kind,
-            };
+            let defect = |kind| Defect { file: AccountFile::Passwd, line, kind };
             let malformed = |what| defect(DefectKind::Malformed(what));
             let [account, password, uid, gid, _gecos, _home, shell] = fields[..] else {
                 return Err(malformed("seven fields are expected"));
@@ -101,8 +97,7 @@ impl Passwd {
 mod tests {
     use super::*;
 
-    const FILE: &[u8] =
-        b"# local\nadmin0:x:0:0:Admin:/root:/bin/bash\ntoor:x:0:0::/root:\n+::::::\n\
+    const FILE: &[u8] = b"# local\nadmin0:x:0:0:Admin:/root:/bin/bash\ntoor:x:0:0::/root:\n+::::::\n\
         ann:x:1000:1000:Ann,,,:/home/ann:/bin/sh\nbob::1001:1001::/home/bob:/usr/sbin/nologin\n";
 
     #[test]
@@ -110,10 +105,7 @@ mod tests {
         let passwd = Passwd::read(FILE).unwrap();
         assert_eq!(passwd.render(), FILE);
         let admin = passwd.administrator().unwrap();
-        assert_eq!(
-            (admin.name.as_str(), admin.line, admin.shadowed),
-            ("admin0", 2, true)
-        );
+        assert_eq!((admin.name.as_str(), admin.line, admin.shadowed), ("admin0", 2, true));
         assert!(passwd.sole_owner_of_uid(admin).is_ok());
         assert!(!passwd.named("bob").unwrap().shadowed);
         assert_eq!(passwd.named("root"), None);
@@ -121,47 +113,20 @@ mod tests {
 
     #[test]
     fn defects_name_their_line() {
-        let at = |text: &[u8]| {
-            Passwd::read(text)
-                .err()
-                .map(|defect| (defect.line, defect.kind))
-        };
-        assert_eq!(
-            at(b"a:x:1:1::/:\nb:x:1\n"),
-            Some((2, DefectKind::Malformed("seven fields are expected")))
-        );
-        assert_eq!(
-            at(b"a:x:1:1::/:\n\na:x:2:1::/:\n"),
-            Some((3, DefectKind::DuplicateName { first: 1 }))
-        );
-        assert_eq!(
-            at(b"a:x:-1:1::/:\n"),
-            Some((1, DefectKind::Malformed("the uid is not a number")))
-        );
-        assert_eq!(
-            at(b"a:x:4294967296:1::/:\n"),
-            Some((1, DefectKind::Malformed("the uid is not a number")))
-        );
-        assert_eq!(
-            at(b":x:1:1::/:\n"),
-            Some((1, DefectKind::Malformed("the name is empty")))
-        );
-        assert_eq!(
-            at(b"\xff:x:1:1::/:\n"),
-            Some((1, DefectKind::Malformed("the name is not UTF-8")))
-        );
+        let at = |text: &[u8]| Passwd::read(text).err().map(|defect| (defect.line, defect.kind));
+        assert_eq!(at(b"a:x:1:1::/:\nb:x:1\n"), Some((2, DefectKind::Malformed("seven fields are expected"))));
+        assert_eq!(at(b"a:x:1:1::/:\n\na:x:2:1::/:\n"), Some((3, DefectKind::DuplicateName { first: 1 })));
+        assert_eq!(at(b"a:x:-1:1::/:\n"), Some((1, DefectKind::Malformed("the uid is not a number"))));
+        assert_eq!(at(b"a:x:4294967296:1::/:\n"), Some((1, DefectKind::Malformed("the uid is not a number"))));
+        assert_eq!(at(b":x:1:1::/:\n"), Some((1, DefectKind::Malformed("the name is empty"))));
+        assert_eq!(at(b"\xff:x:1:1::/:\n"), Some((1, DefectKind::Malformed("the name is not UTF-8"))));
     }
 
     #[test]
     fn an_account_that_shares_its_uid_is_refused() {
         let passwd = Passwd::read(b"a:x:7:1::/:\nb:x:8:1::/:\nc:x:7:1::/:\n").unwrap();
-        let defect = passwd
-            .sole_owner_of_uid(passwd.named("a").unwrap())
-            .unwrap_err();
-        assert_eq!(
-            (defect.line, defect.kind),
-            (3, DefectKind::DuplicateUid { first: 1 })
-        );
+        let defect = passwd.sole_owner_of_uid(passwd.named("a").unwrap()).unwrap_err();
+        assert_eq!((defect.line, defect.kind), (3, DefectKind::DuplicateUid { first: 1 }));
         assert!(passwd.sole_owner_of_uid(passwd.named("b").unwrap()).is_ok());
     }
 }

@@ -85,7 +85,8 @@ impl RuleRefusal {
     /// The event (laps-behaviour.md 10).
     pub const EVENT: u32 = 10027;
     /// What to do next.
-    pub const REMEDY: &'static str = "raise PasswordLength or PasswordComplexity in the policy, or relax the rule on the machine";
+    pub const REMEDY: &'static str =
+        "raise PasswordLength or PasswordComplexity in the policy, or relax the rule on the machine";
 }
 
 /// The rules of a machine.
@@ -154,24 +155,12 @@ impl Quality {
         if self.usercheck != 0 && account.len() > 3 && lower.contains(&account.to_lowercase()) {
             return Err((Rule::Usercheck, self.usercheck));
         }
-        if self
-            .badwords
-            .iter()
-            .any(|word| word.len() > 3 && lower.contains(word))
-        {
+        if self.badwords.iter().any(|word| word.len() > 3 && lower.contains(word)) {
             return Err((Rule::Badwords, 1));
         }
         let runs = [
-            (
-                Rule::Maxrepeat,
-                self.maxrepeat,
-                run(password, |a, b| a == b),
-            ),
-            (
-                Rule::Maxclassrepeat,
-                self.maxclassrepeat,
-                run(password, |a, b| class(a) == class(b)),
-            ),
+            (Rule::Maxrepeat, self.maxrepeat, run(password, |a, b| a == b)),
+            (Rule::Maxclassrepeat, self.maxclassrepeat, run(password, |a, b| class(a) == class(b))),
             (Rule::Maxsequence, self.maxsequence, sequence(password)),
         ];
         for (rule, limit, longest) in runs {
@@ -221,11 +210,7 @@ fn run(text: &str, together: impl Fn(char, char) -> bool) -> i32 {
     let (mut longest, mut length) = (0, 0);
     let mut last = None;
     for c in text.chars() {
-        length = if last.is_some_and(|before| together(before, c)) {
-            length + 1
-        } else {
-            1
-        };
+        length = if last.is_some_and(|before| together(before, c)) { length + 1 } else { 1 };
         longest = longest.max(length);
         last = Some(c);
     }
@@ -245,18 +230,14 @@ impl MachineRules {
     /// `pwquality.conf.d/*.conf` in the order of their names and `pwquality.conf` last, where later values
     /// win, and arguments on the PAM line win over both. Without any of them pwquality does not apply.
     pub fn of_machine(stack: &[PamModule], pwquality: &[Vec<u8>], login_defs: &LoginDefs) -> Self {
-        let module = stack
-            .iter()
-            .find(|module| matches!(module.name.as_str(), "pam_pwquality" | "pam_cracklib"));
+        let module = stack.iter().find(|module| matches!(module.name.as_str(), "pam_pwquality" | "pam_cracklib"));
         let quality = (module.is_some() || !pwquality.is_empty()).then(|| {
             let mut quality = Quality::default();
             for (name, value) in pwquality.iter().flat_map(|file| pwquality_pairs(file)) {
                 quality.set(&name, &value);
             }
-            for (name, value) in module
-                .into_iter()
-                .flat_map(|module| &module.arguments)
-                .filter_map(|a| a.split_once('='))
+            for (name, value) in
+                module.into_iter().flat_map(|module| &module.arguments).filter_map(|a| a.split_once('='))
             {
                 quality.set(name, value);
             }
@@ -279,13 +260,8 @@ impl MachineRules {
         if text.len() > 511 {
             return Err(refusal((Rule::CryptMax, 511)));
         }
-        for (rule, limit) in [
-            (Rule::UnixMinlen, self.unix_minlen),
-            (Rule::PassMinLen, self.pass_min_len),
-        ] {
-            if let Some(limit) =
-                limit.filter(|limit| usize::try_from(*limit).is_ok_and(|limit| length < limit))
-            {
+        for (rule, limit) in [(Rule::UnixMinlen, self.unix_minlen), (Rule::PassMinLen, self.pass_min_len)] {
+            if let Some(limit) = limit.filter(|limit| usize::try_from(*limit).is_ok_and(|limit| length < limit)) {
                 return Err(refusal((rule, i32::try_from(limit).unwrap_or(i32::MAX))));
             }
         }
@@ -302,19 +278,10 @@ mod tests {
     use crate::accounts::pam_password_modules;
 
     fn verdict(conf: &str, pam: &str, defs: &str, password: &str) -> Option<Rule> {
-        let conf: Vec<_> = (!conf.is_empty())
-            .then(|| conf.as_bytes().to_vec())
-            .into_iter()
-            .collect();
-        let rules = MachineRules::of_machine(
-            &pam_password_modules(pam.as_bytes()),
-            &conf,
-            &LoginDefs::read(defs.as_bytes()),
-        );
-        rules
-            .check(&Password::new(password.into()), "anneke")
-            .err()
-            .map(|refusal| refusal.rule)
+        let conf: Vec<_> = (!conf.is_empty()).then(|| conf.as_bytes().to_vec()).into_iter().collect();
+        let rules =
+            MachineRules::of_machine(&pam_password_modules(pam.as_bytes()), &conf, &LoginDefs::read(defs.as_bytes()));
+        rules.check(&Password::new(password.into()), "anneke").err().map(|refusal| refusal.rule)
     }
 
     #[test]
@@ -340,42 +307,20 @@ mod tests {
             ("maxsequence=4", "xx4321yy", None),
             ("minlen=8", "xxAnneke12", Some(Rule::Usercheck)),
             ("usercheck=0", "xxAnneke12", None),
-            (
-                "badwords = lapwing peewit",
-                "x-Lapwing-12",
-                Some(Rule::Badwords),
-            ),
+            ("badwords = lapwing peewit", "x-Lapwing-12", Some(Rule::Badwords)),
         ];
         for (conf, password, expected) in cases {
-            assert_eq!(
-                verdict(conf, "", "", password),
-                expected,
-                "{conf} {password}"
-            );
+            assert_eq!(verdict(conf, "", "", password), expected, "{conf} {password}");
         }
     }
 
     #[test]
     fn arguments_of_the_module_win_and_other_sources_count() {
         let pam = "password requisite pam_pwquality.so retry=3 minlen=16\n";
-        assert_eq!(
-            verdict("minlen=8", pam, "", "abcdefgh12XYZ"),
-            Some(Rule::Minlen)
-        );
+        assert_eq!(verdict("minlen=8", pam, "", "abcdefgh12XYZ"), Some(Rule::Minlen));
         assert_eq!(verdict("", pam, "", "abcdefgh12XYZqrs"), None);
-        assert_eq!(
-            verdict(
-                "",
-                "password required pam_unix.so minlen=20\n",
-                "",
-                "abcdefgh"
-            ),
-            Some(Rule::UnixMinlen)
-        );
-        assert_eq!(
-            verdict("", "", "PASS_MIN_LEN 9\nPASS_MAX_LEN 4", "abcdefgh"),
-            Some(Rule::PassMinLen)
-        );
+        assert_eq!(verdict("", "password required pam_unix.so minlen=20\n", "", "abcdefgh"), Some(Rule::UnixMinlen));
+        assert_eq!(verdict("", "", "PASS_MIN_LEN 9\nPASS_MAX_LEN 4", "abcdefgh"), Some(Rule::PassMinLen));
         assert_eq!(verdict("", "", "PASS_MAX_LEN 4", "abcdefgh"), None);
         assert_eq!(verdict("", "", "", "x"), None);
         assert_eq!(verdict("", "", "", &"x".repeat(512)), Some(Rule::CryptMax));
@@ -384,9 +329,7 @@ mod tests {
     #[test]
     fn the_refusal_holds_nothing_of_the_password() {
         let rules = MachineRules::of_machine(&[], &[b"minlen=30".to_vec()], &LoginDefs::default());
-        let refusal = rules
-            .check(&Password::new("Canary-77".into()), "ann")
-            .unwrap_err();
+        let refusal = rules.check(&Password::new("Canary-77".into()), "ann").unwrap_err();
         assert!(!format!("{refusal} {refusal:?}").contains("Canary"));
         assert!(refusal.to_string().contains("minlen=30"));
     }

@@ -10,14 +10,10 @@ impl LoginDefs {
     /// Reads a file: a name, blanks, a value; lines that start with `#` are comments; the last one counts.
     pub fn read(bytes: &[u8]) -> Self {
         let text = String::from_utf8_lossy(bytes);
-        let pairs = text
-            .lines()
-            .map(str::trim)
-            .filter(|line| !line.starts_with('#'))
-            .filter_map(|line| {
-                let (name, value) = line.split_once(char::is_whitespace)?;
-                Some((name.to_owned(), value.trim().trim_matches('"').to_owned()))
-            });
+        let pairs = text.lines().map(str::trim).filter(|line| !line.starts_with('#')).filter_map(|line| {
+            let (name, value) = line.split_once(char::is_whitespace)?;
+            Some((name.to_owned(), value.trim().trim_matches('"').to_owned()))
+        });
         Self(pairs.collect())
     }
 
@@ -44,10 +40,7 @@ pub struct PamModule {
 impl PamModule {
     /// The value of the last argument `NAME=value`.
     pub fn value(&self, name: &str) -> Option<&str> {
-        self.arguments
-            .iter()
-            .rev()
-            .find_map(|argument| argument.strip_prefix(name)?.strip_prefix('='))
+        self.arguments.iter().rev().find_map(|argument| argument.strip_prefix(name)?.strip_prefix('='))
     }
 }
 
@@ -57,10 +50,7 @@ pub fn pam_password_modules(bytes: &[u8]) -> Vec<PamModule> {
     let module = |line: &str| {
         let line = line.split('#').next().unwrap_or_default().trim();
         let (kind, rest) = line.split_once(char::is_whitespace)?;
-        if !kind
-            .trim_start_matches('-')
-            .eq_ignore_ascii_case("password")
-        {
+        if !kind.trim_start_matches('-').eq_ignore_ascii_case("password") {
             return None;
         }
         let rest = rest.trim_start();
@@ -70,10 +60,7 @@ pub fn pam_password_modules(bytes: &[u8]) -> Vec<PamModule> {
         };
         let mut words = after_control.split_whitespace();
         let file = words.next()?.rsplit('/').next()?;
-        Some(PamModule {
-            name: file.strip_suffix(".so")?.to_owned(),
-            arguments: words.map(str::to_owned).collect(),
-        })
+        Some(PamModule { name: file.strip_suffix(".so")?.to_owned(), arguments: words.map(str::to_owned).collect() })
     };
     text.lines().filter_map(module).collect()
 }
@@ -81,9 +68,7 @@ pub fn pam_password_modules(bytes: &[u8]) -> Vec<PamModule> {
 /// `name = value` pairs of a pwquality.conf file; a bare name has an empty value.
 pub(super) fn pwquality_pairs(bytes: &[u8]) -> Vec<(String, String)> {
     let text = String::from_utf8_lossy(bytes);
-    let lines = text
-        .lines()
-        .map(|line| line.split('#').next().unwrap_or_default().trim());
+    let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default().trim());
     let pair = |line: &str| {
         let (name, value) = line.split_once('=').unwrap_or((line, ""));
         (name.trim().to_owned(), value.trim().to_owned())
@@ -97,9 +82,8 @@ mod tests {
 
     #[test]
     fn login_defs_are_read() {
-        let defs = LoginDefs::read(
-            b"# ENCRYPT_METHOD DES\nENCRYPT_METHOD\tSHA512\n  PASS_MIN_LEN  12 \nUMASK 022\nBARE\n",
-        );
+        let defs =
+            LoginDefs::read(b"# ENCRYPT_METHOD DES\nENCRYPT_METHOD\tSHA512\n  PASS_MIN_LEN  12 \nUMASK 022\nBARE\n");
         assert_eq!(defs.value("ENCRYPT_METHOD"), Some("SHA512"));
         assert_eq!(defs.number("PASS_MIN_LEN"), Some(12));
         assert_eq!(defs.value("BARE"), None);
@@ -113,14 +97,8 @@ mod tests {
               -password requisite /usr/lib/security/pam_pwquality.so retry=3 \\\n minlen=12\n@include x\n",
         );
         assert_eq!(modules.len(), 2);
-        assert_eq!(
-            (modules[0].name.as_str(), modules[0].value("rounds")),
-            ("pam_unix", Some("7"))
-        );
+        assert_eq!((modules[0].name.as_str(), modules[0].value("rounds")), ("pam_unix", Some("7")));
         assert_eq!(modules[0].arguments[1], "yescrypt");
-        assert_eq!(
-            (modules[1].name.as_str(), modules[1].value("minlen")),
-            ("pam_pwquality", Some("12"))
-        );
+        assert_eq!((modules[1].name.as_str(), modules[1].value("minlen")), ("pam_pwquality", Some("12")));
     }
 }

@@ -38,11 +38,7 @@ impl Shadow {
         let mut lines = Vec::new();
         let mut seen = HashMap::new();
         for (line, fields) in table.entries() {
-            let defect = |kind| Defect {
-                file: AccountFile::Shadow,
-                line,
-                kind,
-            };
+            let defect = |kind| Defect { file: AccountFile::Shadow, line, kind };
             if !matches!(fields.len(), 5 | 8 | 9) {
                 return Err(defect(DefectKind::Malformed("nine fields are expected")));
             }
@@ -56,9 +52,7 @@ impl Shadow {
                     // -1 is how the C library writes "no value".
                     Ok(Ok(-1)) => Ok(None),
                     Ok(Ok(days)) => Ok(Some(days)),
-                    _ => Err(defect(DefectKind::Malformed(
-                        "a field of days is not a number",
-                    ))),
+                    _ => Err(defect(DefectKind::Malformed("a field of days is not a number"))),
                 },
             };
             lines.push(ShadowLine {
@@ -96,12 +90,7 @@ impl Shadow {
 
     /// The file with another verifier for one account: lock marks are kept, the day of the last change
     /// becomes `today`, every other byte stays (rotation.md 7).
-    pub fn with_verifier(
-        &self,
-        entry: &ShadowLine,
-        verifier: &Verifier,
-        today: u32,
-    ) -> Result<Vec<u8>, NotAField> {
+    pub fn with_verifier(&self, entry: &ShadowLine, verifier: &Verifier, today: u32) -> Result<Vec<u8>, NotAField> {
         let mut table = self.table.clone();
         table.set_field(entry.line, 1, entry.password.with(verifier).as_bytes())?;
         table.set_field(entry.line, 2, today.to_string().as_bytes())?;
@@ -113,46 +102,30 @@ impl Shadow {
 mod tests {
     use super::*;
 
-    const FILE: &[u8] = b"root:*:19000:0:99999:7:::\n#x\nann:!$6$s$h:19000:0:90:7:14:20000:extra\nold:ab0123456789.:1:2:3";
+    const FILE: &[u8] =
+        b"root:*:19000:0:99999:7:::\n#x\nann:!$6$s$h:19000:0:90:7:14:20000:extra\nold:ab0123456789.:1:2:3";
 
     #[test]
     fn two_fields_of_one_line_change() {
         let shadow = Shadow::read(FILE).unwrap();
         let verifier = Verifier::new("$y$j9T$s$h".into()).unwrap();
         let after = |name: &str| {
-            let bytes = shadow
-                .with_verifier(shadow.named(name).unwrap(), &verifier, 20_700)
-                .unwrap();
+            let bytes = shadow.with_verifier(shadow.named(name).unwrap(), &verifier, 20_700).unwrap();
             String::from_utf8(bytes).unwrap()
         };
         let text = std::str::from_utf8(FILE).unwrap();
-        assert_eq!(
-            after("root"),
-            text.replace("root:*:19000", "root:!$y$j9T$s$h:20700")
-        );
-        assert_eq!(
-            after("ann"),
-            text.replace("ann:!$6$s$h:19000", "ann:!$y$j9T$s$h:20700")
-        );
-        assert_eq!(
-            after("old"),
-            text.replace("ab0123456789.:1:", "$y$j9T$s$h:20700:")
-        );
+        assert_eq!(after("root"), text.replace("root:*:19000", "root:!$y$j9T$s$h:20700"));
+        assert_eq!(after("ann"), text.replace("ann:!$6$s$h:19000", "ann:!$y$j9T$s$h:20700"));
+        assert_eq!(after("old"), text.replace("ab0123456789.:1:", "$y$j9T$s$h:20700:"));
     }
 
     #[test]
     fn days_are_read() {
         let shadow = Shadow::read(FILE).unwrap();
         let ann = shadow.named("ann").unwrap();
-        assert_eq!(
-            (ann.max_days, ann.inactive_days, ann.expire_day),
-            (Some(90), Some(14), Some(20_000))
-        );
+        assert_eq!((ann.max_days, ann.inactive_days, ann.expire_day), (Some(90), Some(14), Some(20_000)));
         assert_eq!(shadow.named("root").unwrap().expire_day, None);
-        assert_eq!(
-            shadow.line_of(ann),
-            b"ann:!$6$s$h:19000:0:90:7:14:20000:extra"
-        );
+        assert_eq!(shadow.line_of(ann), b"ann:!$6$s$h:19000:0:90:7:14:20000:extra");
     }
 
     #[test]

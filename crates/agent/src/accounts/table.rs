@@ -67,9 +67,7 @@ pub enum DefectKind {
 
 /// A value that cannot stand in a field: it holds a colon, a line feed or a NUL, or the field is absent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "a field of the account database cannot hold a colon, a line feed or a NUL, and must exist"
-)]
+#[error("a field of the account database cannot hold a colon, a line feed or a NUL, and must exist")]
 pub struct NotAField;
 
 /// Lines of colon-separated fields. `render(parse(bytes)) == bytes` for every input.
@@ -82,9 +80,7 @@ pub struct Table {
 impl Table {
     /// Takes any bytes apart.
     pub fn parse(bytes: &[u8]) -> Self {
-        Self {
-            lines: bytes.split(|b| *b == b'\n').map(<[u8]>::to_vec).collect(),
-        }
+        Self { lines: bytes.split(|b| *b == b'\n').map(<[u8]>::to_vec).collect() }
     }
 
     /// The bytes of the whole file.
@@ -112,22 +108,13 @@ impl Table {
         if value.iter().any(|b| matches!(b, b':' | b'\n' | 0)) {
             return Err(NotAField);
         }
-        let text = line
-            .checked_sub(1)
-            .and_then(|index| self.lines.get_mut(index))
-            .ok_or(NotAField)?;
+        let text = line.checked_sub(1).and_then(|index| self.lines.get_mut(index)).ok_or(NotAField)?;
         let mut start = 0;
         for _ in 0..field {
-            let colon = text[start..]
-                .iter()
-                .position(|b| *b == b':')
-                .ok_or(NotAField)?;
+            let colon = text[start..].iter().position(|b| *b == b':').ok_or(NotAField)?;
             start += colon + 1;
         }
-        let end = text[start..]
-            .iter()
-            .position(|b| *b == b':')
-            .map_or(text.len(), |colon| start + colon);
+        let end = text[start..].iter().position(|b| *b == b':').map_or(text.len(), |colon| start + colon);
         text.splice(start..end, value.iter().copied());
         Ok(())
     }
@@ -135,15 +122,12 @@ impl Table {
 
 /// A name as the formats allow it: not empty, UTF-8, no control characters, no space at its ends.
 pub(super) fn name(field: &[u8]) -> Result<&str, DefectKind> {
-    let text =
-        std::str::from_utf8(field).map_err(|_| DefectKind::Malformed("the name is not UTF-8"))?;
+    let text = std::str::from_utf8(field).map_err(|_| DefectKind::Malformed("the name is not UTF-8"))?;
     if text.is_empty() {
         return Err(DefectKind::Malformed("the name is empty"));
     }
     if text.trim() != text || text.chars().any(char::is_control) {
-        return Err(DefectKind::Malformed(
-            "the name holds blanks at its ends or control characters",
-        ));
+        return Err(DefectKind::Malformed("the name holds blanks at its ends or control characters"));
     }
     Ok(text)
 }
@@ -151,11 +135,7 @@ pub(super) fn name(field: &[u8]) -> Result<&str, DefectKind> {
 /// A number of decimal digits that fits `u32`.
 pub(super) fn number(field: &[u8]) -> Option<u32> {
     let digits = !field.is_empty() && field.iter().all(u8::is_ascii_digit);
-    if digits {
-        std::str::from_utf8(field).ok()?.parse().ok()
-    } else {
-        None
-    }
+    if digits { std::str::from_utf8(field).ok()?.parse().ok() } else { None }
 }
 
 #[cfg(test)]
@@ -167,10 +147,7 @@ mod tests {
         let text = b"# note\n\nroot:x:0\n+nis::::\n-@group\nlast:x";
         let table = Table::parse(text);
         assert_eq!(table.render(), text);
-        let names: Vec<_> = table
-            .entries()
-            .map(|(line, fields)| (line, fields[0].to_vec()))
-            .collect();
+        let names: Vec<_> = table.entries().map(|(line, fields)| (line, fields[0].to_vec())).collect();
         assert_eq!(names, [(3, b"root".to_vec()), (6, b"last".to_vec())]);
     }
 

@@ -20,11 +20,7 @@ impl Usability {
     /// The facts of an account on a day (days since 1970-01-01).
     pub fn of(passwd: &PasswdLine, shadow: &ShadowLine, today: u32) -> Self {
         let today = i64::from(today);
-        let aged = match (
-            shadow.last_change_day,
-            shadow.max_days,
-            shadow.inactive_days,
-        ) {
+        let aged = match (shadow.last_change_day, shadow.max_days, shadow.inactive_days) {
             (Some(changed), Some(max), Some(inactive)) if changed > 0 && max >= 0 => {
                 today > changed.saturating_add(max).saturating_add(inactive)
             }
@@ -60,37 +56,13 @@ mod tests {
     fn each_fact_stands_alone() {
         let free = Usability::default();
         assert!(facts("/bin/sh", "a:$6$s$h:19999:0:99999:7:::").usable());
-        assert_eq!(
-            facts("", "a:!$6$s$h:19999:0:99999:7:::"),
-            Usability {
-                disabled: true,
-                ..free
-            }
-        );
-        assert_eq!(
-            facts("", "a:$6$s$h:19999:0:99999:7::20000:"),
-            Usability {
-                expired: true,
-                ..free
-            }
-        );
+        assert_eq!(facts("", "a:!$6$s$h:19999:0:99999:7:::"), Usability { disabled: true, ..free });
+        assert_eq!(facts("", "a:$6$s$h:19999:0:99999:7::20000:"), Usability { expired: true, ..free });
         assert!(facts("", "a:$6$s$h:19999:0:99999:7::20001:").usable());
-        assert_eq!(
-            facts("", "a:$6$s$h:19000:0:90:7:14::"),
-            Usability {
-                password_expired: true,
-                ..free
-            }
-        );
+        assert_eq!(facts("", "a:$6$s$h:19000:0:90:7:14::"), Usability { password_expired: true, ..free });
         assert!(facts("", "a:$6$s$h:19990:0:5:7:5::").usable());
         for shell in ["/usr/sbin/nologin", "/bin/false"] {
-            assert_eq!(
-                facts(shell, "a:$6$s$h:1:0:99999:7:::"),
-                Usability {
-                    shell_refuses: true,
-                    ..free
-                }
-            );
+            assert_eq!(facts(shell, "a:$6$s$h:1:0:99999:7:::"), Usability { shell_refuses: true, ..free });
         }
     }
 }

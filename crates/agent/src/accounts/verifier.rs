@@ -15,11 +15,7 @@ impl Verifier {
     /// Takes a crypt string.
     pub fn new(text: String) -> Result<Self, NotAVerifier> {
         let printable = !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic() && b != b':');
-        if printable && !text.starts_with(['!', '*']) {
-            Ok(Self(text))
-        } else {
-            Err(NotAVerifier)
-        }
+        if printable && !text.starts_with(['!', '*']) { Ok(Self(text)) } else { Err(NotAVerifier) }
     }
 
     /// The crypt string.
@@ -30,13 +26,8 @@ impl Verifier {
     /// Whether the string is one of the salted kinds of crypt(5). Equal passwords give equal unsalted
     /// strings, so those are never fingerprinted (rotation.md 1); texts of no known kind are not salted.
     pub fn is_salted(&self) -> bool {
-        const SALTED: [&str; 13] = [
-            "1", "2a", "2b", "2x", "2y", "5", "6", "7", "y", "gy", "sha1", "md5", "scrypt",
-        ];
-        let crypt64 = |text: &str| {
-            text.bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b"./".contains(&b))
-        };
+        const SALTED: [&str; 13] = ["1", "2a", "2b", "2x", "2y", "5", "6", "7", "y", "gy", "sha1", "md5", "scrypt"];
+        let crypt64 = |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric() || b"./".contains(&b));
         if let Some(rest) = self.0.strip_prefix('$') {
             let mut parts = rest.split('$');
             let id = parts.next().unwrap_or_default();
@@ -100,11 +91,7 @@ impl PasswordField {
 
     /// The field with a new verifier: lock marks are kept, as one `!` (rotation.md 7).
     pub fn with(&self, verifier: &Verifier) -> String {
-        format!(
-            "{}{}",
-            if self.is_locked() { "!" } else { "" },
-            verifier.as_str()
-        )
+        format!("{}{}", if self.is_locked() { "!" } else { "" }, verifier.as_str())
     }
 }
 
@@ -118,18 +105,7 @@ mod tests {
     fn lock_marks_are_kept() {
         let new = Verifier::new("$y$j9T$s$h".into()).unwrap();
         let after = |field: &str| PasswordField::read(field.as_bytes()).with(&new);
-        for locked in [
-            "*",
-            "!",
-            "!!",
-            "!*",
-            "*LK*",
-            "!$6$salt$abc",
-            "!!$6$salt$abc",
-            "x",
-            "NP",
-            "\u{e9}",
-        ] {
+        for locked in ["*", "!", "!!", "!*", "*LK*", "!$6$salt$abc", "!!$6$salt$abc", "x", "NP", "\u{e9}"] {
             assert_eq!(after(locked), "!$y$j9T$s$h", "{locked}");
         }
         for open in ["", HASH, "$1$s$h", "ab0123456789."] {
@@ -139,11 +115,8 @@ mod tests {
 
     #[test]
     fn the_verifier_is_what_stands_behind_the_mark() {
-        let verifier = |field: &str| {
-            PasswordField::read(field.as_bytes())
-                .verifier()
-                .map(|verifier| verifier.as_str().to_owned())
-        };
+        let verifier =
+            |field: &str| PasswordField::read(field.as_bytes()).verifier().map(|verifier| verifier.as_str().to_owned());
         assert_eq!(verifier(HASH).as_deref(), Some(HASH));
         assert_eq!(verifier("!$6$salt$abc").as_deref(), Some(HASH));
         assert_eq!(verifier("!!$6$salt$abc").as_deref(), Some(HASH));
@@ -155,32 +128,15 @@ mod tests {
     #[test]
     fn only_salted_kinds_count_as_salted() {
         let salted = |text: &str| Verifier::new(text.into()).unwrap().is_salted();
-        for text in [
-            HASH,
-            "$y$j9T$s$h",
-            "$2b$05$abc",
-            "$sha1$4$s$h",
-            "_0123456789abcdefghi",
-            "ab0123456789.",
-        ] {
+        for text in [HASH, "$y$j9T$s$h", "$2b$05$abc", "$sha1$4$s$h", "_0123456789abcdefghi", "ab0123456789."] {
             assert!(salted(text), "{text}");
         }
-        for text in [
-            "$3$$8846f7eaee8fb117ad06bdd830b7586c",
-            "$6$",
-            "$6$$hash",
-            "plain",
-            "x",
-            "$unknown$s$h",
-        ] {
+        for text in ["$3$$8846f7eaee8fb117ad06bdd830b7586c", "$6$", "$6$$hash", "plain", "x", "$unknown$s$h"] {
             assert!(!salted(text), "{text}");
         }
         assert_eq!(Verifier::new("a:b".into()), Err(NotAVerifier));
         assert_eq!(Verifier::new("!a".into()), Err(NotAVerifier));
         assert_eq!(Verifier::new("a\nb".into()), Err(NotAVerifier));
-        assert_eq!(
-            format!("{:?}", Verifier::new(HASH.into())),
-            "Ok(Verifier(redacted))"
-        );
+        assert_eq!(format!("{:?}", Verifier::new(HASH.into())), "Ok(Verifier(redacted))");
     }
 }

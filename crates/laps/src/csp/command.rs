@@ -60,21 +60,11 @@ pub struct Command<'a> {
 impl<'a> Command<'a> {
     /// A command with a target and nothing else.
     pub const fn new(verb: Verb, uri: &'a str) -> Self {
-        Self {
-            verb,
-            uri: Some(uri),
-            format: None,
-            media_type: None,
-            size: None,
-            data: None,
-        }
+        Self { verb, uri: Some(uri), format: None, media_type: None, size: None, data: None }
     }
     /// The same with data.
     pub const fn with_data(self, data: &'a str) -> Self {
-        Self {
-            data: Some(data),
-            ..self
-        }
+        Self { data: Some(data), ..self }
     }
 }
 
@@ -121,10 +111,6 @@ pub struct Answer {
 impl Answer {
     /// A bare status.
     pub const fn status(status: NodeStatus) -> Self {
-        Self {
-            status,
-            results: None,
-            refusal: None,
-        }
+        Self { status, results: None, refusal: None }
     }
 }

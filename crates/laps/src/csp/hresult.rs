@@ -31,20 +31,14 @@ impl HResult {
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
         let code = match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
-            Some(hex) if hex.starts_with(|c: char| c.is_ascii_hexdigit()) => {
-                u32::from_str_radix(hex, 16).ok()?
-            }
+            Some(hex) if hex.starts_with(|c: char| c.is_ascii_hexdigit()) => u32::from_str_radix(hex, 16).ok()?,
             Some(_) => return None,
             None => match text.parse::<i64>().ok()? {
                 signed @ -0x8000_0000..0 => signed as i32 as u32,
                 unsigned => u32::try_from(unsigned).ok()?,
             },
         };
-        Some(if code == 0x0800_0000 {
-            Self::PENDING
-        } else {
-            Self(code)
-        })
+        Some(if code == 0x0800_0000 { Self::PENDING } else { Self(code) })
     }
 }
 
@@ -67,24 +61,10 @@ mod tests {
     #[test]
     fn pending_is_signed_decimal_and_read_in_every_form() {
         assert_eq!(HResult::PENDING.to_string(), "-2147483638");
-        for text in [
-            "-2147483638",
-            "2147483658",
-            "0x8000000A",
-            "0x8000000",
-            "134217728",
-        ] {
+        for text in ["-2147483638", "2147483658", "0x8000000A", "0x8000000", "134217728"] {
             assert_eq!(HResult::parse(text), Some(HResult::PENDING), "{text}");
         }
-        for text in [
-            "",
-            "0x",
-            "0x-1",
-            "0x+1",
-            "-2147483649",
-            "4294967296",
-            "pending",
-        ] {
+        for text in ["", "0x", "0x-1", "0x+1", "-2147483649", "4294967296", "pending"] {
             assert_eq!(HResult::parse(text), None, "{text}");
         }
     }

@@ -144,10 +144,7 @@ mod tests {
             ("/Device/Vendor/MSFT/LAPS", LocUriError::Malformed),
             ("./Device/Vendor/MSFT/LAPS/", LocUriError::Malformed),
             ("./Device//Vendor/MSFT/LAPS", LocUriError::Malformed),
-            (
-                "./Device/Vendor/../Vendor/MSFT/LAPS",
-                LocUriError::Malformed,
-            ),
+            ("./Device/Vendor/../Vendor/MSFT/LAPS", LocUriError::Malformed),
             ("./Device/Vendor/MSFT/LAPS/%2e%2e", LocUriError::Malformed),
             ("./Device/Vendor/MSFT/LAPS/%4", LocUriError::Malformed),
             ("./Device/Vendor/MSFT/LAPS/%+4", LocUriError::Malformed),
@@ -156,20 +153,11 @@ mod tests {
             ("./Device/Vendor/MSFT", LocUriError::Unknown),
             ("./Device/Device/Vendor/MSFT/LAPS", LocUriError::Unknown),
             ("./Device/Vendor/MSFT/LAPS/policies", LocUriError::Unknown),
-            (
-                "./Device/Vendor/MSFT/LAPS/Policies/ADBackupDSRMPassword",
-                LocUriError::Unknown,
-            ),
-            (
-                "./Device/Vendor/MSFT/LAPS/Policies%2FPasswordLength",
-                LocUriError::Unknown,
-            ),
+            ("./Device/Vendor/MSFT/LAPS/Policies/ADBackupDSRMPassword", LocUriError::Unknown),
+            ("./Device/Vendor/MSFT/LAPS/Policies%2FPasswordLength", LocUriError::Unknown),
             ("./Device/Vendor/MSFT/LAPS?prop=ACL", LocUriError::Query),
             ("./Device/Vendor/MSFT/LAPS?list=Struct", LocUriError::Query),
-            (
-                "./Device/Vendor/MSFT/BitLocker?prop=ACL",
-                LocUriError::Unknown,
-            ),
+            ("./Device/Vendor/MSFT/BitLocker?prop=ACL", LocUriError::Unknown),
         ] {
             assert_eq!(LocUri::parse(text), Err(error), "{text}");
         }

@@ -120,18 +120,10 @@ impl Node {
     }
     /// The verbs that it takes.
     pub const fn access(self) -> Access {
-        let none = Access {
-            write: false,
-            exec: false,
-            get: false,
-        };
+        let none = Access { write: false, exec: false, get: false };
         match self {
             Self::ResetPassword => Access { exec: true, ..none },
-            Self::Policy(_) => Access {
-                write: true,
-                get: true,
-                ..none
-            },
+            Self::Policy(_) => Access { write: true, get: true, ..none },
             _ => Access { get: true, ..none },
         }
     }
@@ -143,9 +135,7 @@ impl Node {
             ["Actions", "ResetPassword"] => Some(Self::ResetPassword),
             ["Actions", "ResetPasswordStatus"] => Some(Self::ResetPasswordStatus),
             ["Policies"] => Some(Self::Policies),
-            ["Policies", name] => Setting::from_name(name)
-                .filter(|setting| setting.info().in_csp)
-                .map(Self::Policy),
+            ["Policies", name] => Setting::from_name(name).filter(|setting| setting.info().in_csp).map(Self::Policy),
             _ => None,
         }
     }

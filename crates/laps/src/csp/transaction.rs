@@ -46,12 +46,7 @@ pub struct Commit {
 impl<'t> Transaction<'t> {
     pub(super) fn new(tree: &'t mut Tree, rights: Rights) -> Self {
         let stage = Stage::new(tree, rights);
-        Self {
-            tree,
-            stage,
-            children: Vec::new(),
-            failed: false,
-        }
+        Self { tree, stage, children: Vec::new(), failed: false }
     }
 
     /// Stages the next child. After the first failure the others are not executed (215).
@@ -79,11 +74,7 @@ impl<'t> Transaction<'t> {
     /// Adds a child that the adapter answered itself (no CmdID, an unknown command). Unless its status
     /// is a success it fails the Atomic.
     pub fn refuse(&mut self, answer: Answer) {
-        let answer = if self.failed {
-            Answer::status(NodeStatus::NotExecuted)
-        } else {
-            answer
-        };
+        let answer = if self.failed { Answer::status(NodeStatus::NotExecuted) } else { answer };
         self.push(answer, None);
     }
 
@@ -112,8 +103,7 @@ impl<'t> Transaction<'t> {
                     child.answer = refused(
                         NodeStatus::RollbackFailed,
                         "rollback_failed",
-                        "the store failed, and its former state could not be written again"
-                            .to_owned(),
+                        "the store failed, and its former state could not be written again".to_owned(),
                     );
                 }
                 return self.undone(NodeStatus::RollbackFailed, NodeStatus::RollbackFailed);
@@ -122,11 +112,7 @@ impl<'t> Transaction<'t> {
                 FaultKind::Full => (NodeStatus::DeviceFull, "store_full"),
                 FaultKind::Unwritable => (NodeStatus::StoreFailed, "store_unwritable"),
             };
-            if let Some(child) = self
-                .children
-                .iter_mut()
-                .rfind(|child| child.wrote.is_some())
-            {
+            if let Some(child) = self.children.iter_mut().rfind(|child| child.wrote.is_some()) {
                 child.answer = refused(status, code, format!("{fault}; nothing was changed"));
             }
             return self.undone(NodeStatus::AtomicFailed, NodeStatus::RolledBack);
@@ -134,11 +120,7 @@ impl<'t> Transaction<'t> {
         self.tree.values = self.stage.values;
         Commit {
             status: NodeStatus::Ok,
-            answers: self
-                .children
-                .into_iter()
-                .map(|child| child.answer)
-                .collect(),
+            answers: self.children.into_iter().map(|child| child.answer).collect(),
             changed,
         }
     }
@@ -154,20 +136,13 @@ impl<'t> Transaction<'t> {
             return;
         }
         let wrote = |wanted| {
-            self.children
-                .iter()
-                .rposition(|child| child.wrote.as_ref().is_some_and(|(set, _)| *set == wanted))
+            self.children.iter().rposition(|child| child.wrote.as_ref().is_some_and(|(set, _)| *set == wanted))
         };
-        let Some(index) =
-            wrote(Setting::PasswordAgeDays).or_else(|| wrote(Setting::BackupDirectory))
-        else {
+        let Some(index) = wrote(Setting::PasswordAgeDays).or_else(|| wrote(Setting::BackupDirectory)) else {
             return; // neither was touched: the stored state is not this Atomic's doing
         };
         let child = &mut self.children[index];
-        let (setting, given) = child
-            .wrote
-            .take()
-            .unwrap_or((Setting::PasswordAgeDays, None));
+        let (setting, given) = child.wrote.take().unwrap_or((Setting::PasswordAgeDays, None));
         child.answer = Answer {
             status: NodeStatus::CommandFailed,
             results: None,
@@ -210,12 +185,7 @@ pub(super) struct Stage {
 
 impl Stage {
     pub(super) fn new(tree: &Tree, rights: Rights) -> Self {
-        Self {
-            options: tree.options,
-            rights,
-            values: tree.values.clone(),
-            reset: tree.reset,
-        }
+        Self { options: tree.options, rights, values: tree.values.clone(), reset: tree.reset }
     }
 
     /// A Get.
@@ -235,11 +205,7 @@ impl Stage {
         };
         Answer {
             status: NodeStatus::Ok,
-            results: Some(Results {
-                format: node.format().dm_name(),
-                media_type: MEDIA_TYPE,
-                data,
-            }),
+            results: Some(Results { format: node.format().dm_name(), media_type: MEDIA_TYPE, data }),
             refusal: None,
         }
     }
@@ -247,11 +213,9 @@ impl Stage {
     /// An Exec: 202, or why not. Carries nothing out.
     pub(super) fn exec(&self, command: &Command<'_>) -> Answer {
         match self.target(command) {
-            Ok(_) if command.data.is_some_and(|data| !data.is_empty()) => refused(
-                NodeStatus::UnsupportedFormat,
-                "data_not_expected",
-                "ResetPassword takes no data".to_owned(),
-            ),
+            Ok(_) if command.data.is_some_and(|data| !data.is_empty()) => {
+                refused(NodeStatus::UnsupportedFormat, "data_not_expected", "ResetPassword takes no data".to_owned())
+            }
             Ok(_) => Answer::status(NodeStatus::Accepted),
             Err(answer) => answer,
         }
@@ -304,13 +268,8 @@ impl Stage {
                 format!("{} has no Target/LocURI", command.verb),
             ));
         };
-        let LocUri(node) = LocUri::parse(uri).map_err(|error| {
-            refused(
-                error.status(),
-                error.code(),
-                format!("{error}: {}", shortened(uri)),
-            )
-        })?;
+        let LocUri(node) = LocUri::parse(uri)
+            .map_err(|error| refused(error.status(), error.code(), format!("{error}: {}", shortened(uri))))?;
         let access = node.access();
         let (takes, may) = match command.verb {
             Verb::Add | Verb::Replace | Verb::Delete => (access.write, self.rights.write),
@@ -337,14 +296,9 @@ impl Stage {
 
     /// The value that an Add or Replace gives.
     fn value(&self, info: &SettingInfo, command: &Command<'_>) -> Result<Value, Answer> {
-        let refuse =
-            |status, code, message| of_setting(status, code, info.setting, command.data, message);
+        let refuse = |status, code, message| of_setting(status, code, info.setting, command.data, message);
         let Some(data) = command.data else {
-            return Err(refuse(
-                NodeStatus::Incomplete,
-                "data_missing",
-                format!("{} without Data", command.verb),
-            ));
+            return Err(refuse(NodeStatus::Incomplete, "data_missing", format!("{} without Data", command.verb)));
         };
         let bytes_max = self.options.data_bytes_max;
         let announced = command.size.unwrap_or(0);
@@ -372,11 +326,7 @@ impl Stage {
             return Err(refuse(
                 NodeStatus::UnsupportedFormat,
                 "format_mismatch",
-                format!(
-                    "{} has format {format}, not {}",
-                    info.name,
-                    shortened(given)
-                ),
+                format!("{} has format {format}, not {}", info.name, shortened(given)),
             ));
         }
         if let Some(given) = command.media_type.map(str::trim)
@@ -386,24 +336,12 @@ impl Stage {
             return Err(refuse(
                 NodeStatus::UnsupportedFormat,
                 "media_type_mismatch",
-                format!(
-                    "{} has type {MEDIA_TYPE}, not {}",
-                    info.name,
-                    shortened(given)
-                ),
+                format!("{} has type {MEDIA_TYPE}, not {}", info.name, shortened(given)),
             ));
         }
         info.parse(data, Source::Csp).map_err(|error| {
-            let code = if error.is_unparsable() {
-                "value_not_readable"
-            } else {
-                "value_not_allowed"
-            };
-            refuse(
-                NodeStatus::CommandFailed,
-                code,
-                format!("{}: {error}", info.name),
-            )
+            let code = if error.is_unparsable() { "value_not_readable" } else { "value_not_allowed" };
+            refuse(NodeStatus::CommandFailed, code, format!("{}: {error}", info.name))
         })
     }
 
@@ -423,16 +361,7 @@ impl Stage {
 }
 
 fn refused(status: NodeStatus, code: &'static str, message: String) -> Answer {
-    Answer {
-        status,
-        results: None,
-        refusal: Some(Refusal {
-            code,
-            setting: None,
-            given: None,
-            message,
-        }),
-    }
+    Answer { status, results: None, refusal: Some(Refusal { code, setting: None, given: None, message }) }
 }
 
 fn of_setting(
@@ -445,23 +374,12 @@ fn of_setting(
     Answer {
         status,
         results: None,
-        refusal: Some(Refusal {
-            code,
-            setting: Some(setting),
-            given: given.map(shortened),
-            message,
-        }),
+        refusal: Some(Refusal { code, setting: Some(setting), given: given.map(shortened), message }),
     }
 }
 
 fn not_set(setting: Setting) -> Answer {
-    of_setting(
-        NodeStatus::NotFound,
-        "not_set",
-        setting,
-        None,
-        format!("{setting} has no value"),
-    )
+    of_setting(NodeStatus::NotFound, "not_set", setting, None, format!("{setting} has no value"))
 }
 
 fn shortened(text: &str) -> String {

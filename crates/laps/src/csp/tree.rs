@@ -24,10 +24,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self {
-            strict_replace: false,
-            data_bytes_max: 4096,
-        }
+        Self { strict_replace: false, data_bytes_max: 4096 }
     }
 }
 
@@ -44,17 +41,9 @@ pub struct Rights {
 
 impl Rights {
     /// Everything: the management server, root.
-    pub const ALL: Self = Self {
-        read: true,
-        write: true,
-        exec: true,
-    };
+    pub const ALL: Self = Self { read: true, write: true, exec: true };
     /// Reading only.
-    pub const READ: Self = Self {
-        read: true,
-        write: false,
-        exec: false,
-    };
+    pub const READ: Self = Self { read: true, write: false, exec: false };
 }
 
 /// What the caller must do after a command.
@@ -97,16 +86,8 @@ impl Tree {
     /// A tree with stored values and the last stored reset status. A reset that was pending when the
     /// machine went down counts as aborted (laps-behaviour.md 1.5).
     pub fn load(options: Options, values: Values, last_reset: HResult) -> Self {
-        let reset = if last_reset.is_pending() {
-            HResult::ABORTED
-        } else {
-            last_reset
-        };
-        Self {
-            options,
-            values,
-            reset,
-        }
+        let reset = if last_reset.is_pending() { HResult::ABORTED } else { last_reset };
+        Self { options, values, reset }
     }
 
     /// The explicit values.
@@ -135,46 +116,24 @@ impl Tree {
 
     /// Carries out one command that stands outside an Atomic. A write is its own transaction: checked,
     /// stored, or refused without a change.
-    pub fn execute(
-        &mut self,
-        storage: &mut dyn Storage,
-        rights: Rights,
-        command: &Command<'_>,
-    ) -> Executed {
+    pub fn execute(&mut self, storage: &mut dyn Storage, rights: Rights, command: &Command<'_>) -> Executed {
         if command.verb == Verb::Exec {
             let answer = Stage::new(self, rights).exec(command);
             let again = self.reset.is_pending();
             if answer.status == NodeStatus::Accepted {
                 self.reset = HResult::PENDING;
-                return Executed {
-                    answer,
-                    effect: Effect::ResetRequested { again },
-                };
+                return Executed { answer, effect: Effect::ResetRequested { again } };
             }
-            return Executed {
-                answer,
-                effect: Effect::None,
-            };
+            return Executed { answer, effect: Effect::None };
         }
         if command.verb == Verb::Get {
-            return Executed {
-                answer: Stage::new(self, rights).read(command),
-                effect: Effect::None,
-            };
+            return Executed { answer: Stage::new(self, rights).read(command), effect: Effect::None };
         }
         let mut transaction = self.begin(rights);
         transaction.apply(command);
         let commit = transaction.commit(storage);
-        let effect = if commit.changed {
-            Effect::PolicyChanged
-        } else {
-            Effect::None
-        };
-        let mut answer = commit
-            .answers
-            .into_iter()
-            .next()
-            .unwrap_or(Answer::status(NodeStatus::BadRequest));
+        let effect = if commit.changed { Effect::PolicyChanged } else { Effect::None };
+        let mut answer = commit.answers.into_iter().next().unwrap_or(Answer::status(NodeStatus::BadRequest));
         if answer.status == NodeStatus::RollbackFailed {
             // 516 speaks of an Atomic; a single command reports the store
             answer.status = NodeStatus::StoreFailed;

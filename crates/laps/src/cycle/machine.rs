@@ -3,9 +3,10 @@
 use super::{CheckedIn, Effect, Finish, Note, Outcome, Report, Start, Tick, Turn};
 use crate::{
     account::AccountFacts,
-    decide::{self, Facts, Manage, Memory, Plan, Reason, Unmanaged, View, deciding_time, is_skewed, reasons},
+    decide::{Facts, Manage, Memory, Plan, Reason, Unmanaged, View, deciding_time, is_skewed, reasons},
     event,
     id::VersionId,
+    policy::BackupDirectory,
     rotation::{self, Failure, Intent, Next, Rotation, Step},
     time::Timestamp,
 };
@@ -240,6 +241,18 @@ impl Cycle {
                         "BackupDirectory names a directory that this device has not joined; \
                          set BackupDirectory to 1, or join the device to that directory",
                     )),
+                    Unmanaged::AutomaticManagement => self.fail(Failure::new(
+                        event::POLICY_FAILED,
+                        why.as_str(),
+                        "automatic account management is not available in this version; \
+                         turn AutomaticAccountManagementEnabled off and name an account",
+                    )),
+                    Unmanaged::ActiveDirectory => self.fail(Failure::new(
+                        event::POLICY_FAILED,
+                        why.as_str(),
+                        "Active Directory is not available as a backup directory in this version; \
+                         set BackupDirectory to 1",
+                    )),
                 }
                 self.report(State::Reporting)
             }
@@ -418,7 +431,7 @@ impl Cycle {
             account: intent.account,
             directory: match &self.plan {
                 Plan::Manage(manage) => manage.directory,
-                Plan::Unmanaged(_) => decide::Directory::Cloud,
+                Plan::Unmanaged(_) => BackupDirectory::Entra,
             },
             rotated_at: now,
             expires_at: intent.expires_at,

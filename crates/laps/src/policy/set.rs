@@ -33,10 +33,7 @@ pub struct PolicySet {
 impl PolicySet {
     /// A source that sets nothing.
     pub fn new(source: Source) -> Self {
-        Self {
-            source,
-            given: BTreeMap::new(),
-        }
+        Self { source, given: BTreeMap::new() }
     }
     /// Which source.
     pub fn source(&self) -> Source {

@@ -40,10 +40,7 @@ impl Setting {
     }
     /// The settings that are nodes of the CSP tree, in the order of the published page.
     pub fn in_csp() -> impl Iterator<Item = Self> {
-        TABLE
-            .iter()
-            .filter(|info| info.in_csp)
-            .map(|info| info.setting)
+        TABLE.iter().filter(|info| info.in_csp).map(|info| info.setting)
     }
     /// The setting of exactly this name.
     pub fn from_name(name: &str) -> Option<Self> {

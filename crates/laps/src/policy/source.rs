@@ -105,14 +105,8 @@ pub enum JoinState {
 
 impl JoinState {
     /// All join states.
-    pub const ALL: [Self; 6] = [
-        Self::None,
-        Self::Entra,
-        Self::Hybrid,
-        Self::Ad,
-        Self::Workplace,
-        Self::DomainController,
-    ];
+    pub const ALL: [Self; 6] =
+        [Self::None, Self::Entra, Self::Hybrid, Self::Ad, Self::Workplace, Self::DomainController];
 
     /// Whether a machine in this state can back up to this directory. `Disabled` needs no join.
     pub const fn allows(self, directory: BackupDirectory) -> bool {

@@ -126,10 +126,7 @@ pub static BASE: Release = Release {
     os_builds: "10.0.25145, 10.0.22621.1480, 10.0.22000.1754, 10.0.20348.1663, 10.0.19041.2784, 10.0.17763.4244",
 };
 /// The release that brought passphrases and automatic account management.
-pub static V1_1: Release = Release {
-    csp_version: "1.1",
-    os_builds: "10.0.26100",
-};
+pub static V1_1: Release = Release { csp_version: "1.1", os_builds: "10.0.26100" };
 /// `MSFT:EditionAllowList` of the CSP.
 pub const EDITIONS: &str = "0x4;0x1B;0x30;0x31;0x48;0x54;0x62;0x63;0x64;0x65;0x79;0x7A;0x7D;0x7E;0x81;0x82;0x88;0x8A;0x8B;0xA1;0xA2;0xA4;0xA5;0xAB;0xAC;0xAF;0xBC;0xBF;0xCA;0xCB;0xCD;0xCF";
 
@@ -188,12 +185,8 @@ impl SettingInfo {
     }
 }
 
-const AD_ONLY: &[Dependency] = &[Dependency {
-    group: "BackupDirectory",
-    on: Setting::BackupDirectory,
-    condition: Condition::Is(2),
-    range: None,
-}];
+const AD_ONLY: &[Dependency] =
+    &[Dependency { group: "BackupDirectory", on: Setting::BackupDirectory, condition: Condition::Is(2), range: None }];
 const AUTOMATIC: &[Dependency] = &[Dependency {
     group: "AutomaticAccountManagementEnabled",
     on: Setting::AutomaticAccountManagementEnabled,
@@ -202,11 +195,7 @@ const AUTOMATIC: &[Dependency] = &[Dependency {
 }];
 
 const fn item(value: u32, meaning: &'static str) -> EnumValue {
-    EnumValue {
-        value,
-        meaning,
-        in_csp: true,
-    }
+    EnumValue { value, meaning, in_csp: true }
 }
 
 /// All settings, in the order of the published page (the group policy one first).
@@ -435,10 +424,7 @@ pub static TABLE: [SettingInfo; 18] = [
         format: Format::Int,
         allowed: Allowed::Enum(&[
             item(0, "Disabled: the password is not backed up."),
-            item(
-                1,
-                "The password is backed up to Microsoft Entra ID (a Lapwing server) only.",
-            ),
+            item(1, "The password is backed up to Microsoft Entra ID (a Lapwing server) only."),
             item(2, "The password is backed up to Active Directory only."),
         ]),
         default: DefaultValue::Int(0),
@@ -522,10 +508,7 @@ pub static TABLE: [SettingInfo; 18] = [
             item(1, "Upper-case letters."),
             item(2, "Upper-case and lower-case letters."),
             item(3, "Upper-case and lower-case letters, digits."),
-            item(
-                4,
-                "Upper-case and lower-case letters, digits, special characters.",
-            ),
+            item(4, "Upper-case and lower-case letters, digits, special characters."),
             item(5, "As 4, from characters that are easy to tell apart."),
             item(6, "A passphrase of long words."),
             item(7, "A passphrase of short words."),
@@ -598,16 +581,9 @@ pub static TABLE: [SettingInfo; 18] = [
         label: "Actions after a sign-in",
         format: Format::Int,
         allowed: Allowed::Enum(&[
-            EnumValue {
-                value: 0,
-                meaning: "Nothing is done.",
-                in_csp: false,
-            },
+            EnumValue { value: 0, meaning: "Nothing is done.", in_csp: false },
             item(1, "The password is replaced."),
-            item(
-                3,
-                "The password is replaced and the account's sessions are ended.",
-            ),
+            item(3, "The password is replaced and the account's sessions are ended."),
             item(5, "The password is replaced and the machine is restarted."),
             item(11, "As 3, and whatever still runs as the account is ended."),
         ]),

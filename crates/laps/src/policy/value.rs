@@ -107,10 +107,7 @@ pub enum ValueError {
 impl ValueError {
     /// Whether the text could not be read at all (and not merely lies outside what is allowed).
     pub fn is_unparsable(&self) -> bool {
-        matches!(
-            self,
-            Self::NotANumber { .. } | Self::NotABool | Self::WrongType { .. }
-        )
+        matches!(self, Self::NotANumber { .. } | Self::NotABool | Self::WrongType { .. })
     }
 }
 
@@ -125,13 +122,11 @@ impl SettingInfo {
                 let number: i64 = text
                     .trim()
                     .parse::<i32>()
-                    .map_err(|_| ValueError::NotANumber {
-                        allowed: self.allowed_text(source),
-                    })?
+                    .map_err(|_| ValueError::NotANumber { allowed: self.allowed_text(source) })?
                     .into();
-                Value::Int(u32::try_from(number).map_err(|_| ValueError::OutOfRange {
-                    allowed: self.allowed_text(source),
-                })?)
+                Value::Int(
+                    u32::try_from(number).map_err(|_| ValueError::OutOfRange { allowed: self.allowed_text(source) })?,
+                )
             }
             Format::Bool => match text.trim() {
                 yes if yes.eq_ignore_ascii_case("true") => Value::Bool(true),
@@ -160,9 +155,7 @@ impl SettingInfo {
     pub fn parse_sz(&self, text: &str, source: Source) -> Result<Value, ValueError> {
         match self.format {
             Format::Chr => self.check(Value::Text(text.to_owned()), source),
-            _ => Err(ValueError::WrongType {
-                expected: "REG_DWORD",
-            }),
+            _ => Err(ValueError::WrongType { expected: "REG_DWORD" }),
         }
     }
 
@@ -174,31 +167,22 @@ impl SettingInfo {
         match (&value, &self.allowed) {
             (Value::Int(number), Allowed::Range { min, max }) if (min..=max).contains(&number) => {}
             (Value::Int(number), Allowed::Enum(list))
-                if list.iter().any(|item| {
-                    item.value == *number && (item.in_csp || source != Source::Csp)
-                }) => {}
+                if list.iter().any(|item| item.value == *number && (item.in_csp || source != Source::Csp)) => {}
             (Value::Int(_), Allowed::Range { .. } | Allowed::Enum(_)) => {
-                return Err(ValueError::OutOfRange {
-                    allowed: self.allowed_text(source),
-                });
+                return Err(ValueError::OutOfRange { allowed: self.allowed_text(source) });
             }
             (Value::Bool(_), Allowed::Bool { .. }) => {}
             (Value::Text(text), Allowed::Text { chars_max }) => {
                 let chars = text.chars().count();
                 if chars > *chars_max {
-                    return Err(ValueError::TooLong {
-                        chars,
-                        chars_max: *chars_max,
-                    });
+                    return Err(ValueError::TooLong { chars, chars_max: *chars_max });
                 }
                 if let Some(position) = text.chars().position(char::is_control) {
                     return Err(ValueError::ControlCharacter { position });
                 }
             }
             _ => {
-                return Err(ValueError::WrongType {
-                    expected: self.format.dm_name(),
-                });
+                return Err(ValueError::WrongType { expected: self.format.dm_name() });
             }
         }
         Ok(value)
@@ -240,18 +224,12 @@ mod tests {
         for info in &super::super::TABLE {
             if let Allowed::Range { min, max } = info.allowed {
                 for good in [min, max] {
-                    assert_eq!(
-                        info.parse(&good.to_string(), Source::Csp),
-                        Ok(Value::Int(good))
-                    );
+                    assert_eq!(info.parse(&good.to_string(), Source::Csp), Ok(Value::Int(good)));
                     assert_eq!(info.parse_dword(good, Source::Gpo), Ok(Value::Int(good)));
                 }
                 for bad in [i64::from(min) - 1, i64::from(max) + 1] {
                     assert!(
-                        matches!(
-                            info.parse(&bad.to_string(), Source::Csp),
-                            Err(ValueError::OutOfRange { .. })
-                        ),
+                        matches!(info.parse(&bad.to_string(), Source::Csp), Err(ValueError::OutOfRange { .. })),
                         "{} {bad}",
                         info.name
                     );
@@ -270,11 +248,7 @@ mod tests {
         ] {
             for number in 0..20 {
                 let parsed = csp(setting, &number.to_string());
-                assert_eq!(
-                    parsed.is_ok(),
-                    allowed.contains(&number),
-                    "{setting} {number}"
-                );
+                assert_eq!(parsed.is_ok(), allowed.contains(&number), "{setting} {number}");
             }
         }
     }
@@ -303,13 +277,7 @@ mod tests {
     #[test]
     fn numbers_are_decimal() {
         for text in ["", "abc", "0x10", "1.5", "99999999999999999999"] {
-            assert!(
-                matches!(
-                    csp(Setting::PasswordLength, text),
-                    Err(ValueError::NotANumber { .. })
-                ),
-                "{text}"
-            );
+            assert!(matches!(csp(Setting::PasswordLength, text), Err(ValueError::NotANumber { .. })), "{text}");
         }
         assert_eq!(csp(Setting::PasswordLength, " 14 "), Ok(Value::Int(14)));
     }
@@ -319,26 +287,14 @@ mod tests {
         let name = Setting::AdministratorAccountName;
         assert_eq!(csp(name, " root "), Ok(Value::Text(" root ".into())));
         assert!(csp(name, &"a".repeat(64)).is_ok());
-        assert_eq!(
-            csp(name, &"ä".repeat(65)),
-            Err(ValueError::TooLong {
-                chars: 65,
-                chars_max: 64
-            })
-        );
-        assert_eq!(
-            csp(name, "ro\not"),
-            Err(ValueError::ControlCharacter { position: 2 })
-        );
+        assert_eq!(csp(name, &"ä".repeat(65)), Err(ValueError::TooLong { chars: 65, chars_max: 64 }));
+        assert_eq!(csp(name, "ro\not"), Err(ValueError::ControlCharacter { position: 2 }));
     }
 
     #[test]
     fn the_dsrm_setting_is_not_in_the_csp() {
         let info = Setting::ADBackupDSRMPassword.info();
-        assert_eq!(
-            info.parse("true", Source::Csp),
-            Err(ValueError::NotInSource)
-        );
+        assert_eq!(info.parse("true", Source::Csp), Err(ValueError::NotInSource));
         assert_eq!(info.parse_dword(1, Source::Gpo), Ok(Value::Bool(true)));
         assert_eq!(info.parse_dword(1, Source::Local), Ok(Value::Bool(true)));
     }

@@ -1,3 +1,5 @@
 //! Integration tests: one binary.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
 
+mod explain;
 mod rotation;

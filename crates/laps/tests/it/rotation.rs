@@ -6,9 +6,10 @@
 use laps::{
     account::{AccountFacts, Selection},
     cycle::{CheckedIn, Cycle, Effect, Finish, Outcome, Start, Tick},
-    decide::{Directory, Manage, Memory, Plan, Reason, View},
+    decide::{Manage, Memory, Plan, Reason, View},
     event,
     id::{DeviceId, Incarnation, TenantId, VersionId},
+    policy::BackupDirectory,
     rotation::{self, AccountRef, Comparison, Failure, Fingerprint, Intent, ProofKind},
     time::Timestamp,
 };
@@ -120,7 +121,11 @@ impl World {
     fn carry_out(&mut self, effect: &Effect) -> Outcome {
         match effect {
             Effect::CheckIn { .. } => Outcome::CheckedIn(CheckedIn {
-                plan: Plan::Manage(Manage { directory: Directory::Cloud, selection: Selection::BuiltIn, age_days: 7 }),
+                plan: Plan::Manage(Manage {
+                    directory: BackupDirectory::Entra,
+                    selection: Selection::BuiltIn,
+                    age_days: 7,
+                }),
                 reset: false,
                 failure: None,
             }),

@@ -20,14 +20,7 @@ pub struct Limits {
 impl Default for Limits {
     /// The limits of protocols.md 1.7: 1 MiB a message, 500 commands.
     fn default() -> Self {
-        Self {
-            message_bytes: 1 << 20,
-            depth: 32,
-            commands: 500,
-            items: 500,
-            text_bytes: 4096,
-            data_bytes: 1 << 20,
-        }
+        Self { message_bytes: 1 << 20, depth: 32, commands: 500, items: 500, text_bytes: 4096, data_bytes: 1 << 20 }
     }
 }
 
@@ -64,9 +57,7 @@ pub enum Fault {
     #[error("the document has a DOCTYPE; expected a document without one")]
     Dtd,
     /// A reference to an entity that XML itself does not define.
-    #[error(
-        "the document uses an entity; expected only &lt; &gt; &amp; &apos; &quot; and character references"
-    )]
+    #[error("the document uses an entity; expected only &lt; &gt; &amp; &apos; &quot; and character references")]
     Entity,
     /// A bound of [`Limits`] was passed.
     #[error("the document is over the limit {limit}; expected at most {max}")]
@@ -123,12 +114,8 @@ impl Fault {
             Self::Dtd => "remove the DOCTYPE and try again",
             Self::Entity => "write the text itself in place of the entity and try again",
             Self::Limit { .. } => "split the document into smaller ones",
-            Self::NotSyncMl { .. } => {
-                "give a SyncML document: SyncML, SyncBody, then Add, Replace or Delete commands"
-            }
-            Self::Missing { .. } | Self::Value { .. } => {
-                "correct the element at the given byte and try again"
-            }
+            Self::NotSyncMl { .. } => "give a SyncML document: SyncML, SyncBody, then Add, Replace or Delete commands",
+            Self::Missing { .. } | Self::Value { .. } => "correct the element at the given byte and try again",
         }
     }
 }

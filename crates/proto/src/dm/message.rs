@@ -322,16 +322,8 @@ impl<'a> Command<'a> {
 
     /// A request for one node, `CmdID` still to be given by the session.
     pub fn request(verb: Verb, target: impl Into<Text<'a>>) -> Self {
-        let item = Item {
-            target: Some(target.into()),
-            ..Item::default()
-        };
-        Self::Request(Request {
-            verb,
-            id: Cow::Borrowed(""),
-            meta: Meta::default(),
-            items: vec![item],
-        })
+        let item = Item { target: Some(target.into()), ..Item::default() };
+        Self::Request(Request { verb, id: Cow::Borrowed(""), meta: Meta::default(), items: vec![item] })
     }
 
     /// A `Replace` or `Add` of one leaf with format and value, type `text/plain`.
@@ -341,32 +333,13 @@ impl<'a> Command<'a> {
         format: impl Into<Text<'a>>,
         data: impl Into<Text<'a>>,
     ) -> Self {
-        let meta = Meta {
-            format: Some(format.into()),
-            kind: Some(Cow::Borrowed("text/plain")),
-            ..Meta::default()
-        };
-        let item = Item {
-            target: Some(target.into()),
-            meta,
-            data: Some(data.into()),
-            ..Item::default()
-        };
-        Self::Request(Request {
-            verb,
-            id: Cow::Borrowed(""),
-            meta: Meta::default(),
-            items: vec![item],
-        })
+        let meta = Meta { format: Some(format.into()), kind: Some(Cow::Borrowed("text/plain")), ..Meta::default() };
+        let item = Item { target: Some(target.into()), meta, data: Some(data.into()), ..Item::default() };
+        Self::Request(Request { verb, id: Cow::Borrowed(""), meta: Meta::default(), items: vec![item] })
     }
 
     /// An `Atomic` around commands.
     pub fn atomic(commands: Vec<Command<'a>>) -> Self {
-        Self::Group(Group {
-            kind: GroupKind::Atomic,
-            id: Cow::Borrowed(""),
-            meta: Meta::default(),
-            commands,
-        })
+        Self::Group(Group { kind: GroupKind::Atomic, id: Cow::Borrowed(""), meta: Meta::default(), commands })
     }
 }

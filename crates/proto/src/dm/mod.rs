@@ -15,8 +15,7 @@ pub mod write;
 
 pub use fault::{Fault, Limits, ReadError};
 pub use message::{
-    Alert, Chal, Command, Cred, Group, GroupKind, Header, Item, Message, Meta, Request, Results,
-    Status, Text, Verb,
+    Alert, Chal, Command, Cred, Group, GroupKind, Header, Item, Message, Meta, Request, Results, Status, Text, Verb,
 };
 pub use read::{Mode, read};
 pub use write::write;
@@ -39,10 +38,7 @@ pub fn is_syncml_xml(content_type: &str) -> bool {
 
 /// Status codes of OMA-TS-SyncML-RepPro 1.2 that Lapwing sends or looks at (laps-behaviour.md 1.8).
 pub mod code {
-    #![allow(
-        missing_docs,
-        reason = "each name is the meaning that the specification gives the number"
-    )]
+    #![allow(missing_docs, reason = "each name is the meaning that the specification gives the number")]
     pub const OK: u16 = 200;
     pub const ACCEPTED: u16 = 202;
     pub const AUTHENTICATED: u16 = 212;
@@ -70,10 +66,7 @@ pub mod code {
 
 /// Alert codes of OMA-TS-DM_Protocol 1.2 (protocols.md 1.4).
 pub mod alert {
-    #![allow(
-        missing_docs,
-        reason = "each name is the meaning that the specification gives the number"
-    )]
+    #![allow(missing_docs, reason = "each name is the meaning that the specification gives the number")]
     pub const SERVER_INITIATED: u16 = 1200;
     pub const CLIENT_INITIATED: u16 = 1201;
     pub const NEXT_MESSAGE: u16 = 1222;

@@ -1,16 +1,13 @@
 //! The writer: always the strict form (element order of the DTD, namespaces, escaping).
 
-use super::message::{
-    Alert, Chal, Command, Cred, Group, Header, Item, Message, Meta, Request, Results, Status, Text,
-};
+use super::message::{Alert, Chal, Command, Cred, Group, Header, Item, Message, Meta, Request, Results, Status, Text};
 use super::{NAMESPACE, NAMESPACE_METINF, NAMESPACE_MSFT};
 use core::fmt::{Display, Write as _};
 
 /// Writes one message as a UTF-8 document. Characters that XML cannot hold become U+FFFD.
 pub fn write(message: &Message<'_>) -> String {
     let mut out = Out(String::with_capacity(1024 + 512 * message.commands.len()));
-    out.0
-        .push_str("<?xml version=\"1.0\" encoding=\"UTF-8\"?><SyncML xmlns=\"");
+    out.0.push_str("<?xml version=\"1.0\" encoding=\"UTF-8\"?><SyncML xmlns=\"");
     out.0.push_str(NAMESPACE);
     out.0.push_str("\">");
     out.header(&message.header);
@@ -21,10 +18,7 @@ pub fn write(message: &Message<'_>) -> String {
     } else {
         out.0.push_str("<SyncBody>");
     }
-    message
-        .commands
-        .iter()
-        .for_each(|command| out.command(command));
+    message.commands.iter().for_each(|command| out.command(command));
     if message.is_final {
         out.0.push_str("<Final/>");
     }
@@ -94,12 +88,7 @@ impl Out {
                 '"' => self.0.push_str("&quot;"),
                 // A bare one would be read as a line feed (XML 1.0, 2.11).
                 '\r' => self.0.push_str("&#13;"),
-                '\0'..='\u{8}'
-                | '\u{b}'
-                | '\u{c}'
-                | '\u{e}'..='\u{1f}'
-                | '\u{fffe}'
-                | '\u{ffff}' => {
+                '\0'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}' => {
                     self.0.push(char::REPLACEMENT_CHARACTER);
                 }
                 c => self.0.push(c),
@@ -213,10 +202,7 @@ impl Out {
     fn group(&mut self, group: &Group<'_>) {
         self.id(&group.id);
         self.meta(&group.meta);
-        group
-            .commands
-            .iter()
-            .for_each(|command| self.command(command));
+        group.commands.iter().for_each(|command| self.command(command));
     }
 
     fn status(&mut self, status: &Status<'_>) {
@@ -224,14 +210,8 @@ impl Out {
         self.number("MsgRef", status.msg_ref);
         self.leaf("CmdRef", &status.cmd_ref);
         self.leaf("Cmd", &status.cmd);
-        status
-            .target_refs
-            .iter()
-            .for_each(|target| self.leaf("TargetRef", target));
-        status
-            .source_refs
-            .iter()
-            .for_each(|source| self.leaf("SourceRef", source));
+        status.target_refs.iter().for_each(|target| self.leaf("TargetRef", target));
+        status.source_refs.iter().for_each(|source| self.leaf("SourceRef", source));
         if let Some(chal) = &status.chal {
             self.chal(chal);
         }
@@ -298,43 +278,22 @@ mod tests {
     fn meta() -> impl Strategy<Value = Meta<'static>> {
         let o = prop::option::of::<BoxedStrategy<Text<'static>>>;
         let n = || prop::option::of(any::<u64>());
-        (
-            o(text().boxed()),
-            o(text().boxed()),
-            o(text().boxed()),
-            n(),
-            o(text().boxed()),
-            n(),
-            n(),
+        (o(text().boxed()), o(text().boxed()), o(text().boxed()), n(), o(text().boxed()), n(), n()).prop_map(
+            |(format, kind, mark, size, next_nonce, max_msg_size, max_obj_size)| Meta {
+                format,
+                kind,
+                mark,
+                size,
+                next_nonce,
+                max_msg_size,
+                max_obj_size,
+            },
         )
-            .prop_map(
-                |(format, kind, mark, size, next_nonce, max_msg_size, max_obj_size)| Meta {
-                    format,
-                    kind,
-                    mark,
-                    size,
-                    next_nonce,
-                    max_msg_size,
-                    max_obj_size,
-                },
-            )
     }
 
     fn item() -> impl Strategy<Value = Item<'static>> {
-        (
-            prop::option::of(text()),
-            prop::option::of(text()),
-            meta(),
-            prop::option::of(data()),
-            any::<bool>(),
-        )
-            .prop_map(|(target, source, meta, data, more_data)| Item {
-                target,
-                source,
-                meta,
-                data,
-                more_data,
-            })
+        (prop::option::of(text()), prop::option::of(text()), meta(), prop::option::of(data()), any::<bool>())
+            .prop_map(|(target, source, meta, data, more_data)| Item { target, source, meta, data, more_data })
     }
 
     fn items() -> impl Strategy<Value = Vec<Item<'static>>> {
@@ -342,13 +301,7 @@ mod tests {
     }
 
     fn command() -> impl Strategy<Value = Command<'static>> {
-        let verb = prop::sample::select(vec![
-            Verb::Add,
-            Verb::Replace,
-            Verb::Delete,
-            Verb::Get,
-            Verb::Exec,
-        ]);
+        let verb = prop::sample::select(vec![Verb::Add, Verb::Replace, Verb::Delete, Verb::Get, Verb::Exec]);
         let refs = || prop::collection::vec(text(), 0..3);
         let leaf = prop_oneof![
             3 => (verb, text(), meta(), items())
@@ -372,45 +325,25 @@ mod tests {
         ];
         leaf.prop_recursive(2, 8, 4, |inner| {
             let kind = prop::sample::select(vec![GroupKind::Atomic, GroupKind::Sequence]);
-            (kind, text(), meta(), prop::collection::vec(inner, 0..4)).prop_map(
-                |(kind, id, meta, commands)| {
-                    Command::Group(Group {
-                        kind,
-                        id,
-                        meta,
-                        commands,
-                    })
-                },
-            )
+            (kind, text(), meta(), prop::collection::vec(inner, 0..4))
+                .prop_map(|(kind, id, meta, commands)| Command::Group(Group { kind, id, meta, commands }))
         })
     }
 
     fn header() -> impl Strategy<Value = Header<'static>> {
-        let cred = prop::option::of(
-            (meta(), text()).prop_map(|(meta, data)| Box::new(Cred { meta, data })),
-        );
-        (
-            name(),
-            name(),
-            name(),
-            1..=u32::MAX,
-            text(),
-            text(),
-            cred,
-            meta(),
+        let cred = prop::option::of((meta(), text()).prop_map(|(meta, data)| Box::new(Cred { meta, data })));
+        (name(), name(), name(), 1..=u32::MAX, text(), text(), cred, meta()).prop_map(
+            |(ver_dtd, ver_proto, session_id, msg_id, target, source, cred, meta)| Header {
+                ver_dtd,
+                ver_proto,
+                session_id,
+                msg_id,
+                target,
+                source,
+                cred,
+                meta,
+            },
         )
-            .prop_map(
-                |(ver_dtd, ver_proto, session_id, msg_id, target, source, cred, meta)| Header {
-                    ver_dtd,
-                    ver_proto,
-                    session_id,
-                    msg_id,
-                    target,
-                    source,
-                    cred,
-                    meta,
-                },
-            )
     }
 
     proptest! {
@@ -435,17 +368,8 @@ mod tests {
 
     #[test]
     fn the_strict_form_is_written() {
-        let set = Command::set(
-            Verb::Replace,
-            "./Device/Vendor/MSFT/LAPS/Policies/BackupDirectory",
-            "int",
-            "1",
-        );
-        let message = Message {
-            commands: vec![Command::atomic(vec![set])],
-            is_final: true,
-            header: Header::default(),
-        };
+        let set = Command::set(Verb::Replace, "./Device/Vendor/MSFT/LAPS/Policies/BackupDirectory", "int", "1");
+        let message = Message { commands: vec![Command::atomic(vec![set])], is_final: true, header: Header::default() };
         assert_eq!(
             write(&message),
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?><SyncML xmlns=\"SYNCML:SYNCML1.2\"><SyncHdr><VerDTD>1.2</VerDTD>\
@@ -459,10 +383,8 @@ mod tests {
 
     #[test]
     fn characters_that_xml_cannot_hold_are_replaced() {
-        let message = Message {
-            commands: vec![Command::set(Verb::Add, "./a", "chr", "a\u{1}b\u{ffff}")],
-            ..Message::default()
-        };
+        let message =
+            Message { commands: vec![Command::set(Verb::Add, "./a", "chr", "a\u{1}b\u{ffff}")], ..Message::default() };
         assert!(write(&message).contains("<Data>a\u{fffd}b\u{fffd}</Data>"));
     }
 }

@@ -88,12 +88,8 @@ impl Action {
             Self::DeviceEnable => "microsoft.directory/devices/enable",
             Self::DeviceDelete => "microsoft.directory/devices/delete",
             Self::Rotate => "microsoft.intune/managedDevices/rotateLocalAdminPassword",
-            Self::RegistrationPolicyRead => {
-                "microsoft.directory/deviceRegistrationPolicy/standard/read"
-            }
-            Self::RegistrationPolicyWrite => {
-                "microsoft.directory/deviceRegistrationPolicy/basic/update"
-            }
+            Self::RegistrationPolicyRead => "microsoft.directory/deviceRegistrationPolicy/standard/read",
+            Self::RegistrationPolicyWrite => "microsoft.directory/deviceRegistrationPolicy/basic/update",
             Self::AuditRead => "microsoft.directory/auditLogs/allProperties/read",
             Self::PolicyRead => "lapwing.management/policies/read",
             Self::PolicyWrite => "lapwing.management/policies/write",
@@ -115,10 +111,7 @@ impl Action {
     /// The Graph permissions of which one must be among a user token's scopes. Empty: none is needed.
     pub const fn permissions(self) -> &'static [&'static str] {
         match self {
-            Self::CredentialRead => &[
-                "DeviceLocalCredential.ReadBasic.All",
-                "DeviceLocalCredential.Read.All",
-            ],
+            Self::CredentialRead => &["DeviceLocalCredential.ReadBasic.All", "DeviceLocalCredential.Read.All"],
             Self::CredentialReveal => &["DeviceLocalCredential.Read.All"],
             Self::DeviceRead | Self::GroupRead | Self::Explain => &[
                 "Device.Read.All",
@@ -129,21 +122,16 @@ impl Action {
             ],
             Self::DeviceEnable | Self::DeviceDelete => &["Device.ReadWrite.All"],
             Self::Rotate => &["DeviceManagementManagedDevices.PrivilegedOperations.All"],
-            Self::RegistrationPolicyRead => &[
-                "Policy.Read.DeviceConfiguration",
-                "Policy.Read.All",
-                "Policy.ReadWrite.DeviceConfiguration",
-            ],
+            Self::RegistrationPolicyRead => {
+                &["Policy.Read.DeviceConfiguration", "Policy.Read.All", "Policy.ReadWrite.DeviceConfiguration"]
+            }
             Self::RegistrationPolicyWrite => &["Policy.ReadWrite.DeviceConfiguration"],
             Self::AuditRead => &["AuditLog.Read.All"],
-            Self::PolicyRead => &[
-                "DeviceManagementConfiguration.Read.All",
-                "DeviceManagementConfiguration.ReadWrite.All",
-            ],
-            Self::PolicyWrite => &["DeviceManagementConfiguration.ReadWrite.All"],
-            Self::GroupWrite | Self::JoinTokenRead | Self::JoinTokenWrite => {
-                &["Device.ReadWrite.All"]
+            Self::PolicyRead => {
+                &["DeviceManagementConfiguration.Read.All", "DeviceManagementConfiguration.ReadWrite.All"]
             }
+            Self::PolicyWrite => &["DeviceManagementConfiguration.ReadWrite.All"],
+            Self::GroupWrite | Self::JoinTokenRead | Self::JoinTokenWrite => &["Device.ReadWrite.All"],
             Self::PeopleRead => &["Directory.Read.All", "RoleManagement.ReadWrite.Directory"],
             Self::PeopleWrite => &["RoleManagement.ReadWrite.Directory"],
             Self::SettingsRead => &["Organization.Read.All", "Organization.ReadWrite.All"],
@@ -177,11 +165,7 @@ pub struct Scopes(Vec<&'static str>);
 impl Scopes {
     /// Every permission that any action knows.
     pub fn all() -> Self {
-        let mut all: Vec<&'static str> = Action::ALL
-            .iter()
-            .flat_map(|action| action.permissions())
-            .copied()
-            .collect();
+        let mut all: Vec<&'static str> = Action::ALL.iter().flat_map(|action| action.permissions()).copied().collect();
         all.sort_unstable();
         all.dedup();
         Self(all)
@@ -191,20 +175,12 @@ impl Scopes {
     /// (`https://…/Device.Read.All`); `.default` stands for all of them; case does not matter.
     pub fn parse(text: &str) -> Self {
         let known = Self::all();
-        let asked: Vec<&str> = text
-            .split_ascii_whitespace()
-            .map(|scope| scope.rsplit('/').next().unwrap_or(scope))
-            .collect();
+        let asked: Vec<&str> =
+            text.split_ascii_whitespace().map(|scope| scope.rsplit('/').next().unwrap_or(scope)).collect();
         if asked.iter().any(|scope| scope.eq_ignore_ascii_case(".default")) {
             return known;
         }
-        Self(
-            known
-                .0
-                .into_iter()
-                .filter(|name| asked.iter().any(|scope| scope.eq_ignore_ascii_case(name)))
-                .collect(),
-        )
+        Self(known.0.into_iter().filter(|name| asked.iter().any(|scope| scope.eq_ignore_ascii_case(name))).collect())
     }
 
     /// Whether one of the permissions that an action needs is there.
@@ -218,10 +194,7 @@ impl Scopes {
     pub fn granted_by(allows: impl Fn(Action) -> bool) -> Self {
         let mut all = Self::all();
         all.0.retain(|name| {
-            Action::ALL
-                .iter()
-                .filter(|action| action.permissions().contains(name))
-                .all(|action| allows(*action))
+            Action::ALL.iter().filter(|action| action.permissions().contains(name)).all(|action| allows(*action))
         });
         all
     }
@@ -245,10 +218,7 @@ mod tests {
 
     #[test]
     fn scopes_are_read_as_clients_send_them() {
-        assert_eq!(
-            Scopes::parse("https://graph.microsoft.com/.default offline_access openid"),
-            Scopes::all()
-        );
+        assert_eq!(Scopes::parse("https://graph.microsoft.com/.default offline_access openid"), Scopes::all());
         let two = Scopes::parse("https://host:8443/device.read.all openid AuditLog.Read.All x");
         assert_eq!(two.to_string(), "AuditLog.Read.All Device.Read.All");
         assert_eq!(Scopes::parse("openid profile"), Scopes::default());

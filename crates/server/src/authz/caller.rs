@@ -120,12 +120,7 @@ pub struct Origin {
 impl Origin {
     /// Of work that comes from no request.
     pub fn internal(request_id: &str) -> Self {
-        Self {
-            request_id: request_id.to_owned(),
-            client_request_id: None,
-            address: None,
-            user_agent: None,
-        }
+        Self { request_id: request_id.to_owned(), client_request_id: None, address: None, user_agent: None }
     }
 }
 

@@ -61,32 +61,18 @@ pub fn decide(caller: &Caller, action: Action, target: Target<'_>) -> Result<(),
     let principal = match &caller.identity {
         Identity::Anonymous => return Err(Denied::Anonymous),
         Identity::Device(_) => {
-            return if action.is_of_devices() {
-                Ok(())
-            } else {
-                Err(Denied::Kind(action))
-            };
+            return if action.is_of_devices() { Ok(()) } else { Err(Denied::Kind(action)) };
         }
         Identity::System(job) => {
-            return if job.may(action) {
-                Ok(())
-            } else {
-                Err(Denied::Kind(action))
-            };
+            return if job.may(action) { Ok(()) } else { Err(Denied::Kind(action)) };
         }
         Identity::User(principal) | Identity::App(principal) => principal,
     };
-    if matches!(caller.identity, Identity::App(_))
-        && !action.permissions().is_empty()
-        && principal.scopes.cover(action)
+    if matches!(caller.identity, Identity::App(_)) && !action.permissions().is_empty() && principal.scopes.cover(action)
     {
         return Ok(());
     }
-    let mut allowed = principal
-        .assignments
-        .iter()
-        .filter(|assignment| assignment.role.allows(action))
-        .peekable();
+    let mut allowed = principal.assignments.iter().filter(|assignment| assignment.role.allows(action)).peekable();
     if allowed.peek().is_none() {
         return Err(Denied::Role(action));
     }
@@ -108,20 +94,14 @@ mod tests {
         Principal {
             id: PrincipalId::from_random_bytes([3; 16]),
             name: "ada@example.test".into(),
-            assignments: role
-                .into_iter()
-                .map(|(role, scope)| Assignment { role, scope })
-                .collect(),
+            assignments: role.into_iter().map(|(role, scope)| Assignment { role, scope }).collect(),
             scopes,
             epoch: 1,
             client_id: String::new(),
         }
     }
     fn user(role: Role) -> Caller {
-        Caller::new(
-            Identity::User(principal(Some((role, RoleScope::Tenant)), Scopes::all())),
-            Origin::internal("test"),
-        )
+        Caller::new(Identity::User(principal(Some((role, RoleScope::Tenant)), Scopes::all())), Origin::internal("test"))
     }
 
     /// The checked-in matrix: role by action. A change of rights is a change of this table.
@@ -154,18 +134,10 @@ mod tests {
 
     #[test]
     fn every_role_has_exactly_the_rights_of_the_matrix() {
-        assert_eq!(
-            MATRIX.iter().map(|row| row.0).collect::<Vec<_>>(),
-            Action::ALL,
-            "an action without a row"
-        );
+        assert_eq!(MATRIX.iter().map(|row| row.0).collect::<Vec<_>>(), Action::ALL, "an action without a row");
         for (action, row) in MATRIX {
             for (role, expected) in Role::ALL.iter().zip(row) {
-                assert_eq!(
-                    decide(&user(*role), *action, Target::Tenant).is_ok(),
-                    *expected,
-                    "{role:?} {action:?}"
-                );
+                assert_eq!(decide(&user(*role), *action, Target::Tenant).is_ok(), *expected, "{role:?} {action:?}");
             }
         }
     }
@@ -173,19 +145,10 @@ mod tests {
     #[test]
     fn denied_by_default() {
         let nobody = Caller::new(Identity::Anonymous, Origin::internal("test"));
-        let no_role = Caller::new(
-            Identity::User(principal(None, Scopes::all())),
-            Origin::internal("test"),
-        );
+        let no_role = Caller::new(Identity::User(principal(None, Scopes::all())), Origin::internal("test"));
         for action in Action::ALL {
-            assert_eq!(
-                decide(&nobody, *action, Target::Tenant),
-                Err(Denied::Anonymous)
-            );
-            assert_eq!(
-                decide(&no_role, *action, Target::Tenant),
-                Err(Denied::Role(*action))
-            );
+            assert_eq!(decide(&nobody, *action, Target::Tenant), Err(Denied::Anonymous));
+            assert_eq!(decide(&no_role, *action, Target::Tenant), Err(Denied::Role(*action)));
         }
     }
 
@@ -193,10 +156,7 @@ mod tests {
     fn a_token_for_less_gives_less() {
         let scopes = Scopes::parse("Device.Read.All DeviceLocalCredential.ReadBasic.All");
         let caller = Caller::new(
-            Identity::User(principal(
-                Some((Role::GlobalAdministrator, RoleScope::Tenant)),
-                scopes,
-            )),
+            Identity::User(principal(Some((Role::GlobalAdministrator, RoleScope::Tenant)), scopes)),
             Origin::internal("test"),
         );
         assert!(decide(&caller, Action::CredentialRead, Target::Tenant).is_ok());
@@ -210,10 +170,7 @@ mod tests {
     #[test]
     fn an_application_has_what_it_was_granted_and_no_more() {
         let caller = Caller::new(
-            Identity::App(principal(
-                None,
-                Scopes::parse("DeviceLocalCredential.Read.All"),
-            )),
+            Identity::App(principal(None, Scopes::parse("DeviceLocalCredential.Read.All"))),
             Origin::internal("test"),
         );
         for action in Action::ALL {
@@ -230,32 +187,20 @@ mod tests {
         let mine = GroupId::from_random_bytes([1; 16]);
         let other = GroupId::from_random_bytes([2; 16]);
         let caller = Caller::new(
-            Identity::User(principal(
-                Some((Role::CloudDeviceAdministrator, RoleScope::Group(mine))),
-                Scopes::all(),
-            )),
+            Identity::User(principal(Some((Role::CloudDeviceAdministrator, RoleScope::Group(mine))), Scopes::all())),
             Origin::internal("test"),
         );
         let reveal = |target: Target<'_>| decide(&caller, Action::CredentialReveal, target);
         assert!(reveal(Target::Device(&[other, mine])).is_ok());
-        assert_eq!(
-            reveal(Target::Device(&[other])),
-            Err(Denied::Group(Action::CredentialReveal))
-        );
-        assert_eq!(
-            reveal(Target::Tenant),
-            Err(Denied::Group(Action::CredentialReveal))
-        );
+        assert_eq!(reveal(Target::Device(&[other])), Err(Denied::Group(Action::CredentialReveal)));
+        assert_eq!(reveal(Target::Tenant), Err(Denied::Group(Action::CredentialReveal)));
     }
 
     #[test]
     fn devices_and_jobs_have_their_own_lists() {
         let device = Caller::device_for_test();
         for action in Action::ALL {
-            assert_eq!(
-                decide(&device, *action, Target::Tenant).is_ok(),
-                *action == Action::DeviceSpeak
-            );
+            assert_eq!(decide(&device, *action, Target::Tenant).is_ok(), *action == Action::DeviceSpeak);
         }
         let job = Caller::system(Job::Retention);
         assert!(decide(&job, Action::CredentialReveal, Target::Tenant).is_err());

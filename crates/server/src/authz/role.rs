@@ -53,16 +53,10 @@ impl Role {
     /// A role by its name or template id; case, spaces, hyphens and underscores do not matter.
     pub fn parse(text: &str) -> Option<Self> {
         let plain = |text: &str| -> String {
-            text.chars()
-                .filter(|c| c.is_ascii_alphanumeric())
-                .map(|c| c.to_ascii_lowercase())
-                .collect()
+            text.chars().filter(|c| c.is_ascii_alphanumeric()).map(|c| c.to_ascii_lowercase()).collect()
         };
         let wanted = plain(text);
-        Self::ALL
-            .iter()
-            .copied()
-            .find(|role| plain(role.name()) == wanted || plain(role.template_id()) == wanted)
+        Self::ALL.iter().copied().find(|role| plain(role.name()) == wanted || plain(role.template_id()) == wanted)
     }
 
     /// Whether the role allows an action.
@@ -86,12 +80,7 @@ impl Role {
             Self::GlobalAdministrator => !matches!(action, A::DeviceSpeak),
             Self::IntuneAdministrator => matches!(
                 action,
-                A::CredentialReveal
-                    | A::Rotate
-                    | A::PolicyWrite
-                    | A::GroupWrite
-                    | A::JoinTokenRead
-                    | A::JoinTokenWrite
+                A::CredentialReveal | A::Rotate | A::PolicyWrite | A::GroupWrite | A::JoinTokenRead | A::JoinTokenWrite
             ),
             Self::CloudDeviceAdministrator => matches!(
                 action,
@@ -148,10 +137,7 @@ mod tests {
             assert_eq!(Role::parse(role.name()), Some(*role));
             assert_eq!(Role::parse(role.template_id()), Some(*role));
         }
-        assert_eq!(
-            Role::parse("cloud-device_administrator"),
-            Some(Role::CloudDeviceAdministrator)
-        );
+        assert_eq!(Role::parse("cloud-device_administrator"), Some(Role::CloudDeviceAdministrator));
         assert_eq!(Role::parse("root"), None);
     }
 }

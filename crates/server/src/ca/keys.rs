@@ -19,9 +19,7 @@ pub struct KeyDirectory {
 impl KeyDirectory {
     /// The key directory of a data directory; nothing is touched yet.
     pub fn of(data: &Path) -> Self {
-        Self {
-            directory: data.join("keys"),
-        }
+        Self { directory: data.join("keys") }
     }
 
     /// Makes the directory, 0700, when it is not there.
@@ -35,9 +33,7 @@ impl KeyDirectory {
 
     /// Reads a file as text.
     pub fn read(&self, name: &str) -> Result<Zeroizing<String>, CaError> {
-        fs::read_to_string(self.directory.join(name))
-            .map(Zeroizing::new)
-            .map_err(|source| self.error(name, source))
+        fs::read_to_string(self.directory.join(name)).map(Zeroizing::new).map_err(|source| self.error(name, source))
     }
 
     /// Whether a file is there.
@@ -54,11 +50,7 @@ impl KeyDirectory {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
                 _ => {}
             }
-            let mut file = fs::OpenOptions::new()
-                .write(true)
-                .create_new(true)
-                .mode(0o600)
-                .open(&temporary)?;
+            let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
             file.write_all(text.as_bytes())?;
             file.sync_all()?;
             fs::rename(&temporary, self.directory.join(name))?;
@@ -73,10 +65,7 @@ impl KeyDirectory {
     }
 
     fn error(&self, name: &str, source: std::io::Error) -> CaError {
-        CaError::File {
-            path: self.directory.join(name),
-            source,
-        }
+        CaError::File { path: self.directory.join(name), source }
     }
 }
 

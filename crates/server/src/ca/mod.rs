@@ -10,9 +10,8 @@ pub mod tls;
 use laps::id::{DeviceId, TenantId};
 use laps::time::Timestamp;
 use rcgen::{
-    BasicConstraints, CertificateParams, CertificateSigningRequestParams, DistinguishedName,
-    DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, PublicKeyData,
-    SanType, SerialNumber,
+    BasicConstraints, CertificateParams, CertificateSigningRequestParams, DistinguishedName, DnType,
+    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, PublicKeyData, SanType, SerialNumber,
 };
 use rustls_pki_types::{CertificateDer, CertificateSigningRequestDer};
 use sha2::{Digest, Sha256};
@@ -119,20 +118,13 @@ impl Authority {
         let key = KeyPair::generate()?;
         let mut params = CertificateParams::default();
         params.distinguished_name = DistinguishedName::new();
-        params
-            .distinguished_name
-            .push(DnType::OrganizationName, "Lapwing");
-        params
-            .distinguished_name
-            .push(DnType::CommonName, format!("Lapwing CA {tenant}"));
+        params.distinguished_name.push(DnType::OrganizationName, "Lapwing");
+        params.distinguished_name.push(DnType::CommonName, format!("Lapwing CA {tenant}"));
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         validity(&mut params, now, ROOT_CERTIFICATE_DAYS);
         let certificate = params.self_signed(&key)?;
-        Ok(NewIdentity {
-            certificate_pem: certificate.pem(),
-            key_pem: key.serialize_pem().into(),
-        })
+        Ok(NewIdentity { certificate_pem: certificate.pem(), key_pem: key.serialize_pem().into() })
     }
 
     /// Opens an authority from its two PEM texts.
@@ -141,11 +133,7 @@ impl Authority {
         let root = CertificateDer::from_pem_slice(certificate_pem.as_bytes())
             .map_err(|error| CaError::Internal(format!("root certificate: {error}")))?;
         let issuer = Issuer::from_ca_cert_der(&root, KeyPair::from_pem(key_pem)?)?;
-        Ok(Self {
-            root,
-            root_pem: certificate_pem.to_owned(),
-            issuer,
-        })
+        Ok(Self { root, root_pem: certificate_pem.to_owned(), issuer })
     }
 
     /// The root in DER.
@@ -162,32 +150,21 @@ impl Authority {
     }
 
     /// Issues the server's own certificate for host names and IP addresses, with a fresh P-256 key.
-    pub fn issue_server(
-        &self,
-        names: &[String],
-        serial: [u8; 16],
-        now: Timestamp,
-    ) -> Result<NewIdentity, CaError> {
-        let first = names
-            .first()
-            .ok_or_else(|| CaError::BadName(String::new()))?;
+    pub fn issue_server(&self, names: &[String], serial: [u8; 16], now: Timestamp) -> Result<NewIdentity, CaError> {
+        let first = names.first().ok_or_else(|| CaError::BadName(String::new()))?;
         let mut params = CertificateParams::default();
         params.subject_alt_names = names
             .iter()
             .map(|name| match name.parse() {
                 Ok(ip) => Ok(SanType::IpAddress(ip)),
-                Err(_) if is_host_name(name) => name
-                    .as_str()
-                    .try_into()
-                    .map(SanType::DnsName)
-                    .map_err(|_| CaError::BadName(name.clone())),
+                Err(_) if is_host_name(name) => {
+                    name.as_str().try_into().map(SanType::DnsName).map_err(|_| CaError::BadName(name.clone()))
+                }
                 Err(_) => Err(CaError::BadName(name.clone())),
             })
             .collect::<Result<_, _>>()?;
         params.distinguished_name = DistinguishedName::new();
-        params
-            .distinguished_name
-            .push(DnType::CommonName, first.as_str());
+        params.distinguished_name.push(DnType::CommonName, first.as_str());
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         params.use_authority_key_identifier_extension = true;
@@ -196,10 +173,7 @@ impl Authority {
         validity(&mut params, now, SERVER_CERTIFICATE_DAYS);
         let key = KeyPair::generate()?;
         let certificate = params.signed_by(&key, &self.issuer)?;
-        Ok(NewIdentity {
-            certificate_pem: certificate.pem(),
-            key_pem: key.serialize_pem().into(),
-        })
+        Ok(NewIdentity { certificate_pem: certificate.pem(), key_pem: key.serialize_pem().into() })
     }
 
     /// Issues a device certificate for the public key of a PKCS #10 request (DER).
@@ -215,19 +189,14 @@ impl Authority {
         serial: [u8; 16],
         now: Timestamp,
     ) -> Result<IssuedCertificate, CaError> {
-        let request =
-            CertificateSigningRequestParams::from_der(&CertificateSigningRequestDer::from(csr_der))
-                .map_err(|error| CaError::BadRequest(error.to_string()))?;
+        let request = CertificateSigningRequestParams::from_der(&CertificateSigningRequestDer::from(csr_der))
+            .map_err(|error| CaError::BadRequest(error.to_string()))?;
         check_key(csr_der)?;
         let mut params = CertificateParams::default();
         params.distinguished_name = DistinguishedName::new();
-        params
-            .distinguished_name
-            .push(DnType::CommonName, device.to_string());
+        params.distinguished_name.push(DnType::CommonName, device.to_string());
         params.subject_alt_names = vec![SanType::URI(
-            presented::identity_uri(tenant, device)
-                .try_into()
-                .map_err(|_| CaError::Internal("identity URI".into()))?,
+            presented::identity_uri(tenant, device).try_into().map_err(|_| CaError::Internal("identity URI".into()))?,
         )];
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
@@ -274,26 +243,21 @@ fn is_host_name(name: &str) -> bool {
                 && label.len() <= 63
                 && !label.starts_with('-')
                 && !label.ends_with('-')
-                && label
-                    .bytes()
-                    .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+                && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
         })
 }
 
 fn check_key(csr_der: &[u8]) -> Result<(), CaError> {
     use x509_parser::prelude::FromDer;
     use x509_parser::public_key::PublicKey;
-    let (_, csr) =
-        x509_parser::certification_request::X509CertificationRequest::from_der(csr_der)
-            .map_err(|error| CaError::BadRequest(error.to_string()))?;
+    let (_, csr) = x509_parser::certification_request::X509CertificationRequest::from_der(csr_der)
+        .map_err(|error| CaError::BadRequest(error.to_string()))?;
     let spki = &csr.certification_request_info.subject_pki;
     match spki.parsed() {
         Ok(PublicKey::RSA(key)) if (2048..=8192).contains(&key.key_size()) => Ok(()),
         Ok(PublicKey::EC(point)) if matches!(point.key_size(), 256 | 384) => Ok(()),
         // Ed25519, RFC 8410
-        Ok(PublicKey::Unknown(_)) if spki.algorithm.algorithm.to_id_string() == "1.3.101.112" => {
-            Ok(())
-        }
+        Ok(PublicKey::Unknown(_)) if spki.algorithm.algorithm.to_id_string() == "1.3.101.112" => Ok(()),
         _ => Err(CaError::WeakKey),
     }
 }
@@ -304,11 +268,8 @@ pub(crate) mod tests {
     use presented::PresentedCertificate;
 
     pub(crate) fn authority() -> Authority {
-        let new = Authority::create(
-            TenantId::from_random_bytes([1; 16]),
-            Timestamp::from_unix_ms(1_790_000_000_000),
-        )
-        .unwrap();
+        let new = Authority::create(TenantId::from_random_bytes([1; 16]), Timestamp::from_unix_ms(1_790_000_000_000))
+            .unwrap();
         Authority::open(&new.certificate_pem, &new.key_pem).unwrap()
     }
 
@@ -327,9 +288,7 @@ pub(crate) mod tests {
         let mut params = CertificateParams::new(["admin.example.test".to_owned()]).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        let issued = ca
-            .issue_device(&csr(&params, &key), tenant, device, [0xff; 16], now)
-            .unwrap();
+        let issued = ca.issue_device(&csr(&params, &key), tenant, device, [0xff; 16], now).unwrap();
         let (_, parsed) = x509_parser::parse_x509_certificate(&issued.der).unwrap();
         assert!(!parsed.is_ca());
         assert_eq!(parsed.subject().to_string(), format!("CN={device}"));
@@ -343,12 +302,7 @@ pub(crate) mod tests {
         assert_eq!(issued.not_after, now.plus_days(DEVICE_CERTIFICATE_DAYS));
         assert!(
             parsed
-                .verify_signature(Some(
-                    x509_parser::parse_x509_certificate(ca.root())
-                        .unwrap()
-                        .1
-                        .public_key()
-                ))
+                .verify_signature(Some(x509_parser::parse_x509_certificate(ca.root()).unwrap().1.public_key()))
                 .is_ok()
         );
     }
@@ -380,13 +334,7 @@ pub(crate) mod tests {
         let ca = authority();
         let now = Timestamp::from_unix_ms(1_790_000_000_000);
         for bad in ["", "a b", "-x", "x..y", "host/path", "*.example.test"] {
-            assert!(
-                matches!(
-                    ca.issue_server(&[bad.to_owned()], [1; 16], now),
-                    Err(CaError::BadName(_))
-                ),
-                "{bad}"
-            );
+            assert!(matches!(ca.issue_server(&[bad.to_owned()], [1; 16], now), Err(CaError::BadName(_))), "{bad}");
         }
         for good in ["localhost", "lapwing.example.test", "127.0.0.1", "::1"] {
             ca.issue_server(&[good.to_owned()], [1; 16], now).unwrap();

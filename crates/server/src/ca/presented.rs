@@ -33,8 +33,7 @@ impl PresentedCertificate {
     /// Reads a certificate that [`super::Authority::issue_device`] made; anything of another shape is refused.
     pub fn parse(der: &[u8]) -> Result<Self, CaError> {
         let refuse = |what: &str| CaError::BadRequest(format!("client certificate: {what}"));
-        let (rest, certificate) =
-            x509_parser::parse_x509_certificate(der).map_err(|_| refuse("not X.509"))?;
+        let (rest, certificate) = x509_parser::parse_x509_certificate(der).map_err(|_| refuse("not X.509"))?;
         if !rest.is_empty() {
             return Err(refuse("bytes after its end"));
         }
@@ -53,20 +52,13 @@ impl PresentedCertificate {
         let tenant = tenant.parse().map_err(|_| refuse("tenant id"))?;
         let device: DeviceId = device.parse().map_err(|_| refuse("device id"))?;
         let mut rdns = certificate.subject().iter_rdn();
-        let common_name = rdns
-            .next()
-            .and_then(|rdn| rdn.iter().next())
-            .and_then(|attribute| attribute.as_str().ok());
+        let common_name = rdns.next().and_then(|rdn| rdn.iter().next()).and_then(|attribute| attribute.as_str().ok());
         if rdns.next().is_some() || common_name != Some(device.to_string().as_str()) {
             return Err(refuse("its subject is not the device id alone"));
         }
-        let serial = certificate
-            .raw_serial()
-            .try_into()
-            .map_err(|_| refuse("its serial number is not of this server"))?;
-        let time = |time: x509_parser::time::ASN1Time| {
-            Timestamp::from_unix_ms(time.timestamp().saturating_mul(1000))
-        };
+        let serial =
+            certificate.raw_serial().try_into().map_err(|_| refuse("its serial number is not of this server"))?;
+        let time = |time: x509_parser::time::ASN1Time| Timestamp::from_unix_ms(time.timestamp().saturating_mul(1000));
         Ok(Self {
             tenant,
             device,

@@ -6,8 +6,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime, pem::PemObject}
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{
-    CertificateError, DigitallySignedStruct, DistinguishedName, RootCertStore, ServerConfig,
-    SignatureScheme,
+    CertificateError, DigitallySignedStruct, DistinguishedName, RootCertStore, ServerConfig, SignatureScheme,
 };
 use std::sync::Arc;
 
@@ -32,10 +31,8 @@ impl ClientCertVerifier for DeviceVerifier {
         _now: UnixTime,
     ) -> Result<ClientCertVerified, rustls::Error> {
         let bad = || rustls::Error::InvalidCertificate(CertificateError::BadEncoding);
-        let (_, certificate) =
-            x509_parser::parse_x509_certificate(end_entity).map_err(|_| bad())?;
-        let start_s = u64::try_from(certificate.validity().not_before.timestamp())
-            .map_err(|_| bad())?;
+        let (_, certificate) = x509_parser::parse_x509_certificate(end_entity).map_err(|_| bad())?;
+        let start_s = u64::try_from(certificate.validity().not_before.timestamp()).map_err(|_| bad())?;
         self.0.verify_client_cert(
             end_entity,
             intermediates,
@@ -65,32 +62,22 @@ impl ClientCertVerifier for DeviceVerifier {
 
 /// The TLS configuration of the listener. `chain_pem` is the server's certificate; the root is sent
 /// after it, so that an agent that knows only its fingerprint can pin it.
-pub fn server_config(
-    authority: &Authority,
-    chain_pem: &str,
-    key_pem: &str,
-) -> Result<ServerConfig, CaError> {
-    let internal = |what: &str, error: &dyn std::fmt::Display| {
-        CaError::Internal(format!("{what}: {error}"))
-    };
+pub fn server_config(authority: &Authority, chain_pem: &str, key_pem: &str) -> Result<ServerConfig, CaError> {
+    let internal = |what: &str, error: &dyn std::fmt::Display| CaError::Internal(format!("{what}: {error}"));
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut roots = RootCertStore::empty();
-    roots
-        .add(authority.root().clone())
-        .map_err(|error| internal("root certificate", &error))?;
-    let verifier =
-        WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
-            .allow_unauthenticated()
-            .build()
-            .map_err(|error| internal("client verifier", &error))?;
+    roots.add(authority.root().clone()).map_err(|error| internal("root certificate", &error))?;
+    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
+        .allow_unauthenticated()
+        .build()
+        .map_err(|error| internal("client verifier", &error))?;
     let mut chain = CertificateDer::pem_slice_iter(chain_pem.as_bytes())
         .collect::<Result<Vec<_>, _>>()
         .map_err(|error| internal("server certificate", &error))?;
     if !chain.contains(authority.root()) {
         chain.push(authority.root().clone());
     }
-    let key = PrivateKeyDer::from_pem_slice(key_pem.as_bytes())
-        .map_err(|error| internal("server key", &error))?;
+    let key = PrivateKeyDer::from_pem_slice(key_pem.as_bytes()).map_err(|error| internal("server key", &error))?;
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
         .map_err(|error| internal("TLS", &error))?

@@ -22,24 +22,13 @@ pub enum Mode {
 /// message useless is an error with a stable code, the byte and what was expected.
 pub fn read<'a>(bytes: &'a [u8], mode: Mode, limits: &Limits) -> Result<Message<'a>, ReadError> {
     if bytes.len() > limits.message_bytes {
-        let fault = Fault::Limit {
-            limit: "message_bytes",
-            max: limits.message_bytes,
-        };
-        return Err(ReadError {
-            offset: to_u64(limits.message_bytes),
-            fault,
-        });
+        let fault = Fault::Limit { limit: "message_bytes", max: limits.message_bytes };
+        return Err(ReadError { offset: to_u64(limits.message_bytes), fault });
     }
-    let text = core::str::from_utf8(bytes).map_err(|e| ReadError {
-        offset: to_u64(e.valid_up_to()),
-        fault: Fault::Encoding,
-    })?;
+    let text = core::str::from_utf8(bytes)
+        .map_err(|e| ReadError { offset: to_u64(e.valid_up_to()), fault: Fault::Encoding })?;
     let mut tokens = Tokens::new(text, *limits);
-    document(&mut tokens, mode).map_err(|fault| ReadError {
-        offset: tokens.offset(),
-        fault,
-    })
+    document(&mut tokens, mode).map_err(|fault| ReadError { offset: tokens.offset(), fault })
 }
 
 fn to_u64(n: usize) -> u64 {
@@ -47,9 +36,7 @@ fn to_u64(n: usize) -> u64 {
 }
 
 fn document<'a>(tokens: &mut Tokens<'a>, mode: Mode) -> Result<Message<'a>, Fault> {
-    const ROOT: Fault = Fault::NotSyncMl {
-        expected: "the root element SyncML",
-    };
+    const ROOT: Fault = Fault::NotSyncMl { expected: "the root element SyncML" };
     let root = tokens.root()?;
     let name = root.local_name();
     if !(name.as_ref() == "SyncML" || (mode == Mode::Import && name.as_ref() == "SyncMl")) {
@@ -63,9 +50,7 @@ fn document<'a>(tokens: &mut Tokens<'a>, mode: Mode) -> Result<Message<'a>, Faul
         match child.local_name().as_ref() {
             "SyncHdr" => header = Some(parts::header(tokens)?),
             "SyncBody" if body.is_some() => {
-                return Err(Fault::NotSyncMl {
-                    expected: "one SyncBody",
-                });
+                return Err(Fault::NotSyncMl { expected: "one SyncBody" });
             }
             "SyncBody" => body = Some(parts::body(tokens, mode)?),
             _ => tokens.skip()?,
@@ -77,21 +62,11 @@ fn document<'a>(tokens: &mut Tokens<'a>, mode: Mode) -> Result<Message<'a>, Faul
         (Some(header), _) => header,
         (None, Mode::Import) => Header::default(),
         (None, Mode::Wire) => {
-            return Err(Fault::Missing {
-                element: "SyncHdr",
-                parent: "SyncML",
-            });
+            return Err(Fault::Missing { element: "SyncHdr", parent: "SyncML" });
         }
     };
-    let (commands, is_final) = body.ok_or(Fault::Missing {
-        element: "SyncBody",
-        parent: "SyncML",
-    })?;
-    Ok(Message {
-        header,
-        commands,
-        is_final,
-    })
+    let (commands, is_final) = body.ok_or(Fault::Missing { element: "SyncBody", parent: "SyncML" })?;
+    Ok(Message { header, commands, is_final })
 }
 
 #[cfg(test)]

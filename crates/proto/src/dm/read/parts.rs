@@ -2,8 +2,7 @@
 
 use super::super::fault::Fault;
 use super::super::message::{
-    Alert, Chal, Command, Cred, Group, GroupKind, Header, Item, Meta, Request, Results, Status,
-    Text, Verb,
+    Alert, Chal, Command, Cred, Group, GroupKind, Header, Item, Meta, Request, Results, Status, Text, Verb,
 };
 use super::Mode;
 use super::token::{Tokens, original_error};
@@ -15,10 +14,7 @@ type Parsed<T> = Result<T, Fault>;
 const SESSION_ID_CHARS: usize = 64;
 
 pub(super) fn header<'a>(tokens: &mut Tokens<'a>) -> Parsed<Header<'a>> {
-    let mut header = Header {
-        msg_id: 0,
-        ..Header::default()
-    };
+    let mut header = Header { msg_id: 0, ..Header::default() };
     let (mut session_id, mut dtd, mut proto) = (None, None, None);
     while let Some(child) = tokens.child()? {
         match child.local_name().as_ref() {
@@ -28,10 +24,7 @@ pub(super) fn header<'a>(tokens: &mut Tokens<'a>) -> Parsed<Header<'a>> {
             "MsgID" => {
                 header.msg_id = number(&tokens.text()?)
                     .filter(|n| *n > 0)
-                    .ok_or(Fault::Value {
-                        element: "MsgID",
-                        expected: "a whole number from 1 to 4294967295",
-                    })?;
+                    .ok_or(Fault::Value { element: "MsgID", expected: "a whole number from 1 to 4294967295" })?;
             }
             "Target" => header.target = address(tokens)?.unwrap_or_default(),
             "Source" => header.source = address(tokens)?.unwrap_or_default(),
@@ -40,31 +33,16 @@ pub(super) fn header<'a>(tokens: &mut Tokens<'a>) -> Parsed<Header<'a>> {
             _ => tokens.skip()?,
         }
     }
-    let session_id = session_id.ok_or(Fault::Missing {
-        element: "SessionID",
-        parent: "SyncHdr",
-    })?;
+    let session_id = session_id.ok_or(Fault::Missing { element: "SessionID", parent: "SyncHdr" })?;
     if session_id.is_empty() || session_id.chars().count() > SESSION_ID_CHARS {
-        return Err(Fault::Value {
-            element: "SessionID",
-            expected: "1 to 64 characters",
-        });
+        return Err(Fault::Value { element: "SessionID", expected: "1 to 64 characters" });
     }
     if header.msg_id == 0 {
-        return Err(Fault::Missing {
-            element: "MsgID",
-            parent: "SyncHdr",
-        });
+        return Err(Fault::Missing { element: "MsgID", parent: "SyncHdr" });
     }
     header.session_id = session_id;
-    header.ver_dtd = dtd.ok_or(Fault::Missing {
-        element: "VerDTD",
-        parent: "SyncHdr",
-    })?;
-    header.ver_proto = proto.ok_or(Fault::Missing {
-        element: "VerProto",
-        parent: "SyncHdr",
-    })?;
+    header.ver_dtd = dtd.ok_or(Fault::Missing { element: "VerDTD", parent: "SyncHdr" })?;
+    header.ver_proto = proto.ok_or(Fault::Missing { element: "VerProto", parent: "SyncHdr" })?;
     Ok(header)
 }
 
@@ -79,9 +57,7 @@ pub(super) fn body<'a>(tokens: &mut Tokens<'a>, mode: Mode) -> Parsed<(Vec<Comma
                 is_final = true;
                 Ok(())
             }
-            _ => Err(Fault::Xml {
-                expected: "elements only, no text between them",
-            }),
+            _ => Err(Fault::Xml { expected: "elements only, no text between them" }),
         })?;
         let Some(child) = child else {
             return Ok((commands, is_final));
@@ -118,12 +94,7 @@ fn is_cmd_id(name: &str, mode: Mode) -> bool {
 }
 
 fn request<'a>(tokens: &mut Tokens<'a>, verb: Verb, mode: Mode) -> Parsed<Command<'a>> {
-    let mut request = Request {
-        verb,
-        id: Cow::Borrowed(""),
-        meta: Meta::default(),
-        items: Vec::new(),
-    };
+    let mut request = Request { verb, id: Cow::Borrowed(""), meta: Meta::default(), items: Vec::new() };
     while let Some(child) = tokens.child()? {
         match child.local_name().as_ref() {
             "Item" => {
@@ -153,20 +124,12 @@ fn alert<'a>(tokens: &mut Tokens<'a>, mode: Mode) -> Parsed<Command<'a>> {
     }
     Ok(match code {
         Some(code) => Command::Alert(Alert { code, ..alert }),
-        None => Command::Unknown {
-            name: Cow::Borrowed("Alert"),
-            id: alert.id,
-        },
+        None => Command::Unknown { name: Cow::Borrowed("Alert"), id: alert.id },
     })
 }
 
 fn group<'a>(tokens: &mut Tokens<'a>, kind: GroupKind, mode: Mode) -> Parsed<Command<'a>> {
-    let mut group = Group {
-        kind,
-        id: Cow::Borrowed(""),
-        meta: Meta::default(),
-        commands: Vec::new(),
-    };
+    let mut group = Group { kind, id: Cow::Borrowed(""), meta: Meta::default(), commands: Vec::new() };
     while let Some(child) = tokens.child()? {
         match child.local_name().as_ref() {
             "Meta" => meta(tokens, &mut group.meta)?,
@@ -199,15 +162,8 @@ fn status<'a>(tokens: &mut Tokens<'a>, mode: Mode) -> Parsed<Command<'a>> {
         }
     }
     Ok(match (msg_ref, code) {
-        (Some(msg_ref), Some(code)) => Command::Status(Status {
-            msg_ref,
-            code,
-            ..status
-        }),
-        _ => Command::Unknown {
-            name: Cow::Borrowed("Status"),
-            id: status.id,
-        },
+        (Some(msg_ref), Some(code)) => Command::Status(Status { msg_ref, code, ..status }),
+        _ => Command::Unknown { name: Cow::Borrowed("Status"), id: status.id },
     })
 }
 
@@ -237,11 +193,7 @@ fn unknown<'a>(tokens: &mut Tokens<'a>, name: &str, mode: Mode) -> Parsed<Comman
     let mut id = Cow::Borrowed("");
     // Text directly inside does not matter: the element is refused anyway.
     while let Some(child) = tokens.child_or_text(|_| Ok(()))? {
-        if is_cmd_id(child.local_name().as_ref(), mode) {
-            id = tokens.text()?
-        } else {
-            tokens.skip()?
-        }
+        if is_cmd_id(child.local_name().as_ref(), mode) { id = tokens.text()? } else { tokens.skip()? }
     }
     Ok(Command::Unknown { name, id })
 }
@@ -289,22 +241,15 @@ fn meta<'a>(tokens: &mut Tokens<'a>, meta: &mut Meta<'a>) -> Parsed<()> {
             "Mark" => meta.mark = Some(tokens.text()?),
             "NextNonce" => meta.next_nonce = Some(tokens.text()?),
             "Size" => {
-                meta.size = Some(number(&tokens.text()?).ok_or(Fault::Value {
-                    element: "Size",
-                    expected: BYTES,
-                })?);
+                meta.size = Some(number(&tokens.text()?).ok_or(Fault::Value { element: "Size", expected: BYTES })?);
             }
             "MaxMsgSize" => {
-                meta.max_msg_size = Some(number(&tokens.text()?).ok_or(Fault::Value {
-                    element: "MaxMsgSize",
-                    expected: BYTES,
-                })?);
+                meta.max_msg_size =
+                    Some(number(&tokens.text()?).ok_or(Fault::Value { element: "MaxMsgSize", expected: BYTES })?);
             }
             "MaxObjSize" => {
-                meta.max_obj_size = Some(number(&tokens.text()?).ok_or(Fault::Value {
-                    element: "MaxObjSize",
-                    expected: BYTES,
-                })?);
+                meta.max_obj_size =
+                    Some(number(&tokens.text()?).ok_or(Fault::Value { element: "MaxObjSize", expected: BYTES })?);
             }
             _ => tokens.skip()?,
         }

@@ -23,21 +23,12 @@ impl<'a> Tokens<'a> {
         let config = reader.config_mut();
         config.expand_empty_elements = true;
         config.trim_text_start = true;
-        Self {
-            reader,
-            text,
-            limits,
-            depth: 0,
-            commands: 0,
-            items: 0,
-        }
+        Self { reader, text, limits, depth: 0, commands: 0, items: 0 }
     }
 
     /// Bytes read so far; where an error is reported.
     pub(super) fn offset(&self) -> u64 {
-        self.reader
-            .buffer_position()
-            .max(self.reader.error_position())
+        self.reader.buffer_position().max(self.reader.error_position())
     }
 
     /// Counts one command against the limit.
@@ -63,9 +54,7 @@ impl<'a> Tokens<'a> {
 
     /// The root element.
     pub(super) fn root(&mut self) -> Result<BytesStart<'a>, Fault> {
-        const EXPECTED: Fault = Fault::NotSyncMl {
-            expected: "the root element SyncML",
-        };
+        const EXPECTED: Fault = Fault::NotSyncMl { expected: "the root element SyncML" };
         loop {
             match self.event()? {
                 Event::Start(start) => {
@@ -74,12 +63,8 @@ impl<'a> Tokens<'a> {
                 }
                 Event::Decl(decl) => {
                     if let Some(encoding) = decl.encoding() {
-                        let encoding = encoding.map_err(|_| Fault::Xml {
-                            expected: "a whole XML declaration",
-                        })?;
-                        if !encoding.eq_ignore_ascii_case("utf-8")
-                            && !encoding.eq_ignore_ascii_case("us-ascii")
-                        {
+                        let encoding = encoding.map_err(|_| Fault::Xml { expected: "a whole XML declaration" })?;
+                        if !encoding.eq_ignore_ascii_case("utf-8") && !encoding.eq_ignore_ascii_case("us-ascii") {
                             return Err(Fault::Encoding);
                         }
                     }
@@ -94,11 +79,7 @@ impl<'a> Tokens<'a> {
 
     /// The next child element of the open one, or `None` at its end. Text between elements is refused.
     pub(super) fn child(&mut self) -> Result<Option<BytesStart<'a>>, Fault> {
-        self.child_or_text(|_| {
-            Err(Fault::Xml {
-                expected: "elements only, no text between them",
-            })
-        })
+        self.child_or_text(|_| Err(Fault::Xml { expected: "elements only, no text between them" }))
     }
 
     /// As [`Tokens::child`], but hands text between elements, put together, to `stray`.
@@ -136,19 +117,13 @@ impl<'a> Tokens<'a> {
                 }
                 Event::DocType(_) => return Err(Fault::Dtd),
                 Event::Decl(_) => {
-                    return Err(Fault::Xml {
-                        expected: "the XML declaration only at the start",
-                    });
+                    return Err(Fault::Xml { expected: "the XML declaration only at the start" });
                 }
                 Event::Eof => {
-                    return Err(Fault::Xml {
-                        expected: "an end tag for every element",
-                    });
+                    return Err(Fault::Xml { expected: "an end tag for every element" });
                 }
                 Event::Empty(_) => {
-                    return Err(Fault::Xml {
-                        expected: "a start tag",
-                    });
+                    return Err(Fault::Xml { expected: "a start tag" });
                 }
             };
             if !held.is_empty() {
@@ -173,12 +148,7 @@ impl<'a> Tokens<'a> {
         self.characters("data_bytes", self.limits.data_bytes, true)
     }
 
-    fn characters(
-        &mut self,
-        limit: &'static str,
-        max: usize,
-        elements: bool,
-    ) -> Result<Text<'a>, Fault> {
+    fn characters(&mut self, limit: &'static str, max: usize, elements: bool) -> Result<Text<'a>, Fault> {
         let from = self.position();
         self.reader.config_mut().trim_text_start = false;
         let mut out = Cow::Borrowed("");
@@ -196,17 +166,13 @@ impl<'a> Tokens<'a> {
                     self.open()?;
                 }
                 Event::Start(_) => {
-                    return Err(Fault::Xml {
-                        expected: "text only in this element",
-                    });
+                    return Err(Fault::Xml { expected: "text only in this element" });
                 }
                 Event::End(_) => {
                     self.depth = self.depth.saturating_sub(1);
                     if inside == 0 {
                         if raw {
-                            out = lines(Cow::Borrowed(
-                                self.text.get(from..before).unwrap_or_default(),
-                            ));
+                            out = lines(Cow::Borrowed(self.text.get(from..before).unwrap_or_default()));
                         }
                         break;
                     }
@@ -215,27 +181,18 @@ impl<'a> Tokens<'a> {
                 Event::Comment(_) | Event::PI(_) => {}
                 Event::DocType(_) => return Err(Fault::Dtd),
                 Event::Decl(_) => {
-                    return Err(Fault::Xml {
-                        expected: "the XML declaration only at the start",
-                    });
+                    return Err(Fault::Xml { expected: "the XML declaration only at the start" });
                 }
                 Event::Eof | Event::Empty(_) => {
-                    return Err(Fault::Xml {
-                        expected: "an end tag for every element",
-                    });
+                    return Err(Fault::Xml { expected: "an end tag for every element" });
                 }
             }
             within(limit, out.len(), max)?;
         }
         self.reader.config_mut().trim_text_start = true;
         within(limit, out.len(), max)?;
-        if out
-            .bytes()
-            .any(|b| b < b' ' && !matches!(b, b'\t' | b'\n' | b'\r'))
-        {
-            return Err(Fault::Xml {
-                expected: "no control characters",
-            });
+        if out.bytes().any(|b| b < b' ' && !matches!(b, b'\t' | b'\n' | b'\r')) {
+            return Err(Fault::Xml { expected: "no control characters" });
         }
         Ok(out)
     }
@@ -252,9 +209,7 @@ impl<'a> Tokens<'a> {
                 }
                 Event::DocType(_) => return Err(Fault::Dtd),
                 Event::Eof => {
-                    return Err(Fault::Xml {
-                        expected: "an end tag for every element",
-                    });
+                    return Err(Fault::Xml { expected: "an end tag for every element" });
                 }
                 _ => {}
             }
@@ -271,9 +226,7 @@ impl<'a> Tokens<'a> {
                 Event::Text(text) if text.trim().is_empty() => {}
                 Event::DocType(_) => return Err(Fault::Dtd),
                 _ => {
-                    return Err(Fault::Xml {
-                        expected: "nothing after the root element",
-                    });
+                    return Err(Fault::Xml { expected: "nothing after the root element" });
                 }
             }
         }
@@ -288,18 +241,14 @@ impl<'a> Tokens<'a> {
 pub(super) fn check_namespace(root: &BytesStart<'_>) -> Result<(), Fault> {
     let prefix = root.name().prefix();
     for attribute in root.attributes() {
-        let attribute = attribute.map_err(|_| Fault::Xml {
-            expected: "whole attributes",
-        })?;
+        let attribute = attribute.map_err(|_| Fault::Xml { expected: "whole attributes" })?;
         let key = attribute.key;
         let declares = match prefix {
             None => key.as_ref() == "xmlns",
             Some(prefix) => key.as_ref().strip_prefix("xmlns:") == Some(prefix.as_ref()),
         };
         if declares && !attribute.value.as_ref().starts_with("SYNCML:SYNCML1.") {
-            return Err(Fault::NotSyncMl {
-                expected: "the namespace SYNCML:SYNCML1.2",
-            });
+            return Err(Fault::NotSyncMl { expected: "the namespace SYNCML:SYNCML1.2" });
         }
     }
     Ok(())
@@ -308,15 +257,11 @@ pub(super) fn check_namespace(root: &BytesStart<'_>) -> Result<(), Fault> {
 /// The value of `originalerror`, whatever its prefix.
 pub(super) fn original_error<'a>(start: &BytesStart<'a>) -> Result<Option<Text<'a>>, Fault> {
     for attribute in start.attributes() {
-        let attribute = attribute.map_err(|_| Fault::Xml {
-            expected: "whole attributes",
-        })?;
+        let attribute = attribute.map_err(|_| Fault::Xml { expected: "whole attributes" })?;
         if attribute.key.local_name().as_ref() == "originalerror" {
             let value = quick_xml::escape::unescape(&attribute.value).map_err(|_| Fault::Entity)?;
             if value.chars().any(char::is_control) {
-                return Err(Fault::Xml {
-                    expected: "no control characters",
-                });
+                return Err(Fault::Xml { expected: "no control characters" });
             }
             return Ok(Some(Cow::Owned(value.into_owned())));
         }
@@ -325,11 +270,7 @@ pub(super) fn original_error<'a>(start: &BytesStart<'a>) -> Result<Option<Text<'
 }
 
 fn within(limit: &'static str, n: usize, max: usize) -> Result<(), Fault> {
-    if n > max {
-        Err(Fault::Limit { limit, max })
-    } else {
-        Ok(())
-    }
+    if n > max { Err(Fault::Limit { limit, max }) } else { Ok(()) }
 }
 
 fn append<'a>(out: &mut Text<'a>, more: Text<'a>) {
@@ -342,11 +283,7 @@ fn append<'a>(out: &mut Text<'a>, more: Text<'a>) {
 
 /// Line ends become `\n` (XML 1.0, 2.11).
 fn lines(text: Text<'_>) -> Text<'_> {
-    if text.contains('\r') {
-        Cow::Owned(text.replace("\r\n", "\n").replace('\r', "\n"))
-    } else {
-        text
-    }
+    if text.contains('\r') { Cow::Owned(text.replace("\r\n", "\n").replace('\r', "\n")) } else { text }
 }
 
 /// The character of a predefined entity or a character reference (XML 1.0, 2.2 and 4.6).
@@ -361,9 +298,7 @@ fn resolve(name: &quick_xml::events::BytesRef<'_>) -> Result<char, Fault> {
             Ok(Some(c)) if !matches!(c, '\0'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}') => {
                 Ok(c)
             }
-            Ok(Some(_)) | Err(_) => Err(Fault::Xml {
-                expected: "a reference to a character that XML allows",
-            }),
+            Ok(Some(_)) | Err(_) => Err(Fault::Xml { expected: "a reference to a character that XML allows" }),
             Ok(None) => Err(Fault::Entity),
         },
     }
@@ -372,13 +307,11 @@ fn resolve(name: &quick_xml::events::BytesRef<'_>) -> Result<char, Fault> {
 fn xml_fault(error: &Error) -> Fault {
     Fault::Xml {
         expected: match error {
-            Error::IllFormed(
-                IllFormedError::MismatchedEndTag { .. } | IllFormedError::UnmatchedEndTag(_),
-            ) => "the end tag of the element that is open",
-            Error::IllFormed(IllFormedError::MissingDoctypeName) => return Fault::Dtd,
-            Error::IllFormed(IllFormedError::UnclosedReference) => {
-                "a ; after each &name, or &amp; for the sign itself"
+            Error::IllFormed(IllFormedError::MismatchedEndTag { .. } | IllFormedError::UnmatchedEndTag(_)) => {
+                "the end tag of the element that is open"
             }
+            Error::IllFormed(IllFormedError::MissingDoctypeName) => return Fault::Dtd,
+            Error::IllFormed(IllFormedError::UnclosedReference) => "a ; after each &name, or &amp; for the sign itself",
             Error::Syntax(quick_xml::errors::SyntaxError::UnclosedDoctype) => return Fault::Dtd,
             Error::Syntax(_) => "markup that is closed",
             _ => "well-formed markup",

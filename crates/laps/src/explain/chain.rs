@@ -1,0 +1,404 @@
+//! The walk along the chain.
+
+use super::{Cause, Condition, Device, Evidence, Explanation, Finding, Link};
+use crate::time::{TICKS_PER_DAY, Timestamp};
+
+/// Walks the chain and stops at the first broken link.
+pub fn explain(evidence: &Evidence) -> Explanation {
+    let mut walk = Walk { chain: Vec::with_capacity(Link::ALL.len()), cause: None };
+    for link in Link::ALL {
+        if walk.cause.is_some() {
+            walk.chain.push(Finding { link: *link, condition: Condition::NotReached, seen: String::new(), at: None });
+            continue;
+        }
+        match look(*link, evidence) {
+            Look::Holds { seen, at } => {
+                walk.chain.push(Finding { link: *link, condition: Condition::Holds, seen, at });
+            }
+            Look::Broken { seen, at, cause } => {
+                walk.chain.push(Finding { link: *link, condition: Condition::Broken, seen, at });
+                walk.cause = Some(cause);
+            }
+        }
+    }
+    Explanation { chain: walk.chain, cause: walk.cause, readable: readable(evidence) }
+}
+
+struct Walk {
+    chain: Vec<Finding>,
+    cause: Option<Cause>,
+}
+
+enum Look {
+    Holds { seen: String, at: Option<Timestamp> },
+    Broken { seen: String, at: Option<Timestamp>, cause: Cause },
+}
+
+fn holds(seen: impl Into<String>, at: Option<Timestamp>) -> Look {
+    Look::Holds { seen: seen.into(), at }
+}
+
+fn broken(
+    seen: impl Into<String>,
+    at: Option<Timestamp>,
+    code: &'static str,
+    cause: impl Into<String>,
+    remedy: impl Into<String>,
+) -> Look {
+    Look::Broken { seen: seen.into(), at, cause: Cause { code, cause: cause.into(), remedy: remedy.into() } }
+}
+
+fn look(link: Link, evidence: &Evidence) -> Look {
+    match link {
+        Link::DeviceObject => device_object(evidence),
+        Link::DeviceState => device_state(evidence),
+        Link::PersonMayRead => person_may_read(evidence),
+        Link::TenantSwitch => tenant_switch(evidence),
+        Link::PolicyAssigned => policy_assigned(evidence),
+        Link::PolicyDelivered => policy_delivered(evidence),
+        Link::PolicyAccepted => policy_accepted(evidence),
+        Link::SourceWon => source_won(evidence),
+        Link::BackupDirectory => backup_directory(evidence),
+        Link::JoinState => join_state(evidence),
+        Link::AccountExists => account_exists(evidence),
+        Link::Stored => stored(evidence),
+        Link::Proven => proven(evidence),
+        Link::StillFits => still_fits(evidence),
+    }
+}
+
+// Rows 1 and 2.
+fn device_object(evidence: &Evidence) -> Look {
+    match &evidence.device {
+        Device::Unknown => broken(
+            "no device object with this id or name",
+            None,
+            "device_unknown",
+            "The machine has not joined this directory, or joined another one, or the name is another.",
+            "Look it up with `lapwing device list`; if it is not there, make a join token \
+             (`lapwing join-token create`) and run `lapwing-agent join` on the machine.",
+        ),
+        Device::Purged { at } => broken(
+            "the device object was purged",
+            Some(*at),
+            "device_purged",
+            "The device object was removed for good, and its passwords with it. They cannot be recovered here.",
+            "Join the machine again: it becomes a new device object, receives policy and rotates. To get into \
+             it until then use another local administrator, an escrow export made before, or recovery media.",
+        ),
+        Device::Deleted { at, purge_at } => broken(
+            "the device object was deleted",
+            Some(*at),
+            "device_deleted",
+            format!("The device object is a tombstone; its passwords are kept until {purge_at}."),
+            "Restore the device object (`lapwing device restore`); after that time it is purged and the \
+             passwords are lost for good.",
+        ),
+        Device::Disabled { .. } => holds("the device object exists", None),
+        Device::Enabled { joined_at, .. } => holds("the device object exists", Some(*joined_at)),
+    }
+}
+
+// Row 3.
+fn device_state(evidence: &Evidence) -> Look {
+    match &evidence.device {
+        Device::Disabled { at } => broken(
+            "disabled",
+            *at,
+            "device_disabled",
+            "A disabled device cannot store a new password; its last one stays readable and is not changed.",
+            "Enable it (`lapwing device enable`), then wait for its next check-in or ask for a rotation.",
+        ),
+        Device::Enabled { last_seen, .. } => {
+            let seen = if last_seen.is_some() { "enabled" } else { "enabled, not heard of since it joined" };
+            holds(seen, *last_seen)
+        }
+        Device::Unknown | Device::Purged { .. } | Device::Deleted { .. } => holds("", None),
+    }
+}
+
+// Row 5.
+fn person_may_read(evidence: &Evidence) -> Look {
+    let reader = &evidence.reader;
+    let roles = if reader.roles.is_empty() { "no role".to_owned() } else { reader.roles.join(", ") };
+    if reader.may_read {
+        return holds(format!("allowed by {roles}"), None);
+    }
+    broken(
+        roles,
+        None,
+        "reader_not_allowed",
+        "Your roles do not allow reading local administrator passwords of this device.",
+        "Ask for the role Cloud Device Administrator or Intune Administrator, or ask someone who has it.",
+    )
+}
+
+// Row 4.
+fn tenant_switch(evidence: &Evidence) -> Look {
+    if evidence.switch_on {
+        return holds("Enable LAPS is on", None);
+    }
+    broken(
+        "Enable LAPS is off",
+        None,
+        "laps_disabled",
+        "The tenant switch is off: the directory takes no password from any device.",
+        "Turn it on (`lapwing setting laps on`); devices rotate at their next check-in.",
+    )
+}
+
+// Row 7.
+fn policy_assigned(evidence: &Evidence) -> Look {
+    if !evidence.conflicts.is_empty() {
+        return broken(
+            format!("{} disagree", evidence.assigned.join(", ")),
+            None,
+            "policy_conflict",
+            format!(
+                "Assigned policies set {} differently; the delivery is held and the last complete policy stays in force.",
+                evidence.conflicts.join(", ")
+            ),
+            "Make the policies agree, or unassign one of them (`lapwing policy unassign`).",
+        );
+    }
+    if !evidence.assigned.is_empty() {
+        return holds(evidence.assigned.join(", "), None);
+    }
+    // A machine can have its policy from another source, such as local configuration.
+    if evidence.report.as_ref().is_some_and(|report| report.backup_directory != 0) {
+        return holds("none assigned; the device has policy of another source", None);
+    }
+    broken(
+        "no policy is assigned to a group of this device",
+        None,
+        "policy_not_assigned",
+        "Without a policy the device manages no account.",
+        "Assign one: `lapwing policy list`, then `lapwing policy assign POLICY --group GROUP`.",
+    )
+}
+
+fn policy_delivered(evidence: &Evidence) -> Look {
+    if evidence.assigned.is_empty() {
+        return holds("nothing to deliver", None);
+    }
+    match &evidence.delivery {
+        Some(delivery) if delivery.up_to_date => holds("the assigned policy was delivered", Some(delivery.at)),
+        Some(delivery) => broken(
+            "an older policy was delivered",
+            Some(delivery.at),
+            "policy_not_delivered",
+            "The device has not checked in since the policy was changed.",
+            "Bring the device online; on the machine `lapwing-agent cycle` checks in at once.",
+        ),
+        None => broken(
+            "no delivery was answered yet",
+            None,
+            "policy_not_delivered",
+            "The device has not checked in since the policy was assigned.",
+            "Bring the device online; on the machine `lapwing-agent cycle` checks in at once.",
+        ),
+    }
+}
+
+fn policy_accepted(evidence: &Evidence) -> Look {
+    let Some(delivery) = &evidence.delivery else { return holds("nothing was delivered", None) };
+    if delivery.refused.is_empty() {
+        return holds("the device took every setting", Some(delivery.at));
+    }
+    let refused: Vec<String> = delivery.refused.iter().map(|(name, status)| format!("{name} ({status})")).collect();
+    broken(
+        format!("refused: {}", refused.join(", ")),
+        Some(delivery.at),
+        "policy_refused",
+        "The device refused a setting, and with it the whole delivery; the policy before it stays in force.",
+        "Correct the value (`lapwing policy lint` names the allowed ones) and assign the policy again.",
+    )
+}
+
+// Row 8.
+fn source_won(evidence: &Evidence) -> Look {
+    let Some(report) = &evidence.report else {
+        return broken(
+            "the device has never reported",
+            None,
+            "never_reported",
+            "The device has joined and was not heard of since.",
+            "Start the agent on the machine (`systemctl start lapwing-agent`), or look at `lapwing-agent status` there.",
+        );
+    };
+    match report.policy_source.as_deref() {
+        Some(source) if source != "csp" && !evidence.assigned.is_empty() => broken(
+            format!("{source} is in force on the device"),
+            Some(report.at),
+            "other_source_wins",
+            format!(
+                "The device takes its policy from {source}; sources are never merged, and the one that wins, wins whole."
+            ),
+            "Remove that source on the machine, or move its settings into the assigned policy \
+             (`lapwing-agent policy show` lists them).",
+        ),
+        Some(source) => holds(format!("{source} is in force"), Some(report.at)),
+        None => broken(
+            "no source has a value on the device",
+            Some(report.at),
+            "no_policy_on_device",
+            "The device holds no policy.",
+            "Assign a policy and let the device check in.",
+        ),
+    }
+}
+
+// Row 7, BackupDirectory 0.
+fn backup_directory(evidence: &Evidence) -> Look {
+    match &evidence.report {
+        Some(report) if report.backup_directory == 0 => broken(
+            "BackupDirectory is 0",
+            Some(report.at),
+            "backup_disabled",
+            "The policy in force disables backup: no password is made or stored.",
+            "Set BackupDirectory to 1 in the policy.",
+        ),
+        Some(report) => holds(format!("BackupDirectory is {}", report.backup_directory), Some(report.at)),
+        None => holds("", None),
+    }
+}
+
+// Rows 9 and 10.
+fn join_state(evidence: &Evidence) -> Look {
+    match &evidence.report {
+        Some(report) if report.join_state_mismatch => broken(
+            format!("BackupDirectory {} on a device that has not joined that directory", report.backup_directory),
+            Some(report.at),
+            "join_state_mismatch",
+            "The policy names a directory that the device has not joined, so it manages no password.",
+            "Set BackupDirectory to 1, or join the machine to Active Directory.",
+        ),
+        Some(report) => holds("BackupDirectory fits the join", Some(report.at)),
+        None => holds("", None),
+    }
+}
+
+// Row 12.
+fn account_exists(evidence: &Evidence) -> Look {
+    let Some(report) = &evidence.report else { return holds("", None) };
+    let wanted = report
+        .account_wanted
+        .as_ref()
+        .map_or_else(|| "the built-in administrator".to_owned(), |name| format!("account {name:?}"));
+    if report.account_found {
+        return holds(format!("{wanted} exists"), Some(report.at));
+    }
+    match &report.last_error {
+        // The account database could not be looked into at all.
+        Some((event, code, text)) if *event != crate::event::ACCOUNT_NOT_FOUND => {
+            last_error(report.at, *event, code, text)
+        }
+        _ => broken(
+            format!("{wanted} was not found"),
+            Some(report.at),
+            "account_not_found",
+            format!("The policy names {wanted}, which does not exist on the machine (event 10013)."),
+            "Create the account, correct AdministratorAccountName in the policy, or clear it to manage the \
+             built-in administrator.",
+        ),
+    }
+}
+
+fn last_error(at: Timestamp, event: u32, code: &str, text: &str) -> Look {
+    broken(
+        format!("event {event}: {code}"),
+        Some(at),
+        "device_error",
+        format!("The device reports: {text}"),
+        "Mend what the event names; the device tries again at its next cycle (`lapwing-agent events` on the \
+         machine shows more).",
+    )
+}
+
+fn stored(evidence: &Evidence) -> Look {
+    let credential = &evidence.credential;
+    if let Some(at) = credential.proven_at.or(credential.pending_since) {
+        return holds("a password was stored", Some(at));
+    }
+    match &evidence.report {
+        Some(report) => match &report.last_error {
+            Some((event, code, text)) => last_error(report.at, *event, code, text),
+            None => broken(
+                "no password was stored",
+                None,
+                "not_stored_yet",
+                "The device has reported and has not stored a password yet.",
+                "Wait for its next cycle, or run `lapwing-agent cycle` on the machine.",
+            ),
+        },
+        None => holds("", None),
+    }
+}
+
+fn proven(evidence: &Evidence) -> Look {
+    let credential = &evidence.credential;
+    match (credential.proven_at, credential.pending_since) {
+        (Some(at), None) => holds("the current password is proven", Some(at)),
+        (Some(at), Some(since)) if at > since => holds("the current password is proven", Some(at)),
+        (before, Some(since)) => broken(
+            "a newer password is stored and not proven",
+            Some(since),
+            "stored_not_proven",
+            "The device stored a password and has not said that it is set: it may be the new one or the one before.",
+            if before.is_some() {
+                "Try the candidates in the order they are shown; the device resolves it at its next contact."
+            } else {
+                "Try the stored password; the device resolves it at its next contact."
+            },
+        ),
+        (None, None) => holds("", None),
+    }
+}
+
+// Rows 24, 29 and 30.
+fn still_fits(evidence: &Evidence) -> Look {
+    if let Some(report) = &evidence.report
+        && report.account_found
+        && !report.account_enabled
+    {
+        return broken(
+            "the account is disabled on the machine",
+            Some(report.at),
+            "account_disabled",
+            "The password is right, and does not open: the account is disabled.",
+            "Enable the account on the machine.",
+        );
+    }
+    match evidence.credential.expires_at {
+        // One day: devices check in hourly, and off the network an expired password stays valid.
+        Some(due) if evidence.now.ticks_since(due) > TICKS_PER_DAY => {
+            let seen = match &evidence.report {
+                Some(report) => match &report.last_error {
+                    Some((event, code, text)) => return last_error(report.at, *event, code, text),
+                    None => "overdue",
+                },
+                None => "overdue",
+            };
+            broken(
+                seen,
+                Some(due),
+                "overdue",
+                "The password is past its age and the device has not changed it; it stays valid until it does.",
+                "Bring the device online; on the machine `lapwing-agent cycle` checks in at once.",
+            )
+        }
+        due => holds("nothing is missing", due),
+    }
+}
+
+fn readable(evidence: &Evidence) -> String {
+    match &evidence.device {
+        Device::Unknown => "Nothing can be read: the directory has no such device.".into(),
+        Device::Purged { .. } => "Nothing can be read: the passwords are gone for good.".into(),
+        _ => match (evidence.credential.proven_at, evidence.credential.pending_since) {
+            (Some(at), _) => format!("A password proven at {at} can be read by those who may."),
+            (None, Some(at)) => format!("A password stored at {at}, not proven, can be read by those who may."),
+            (None, None) => "No password of this device is stored.".into(),
+        },
+    }
+}

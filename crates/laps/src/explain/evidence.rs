@@ -1,0 +1,111 @@
+//! What is known about a device when somebody asks why its password is missing.
+//!
+//! Evidence is gathered by the shells (server, agent, later the AD tools); this module only says what it is.
+
+use crate::time::Timestamp;
+
+/// All that is known. Times are the server's unless said otherwise.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Evidence {
+    /// Now.
+    pub now: Timestamp,
+    /// What the person who asks may do.
+    pub reader: Reader,
+    /// The device object.
+    pub device: Device,
+    /// The tenant switch "Enable LAPS".
+    pub switch_on: bool,
+    /// Names of the policies assigned to a group of the device.
+    pub assigned: Vec<String>,
+    /// Settings on which two assigned policies differ: the delivery is held (design.md 5, "Management").
+    pub conflicts: Vec<String>,
+    /// The last delivery that the device answered.
+    pub delivery: Option<Delivery>,
+    /// The last report of the device.
+    pub report: Option<Report>,
+    /// What the directory holds.
+    pub credential: Credential,
+}
+
+/// What the person who asks may do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reader {
+    /// A role allows `deviceLocalCredentials/password/read` for this device.
+    pub may_read: bool,
+    /// The roles that the person holds, by display name.
+    pub roles: Vec<String>,
+}
+
+/// The device object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Device {
+    /// The directory has never had an object with this id or name.
+    Unknown,
+    /// It was removed for good; its passwords went with it.
+    Purged {
+        /// When.
+        at: Timestamp,
+    },
+    /// A tombstone.
+    Deleted {
+        /// When it was deleted.
+        at: Timestamp,
+        /// Until when it can be restored.
+        purge_at: Timestamp,
+    },
+    /// It exists and is disabled.
+    Disabled {
+        /// When it was disabled, if known.
+        at: Option<Timestamp>,
+    },
+    /// It exists and is enabled.
+    Enabled {
+        /// When it joined.
+        joined_at: Timestamp,
+        /// When it was heard of last.
+        last_seen: Option<Timestamp>,
+    },
+}
+
+/// A delivery of policy, as the device answered it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivery {
+    /// When it was answered.
+    pub at: Timestamp,
+    /// It is what is assigned now.
+    pub up_to_date: bool,
+    /// Settings that the device refused: name and status.
+    pub refused: Vec<(String, u16)>,
+}
+
+/// What the device said about itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// When it arrived.
+    pub at: Timestamp,
+    /// The source of policy that won on the device (`csp`, `gpo`, `local`, `legacy`); `None` when none has a value.
+    pub policy_source: Option<String>,
+    /// BackupDirectory in force there.
+    pub backup_directory: u8,
+    /// `backup_directory` does not fit what the device has joined.
+    pub join_state_mismatch: bool,
+    /// The account that policy asks for; `None` for the built-in administrator.
+    pub account_wanted: Option<String>,
+    /// The account was found.
+    pub account_found: bool,
+    /// The account is not locked.
+    pub account_enabled: bool,
+    /// The last error: event, stable code, text.
+    pub last_error: Option<(u32, String, String)>,
+}
+
+/// What the directory holds of the device's password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Credential {
+    /// When the newest pending version was stored.
+    pub pending_since: Option<Timestamp>,
+    /// When the current version was proven.
+    pub proven_at: Option<Timestamp>,
+    /// When the current version is due.
+    pub expires_at: Option<Timestamp>,
+}

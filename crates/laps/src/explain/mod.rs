@@ -1,0 +1,118 @@
+//! Why is there no password, or an old one; and what to do.
+//!
+//! [`explain`] walks a chain of links from the device object to the proven password and stops at the
+//! first broken one. Each link says what was seen and when; the broken one names its cause, its remedy
+//! and a stable code (the rows of laps-behaviour.md 11.1 that concern the cloud directory).
+
+mod chain;
+mod evidence;
+
+pub use chain::explain;
+pub use evidence::{Credential, Delivery, Device, Evidence, Reader, Report};
+
+use crate::time::Timestamp;
+
+macro_rules! links {
+    ($($(#[$doc:meta])* $name:ident = $word:literal;)*) => {
+        /// The links of the chain, in order.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Link { $($(#[$doc])* $name,)* }
+        impl Link {
+            /// Every link, in order.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+            /// A stable word.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $word,)* }
+            }
+        }
+    };
+}
+
+links! {
+    /// The directory has a device object.
+    DeviceObject = "device_object";
+    /// It is enabled.
+    DeviceState = "device_state";
+    /// The tenant switch "Enable LAPS" is on.
+    TenantSwitch = "tenant_switch";
+    /// A policy is assigned, without a conflict.
+    PolicyAssigned = "policy_assigned";
+    /// It was delivered.
+    PolicyDelivered = "policy_delivered";
+    /// The device took every setting.
+    PolicyAccepted = "policy_accepted";
+    /// The CSP is the source that won on the device.
+    SourceWon = "source_won";
+    /// BackupDirectory is not 0.
+    BackupDirectory = "backup_directory";
+    /// BackupDirectory fits what the device has joined.
+    JoinState = "join_state";
+    /// The managed account exists.
+    AccountExists = "account_exists";
+    /// A password was stored.
+    Stored = "stored";
+    /// It was set on the machine and proven.
+    Proven = "proven";
+    /// It is not overdue, and the account can be used.
+    StillFits = "still_fits";
+    /// The person who asks may read it. Last, so that somebody who may only see metadata still learns why
+    /// a password is missing.
+    PersonMayRead = "person_may_read";
+}
+
+/// How a link was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Condition {
+    /// It holds.
+    Holds,
+    /// It is broken; the chain stops here.
+    Broken,
+    /// Not looked at, because an earlier one is broken.
+    NotReached,
+}
+
+impl Condition {
+    /// A stable word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Holds => "holds",
+            Self::Broken => "broken",
+            Self::NotReached => "not_reached",
+        }
+    }
+}
+
+/// One link as it was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// The link.
+    pub link: Link,
+    /// How it was found.
+    pub condition: Condition,
+    /// What was seen; empty when it was not reached.
+    pub seen: String,
+    /// When that was so.
+    pub at: Option<Timestamp>,
+}
+
+/// Why the first broken link is broken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cause {
+    /// Stable code; also the anchor of `docs/explain.md`.
+    pub code: &'static str,
+    /// What is the matter.
+    pub cause: String,
+    /// What to do next.
+    pub remedy: String,
+}
+
+/// The answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Explanation {
+    /// Every link, in order.
+    pub chain: Vec<Finding>,
+    /// The first broken link's cause; `None` when nothing is missing.
+    pub cause: Option<Cause>,
+    /// What can be read all the same, in one sentence.
+    pub readable: String,
+}

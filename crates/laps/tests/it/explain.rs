@@ -1,0 +1,112 @@
+//! Each link of the chain, broken one at a time.
+
+use laps::{
+    explain::{Condition, Credential, Delivery, Device, Evidence, Link, Reader, Report, explain},
+    time::Timestamp,
+};
+
+fn at(hours: u64) -> Timestamp {
+    Timestamp::from_unix_ms(1_800_000_000_000).plus_seconds(hours * 3600)
+}
+
+fn healthy() -> Evidence {
+    Evidence {
+        now: at(100),
+        reader: Reader { may_read: true, roles: vec!["Cloud Device Administrator".into()] },
+        device: Device::Enabled { joined_at: at(0), last_seen: Some(at(99)) },
+        switch_on: true,
+        assigned: vec!["default".into()],
+        conflicts: vec![],
+        delivery: Some(Delivery { at: at(1), up_to_date: true, refused: vec![] }),
+        report: Some(Report {
+            at: at(99),
+            policy_source: Some("csp".into()),
+            backup_directory: 1,
+            join_state_mismatch: false,
+            account_wanted: None,
+            account_found: true,
+            account_enabled: true,
+            last_error: None,
+        }),
+        credential: Credential { pending_since: None, proven_at: Some(at(2)), expires_at: Some(at(1000)) },
+    }
+}
+
+type Break = fn(&mut Evidence);
+
+#[test]
+fn every_link_is_the_first_broken_one_of_some_evidence() {
+    let rows: &[(Link, &str, Break)] = &[
+        (Link::DeviceObject, "device_unknown", |e| e.device = Device::Unknown),
+        (Link::DeviceObject, "device_purged", |e| e.device = Device::Purged { at: at(5) }),
+        (Link::DeviceObject, "device_deleted", |e| e.device = Device::Deleted { at: at(5), purge_at: at(725) }),
+        (Link::DeviceState, "device_disabled", |e| e.device = Device::Disabled { at: Some(at(5)) }),
+        (Link::PersonMayRead, "reader_not_allowed", |e| e.reader.may_read = false),
+        (Link::TenantSwitch, "laps_disabled", |e| e.switch_on = false),
+        (Link::PolicyAssigned, "policy_conflict", |e| e.conflicts = vec!["PasswordLength".into()]),
+        (Link::PolicyAssigned, "policy_not_assigned", |e| {
+            e.assigned.clear();
+            e.report.as_mut().unwrap().backup_directory = 0;
+        }),
+        (Link::PolicyDelivered, "policy_not_delivered", |e| e.delivery = None),
+        (Link::PolicyDelivered, "policy_not_delivered", |e| e.delivery.as_mut().unwrap().up_to_date = false),
+        (Link::PolicyAccepted, "policy_refused", |e| {
+            e.delivery.as_mut().unwrap().refused = vec![("PasswordLength".into(), 500)];
+        }),
+        (Link::SourceWon, "never_reported", |e| e.report = None),
+        (Link::SourceWon, "other_source_wins", |e| e.report.as_mut().unwrap().policy_source = Some("local".into())),
+        (Link::SourceWon, "no_policy_on_device", |e| e.report.as_mut().unwrap().policy_source = None),
+        (Link::BackupDirectory, "backup_disabled", |e| e.report.as_mut().unwrap().backup_directory = 0),
+        (Link::JoinState, "join_state_mismatch", |e| e.report.as_mut().unwrap().join_state_mismatch = true),
+        (Link::AccountExists, "account_not_found", |e| e.report.as_mut().unwrap().account_found = false),
+        (Link::AccountExists, "device_error", |e| {
+            let report = e.report.as_mut().unwrap();
+            report.account_found = false;
+            report.last_error = Some((20001, "account_db_not_durable".into(), "tmpfs".into()));
+        }),
+        (Link::Stored, "not_stored_yet", |e| e.credential = Credential::default()),
+        (Link::Stored, "device_error", |e| {
+            e.credential = Credential::default();
+            e.report.as_mut().unwrap().last_error = Some((10027, "password_refused".into(), "pwquality".into()));
+        }),
+        (Link::Proven, "stored_not_proven", |e| e.credential.pending_since = Some(at(50))),
+        (Link::StillFits, "account_disabled", |e| e.report.as_mut().unwrap().account_enabled = false),
+        (Link::StillFits, "overdue", |e| e.credential.expires_at = Some(at(50))),
+    ];
+    for (link, code, break_it) in rows {
+        let mut evidence = healthy();
+        break_it(&mut evidence);
+        let explanation = explain(&evidence);
+        let cause = explanation.cause.unwrap_or_else(|| panic!("{code}: nothing is broken"));
+        assert_eq!(cause.code, *code);
+        assert!(!cause.cause.is_empty() && !cause.remedy.is_empty());
+        let broken: Vec<_> = explanation.chain.iter().filter(|f| f.condition == Condition::Broken).collect();
+        assert_eq!(broken.iter().map(|f| f.link).collect::<Vec<_>>(), [*link], "{code}");
+        assert!(
+            explanation
+                .chain
+                .iter()
+                .skip_while(|f| f.link != *link)
+                .skip(1)
+                .all(|f| f.condition == Condition::NotReached)
+        );
+    }
+    for link in Link::ALL {
+        assert!(rows.iter().any(|(broken, _, _)| broken == link), "{link:?} is never broken");
+    }
+}
+
+#[test]
+fn a_healthy_chain_misses_nothing() {
+    let explanation = explain(&healthy());
+    assert_eq!(explanation.cause, None);
+    assert!(explanation.chain.iter().all(|finding| finding.condition == Condition::Holds));
+    assert_eq!(explanation.chain.len(), Link::ALL.len());
+}
+
+#[test]
+fn an_older_pending_version_does_not_break_the_proof() {
+    let mut evidence = healthy();
+    evidence.credential.pending_since = Some(at(1));
+    assert_eq!(explain(&evidence).cause, None);
+}
