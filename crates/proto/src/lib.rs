@@ -5,6 +5,9 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+pub mod admin;
 pub mod device;
 pub mod dm;
+pub mod graph;
+pub mod oauth;
 pub mod serde_text;

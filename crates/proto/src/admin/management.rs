@@ -1,0 +1,233 @@
+//! Policies, what devices took of them, explanations, the audit log.
+
+use crate::serde_text;
+use laps::{
+    id::{DeviceId, GroupId, PolicyId, VersionId},
+    time::Timestamp,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// A policy to make, or a new version of the policy of that name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PolicyImport {
+    /// Its name; 1 to 120 characters, unique without case.
+    pub name: String,
+    /// The settings by their CSP names (`BackupDirectory`, …): numbers, booleans, texts.
+    pub settings: Map<String, Value>,
+}
+
+/// A policy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Policy {
+    /// Its id.
+    #[serde(with = "serde_text::text")]
+    pub id: PolicyId,
+    /// Its name.
+    pub name: String,
+    /// 1 for the first, one more for each change.
+    pub version: u32,
+    /// The settings by their CSP names.
+    pub settings: Map<String, Value>,
+    /// The groups that it is assigned to, by name; `all` for all devices.
+    pub groups: Vec<String>,
+    /// When this version was made.
+    #[serde(with = "serde_text::time")]
+    pub changed_date_time: Timestamp,
+}
+
+/// Assign or unassign a policy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Assign {
+    /// The group by id or name, or `all`.
+    pub group: String,
+}
+
+/// Why a device's password is as it is: the chain of links, the first broken one first to be read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Explanation {
+    /// The device, as asked for.
+    pub device: String,
+    /// The stable code of the first broken link; `ok` when none is.
+    pub code: String,
+    /// One sentence.
+    pub summary: String,
+    /// The chain, in order.
+    pub links: Vec<Link>,
+}
+
+/// One link of an [`Explanation`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Link {
+    /// What is looked at.
+    pub name: String,
+    /// `ok`, `broken`, `unknown`.
+    pub state: String,
+    /// Stable code.
+    pub code: String,
+    /// The cause, or what was found.
+    pub text: String,
+    /// What to do next; empty when there is nothing to do.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub remedy: String,
+}
+
+/// What policy a device has, and how it answered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DevicePolicy {
+    /// The policies that apply by assignment.
+    pub assigned: Vec<Policy>,
+    /// The last delivery that was sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent: Option<DeliveredPolicy>,
+    /// The last delivery that the device took whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_force: Option<DeliveredPolicy>,
+    /// Why nothing new is sent: a conflict of policies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<Value>,
+}
+
+/// A delivery.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DeliveredPolicy {
+    /// Its place in the server's order.
+    pub sequence: u64,
+    /// When it was first sent.
+    #[serde(with = "serde_text::time")]
+    pub sent_date_time: Timestamp,
+    /// When the device answered for all of it.
+    #[serde(
+        default,
+        with = "serde_text::time_option",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub answered_date_time: Option<Timestamp>,
+    /// The wanted state that was sent.
+    pub values: Value,
+    /// The device's answer for every setting.
+    pub statuses: Vec<SettingStatus>,
+}
+
+/// A device's answer for one setting.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SettingStatus {
+    /// The node.
+    pub uri: String,
+    /// The SyncML status.
+    pub status: u16,
+}
+
+/// A version of a password, without it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Version {
+    /// The version.
+    #[serde(with = "serde_text::text")]
+    pub id: VersionId,
+    /// The device object that stored it.
+    #[serde(with = "serde_text::text")]
+    pub device: DeviceId,
+    /// The account's lasting id.
+    pub account_id: String,
+    /// The account's name.
+    pub account_name: String,
+    /// `pending`, `current`, `superseded`, `abandoned`.
+    pub state: String,
+    /// Its place in the server's order.
+    pub sequence: u64,
+    /// `verifier` or `pam`, once proven.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<String>,
+    /// When it was stored.
+    #[serde(with = "serde_text::time")]
+    pub stored_date_time: Timestamp,
+    /// When it was proven.
+    #[serde(with = "serde_text::time_option")]
+    pub proven_date_time: Option<Timestamp>,
+    /// When it is due.
+    #[serde(with = "serde_text::time_option")]
+    pub expiration_date_time: Option<Timestamp>,
+    /// Part of the live set.
+    pub live: bool,
+    /// Reported as installed.
+    pub installed: bool,
+    /// No longer rotated.
+    pub released: bool,
+}
+
+/// An audit record as it is chained.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AuditEntry {
+    /// Its chain.
+    pub chain: String,
+    /// Its place in the chain.
+    pub sequence: u64,
+    /// When.
+    #[serde(with = "serde_text::time")]
+    pub at: Timestamp,
+    /// Entra's name of what was done.
+    pub activity: String,
+    /// `success` or `failure`.
+    pub outcome: String,
+    /// Who, for people.
+    pub actor: String,
+    /// To what.
+    pub targets: Vec<AuditTarget>,
+    /// Its hash, 64 hexadecimal digits.
+    pub hash: String,
+    /// More, as the record holds it.
+    pub detail: Value,
+}
+
+/// To what something was done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditTarget {
+    /// `device`, `user`, …
+    pub kind: String,
+    /// Its id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+}
+
+/// The signed head of an audit chain.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditHead {
+    /// The chain.
+    pub chain: String,
+    /// The last record's place.
+    pub sequence: u64,
+    /// The last record's hash, 64 hexadecimal digits.
+    pub hash: String,
+    /// The signed head as text, as devices keep it.
+    pub signed: String,
+    /// The public key that checks it, 64 hexadecimal digits.
+    pub public_key: String,
+}
+
+/// A group named in a body: by id, by name, or all devices.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum GroupName {
+    /// All devices.
+    All,
+    /// By id.
+    Id(GroupId),
+    /// By name.
+    Name(String),
+}
+
+impl GroupName {
+    /// Reads it.
+    pub fn parse(text: &str) -> Self {
+        if text.eq_ignore_ascii_case(super::ALL_DEVICES) {
+            return Self::All;
+        }
+        text.parse()
+            .map_or_else(|_| Self::Name(text.to_owned()), Self::Id)
+    }
+}

@@ -1,0 +1,58 @@
+//! Lapwing's own administration API, `/v1.0/lapwing/…`: what Graph has no words for.
+//!
+//! | verb | path | body → answer |
+//! | --- | --- | --- |
+//! | GET, POST | `joinTokens` | → [`List`] of [`JoinToken`]; [`NewJoinToken`] → [`CreatedJoinToken`] |
+//! | DELETE | `joinTokens/{id}` | revokes |
+//! | GET, POST | `groups` | → [`List`] of [`Group`]; [`NewGroup`] → [`Group`] |
+//! | DELETE | `groups/{id}` | |
+//! | PUT, DELETE | `groups/{id}/members/{device}` | |
+//! | GET, POST | `policies` | → [`List`] of [`Policy`]; [`PolicyImport`] → [`Policy`] |
+//! | GET, DELETE | `policies/{id}` | → [`Policy`] |
+//! | POST | `policies/{id}/assign`, `policies/{id}/unassign` | [`Assign`] → [`Policy`] |
+//! | GET | `devices/{id}/explain` | → [`Explanation`] |
+//! | GET | `devices/{id}/policy` | → [`DevicePolicy`] |
+//! | GET | `devices/{id}/versions` | → [`List`] of [`Version`], without passwords |
+//! | POST | `devices/{id}/restore`, `devices/{id}/purge`, `devices/{id}/clearFork` | |
+//! | GET | `audit`, `audit/head` | → [`List`] of [`AuditEntry`]; → [`AuditHead`] |
+//! | GET, POST | `users` | → [`List`] of [`Person`]; [`NewUser`] → [`CreatedUser`] |
+//! | POST, DELETE | `users/{id}/oneTimeSecret`, `users/{id}` | → [`CreatedUser`] |
+//! | GET, POST | `servicePrincipals` | → [`List`] of [`Person`]; [`NewServicePrincipal`] → [`CreatedServicePrincipal`] |
+//! | DELETE | `servicePrincipals/{id}` | |
+//! | POST | `roleAssignments`, `roleAssignments/remove` | [`RoleAssignment`] |
+//! | GET, PUT | `settings` | [`Settings`] |
+//!
+//! Errors have Graph's shape ([`crate::graph::ErrorBody`]) with Lapwing's stable code in `innerError.code`.
+//! Lists page with `$skiptoken` as Graph's do.
+
+mod directory;
+mod management;
+
+pub use directory::{
+    CreatedJoinToken, CreatedServicePrincipal, CreatedUser, Group, JoinToken, NewGroup,
+    NewJoinToken, NewServicePrincipal, NewUser, Person, PersonRole, RoleAssignment, Settings,
+};
+pub use management::{
+    Assign, AuditEntry, AuditHead, AuditTarget, DeliveredPolicy, DevicePolicy, Explanation, GroupName,
+    Link,
+    Policy, PolicyImport, SettingStatus, Version,
+};
+
+use serde::{Deserialize, Serialize};
+
+/// The name that stands for the group of all devices wherever a group is asked for.
+pub const ALL_DEVICES: &str = "all";
+
+/// A page of a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct List<T> {
+    /// The items.
+    pub value: Vec<T>,
+    /// The next page.
+    #[serde(
+        rename = "@odata.nextLink",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub next_link: Option<String>,
+}
