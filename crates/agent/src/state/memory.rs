@@ -2,8 +2,9 @@
 
 use super::{StateDir, StateError, durable};
 use laps::{
-    decide::{Directory, Memory},
+    decide::Memory,
     id::{DeviceId, Incarnation, TenantId, VersionId},
+    policy::BackupDirectory,
     rotation::{AccountRef, Fingerprint},
     time::Timestamp,
 };
@@ -22,7 +23,8 @@ struct MemoryForm {
     version: VersionId,
     account_id: u32,
     account_name: String,
-    directory: String,
+    /// Number of BackupDirectory.
+    directory: u32,
     #[serde(with = "serde_text::time")]
     rotated_at: Timestamp,
     #[serde(with = "serde_text::time")]
@@ -41,7 +43,7 @@ impl StateDir {
         let Some(form) = durable::read_json::<MemoryForm>(&path)? else {
             return Ok(None);
         };
-        let Some(directory) = Directory::parse(&form.directory) else {
+        let Some(directory) = BackupDirectory::from_number(form.directory) else {
             return Err(StateError::Damaged { path, what: "an unknown directory".into() });
         };
         Ok(Some(Memory {
@@ -69,7 +71,7 @@ impl StateDir {
             version: memory.version,
             account_id: memory.account.id,
             account_name: memory.account.name.clone(),
-            directory: memory.directory.as_str().into(),
+            directory: memory.directory as u32,
             rotated_at: memory.rotated_at,
             expires_at: memory.expires_at,
             fingerprint: memory.fingerprint,
@@ -93,7 +95,7 @@ mod tests {
             incarnation: Incarnation::from_random_bytes([3; 16]),
             version: VersionId::from_random_bytes([4; 16]),
             account: AccountRef { id: 1000, name: "ops".into() },
-            directory: Directory::Cloud,
+            directory: BackupDirectory::Entra,
             rotated_at: Timestamp::from_unix_ms(1_800_000_000_000),
             expires_at: Timestamp::from_unix_ms(1_800_086_400_000),
             fingerprint: Fingerprint::from_bytes([5; 16]),
