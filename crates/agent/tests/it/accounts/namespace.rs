@@ -4,12 +4,16 @@
 //! the current directory, a fresh one. Without the right to do so a test says that it was skipped.
 
 use super::fixture::{self, TODAY, named, password, verifier};
-use agent::platform::{AccountError, AccountPhase, Durability, ManagedTree, PamAnswer, Tree, install_pam_service};
+use agent::platform::{
+    AccountError, AccountPhase, Durability, ManagedTree, PamAnswer, Tree, forbid_core_dumps, install_pam_service,
+};
 use laps::account::Selection;
 use laps::rotation::ProofKind;
+use rustix::process::{DumpableBehavior, Resource, dumpable_behavior, getrlimit};
 use std::fs;
+use std::io::Write;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 /// Runs a child test after a shell script has prepared the namespace; the current directory is a fresh one
 /// with the usual accounts below `tree`.
@@ -160,8 +164,14 @@ fn child_pam_proves_a_password() {
         let text = fs::read_to_string(path).unwrap();
         fs::write(path, text + line).unwrap();
     };
-    append("/etc/passwd", "lapwingtest:x:64242:64242::/:/bin/sh\nlapwinglocked:x:64243:64243::/:/bin/sh\n");
-    append("/etc/shadow", "lapwingtest:$6$old$hash:19000:0:99999:7:::\nlapwinglocked:!:19000:0:99999:7:::\n");
+    append(
+        "/etc/passwd",
+        "lapwingtest:x:64242:64242::/:/bin/sh\nlapwinglocked:x:64243:64243::/:/bin/sh\nlapwingopen:x:64244:64244::/:/bin/sh\n",
+    );
+    append(
+        "/etc/shadow",
+        "lapwingtest:$6$old$hash:19000:0:99999:7:::\nlapwinglocked:!:19000:0:99999:7:::\nlapwingopen:$6$old$hash:19000:0:99999:7:::\n",
+    );
     let mut tree = ManagedTree::new(Tree::running());
     tree.claim("a test").unwrap();
     let set = |tree: &mut ManagedTree, selection: &Selection, text: &str| {
@@ -207,8 +217,87 @@ fn child_pam_proves_a_password() {
     let proof = tree.prove(&account, &password("Pam-Example-3")).unwrap();
     assert!(matches!(&proof.pam, PamAnswer::CannotTell(reason) if reason.contains("other lines")));
 
+    // Another program, run by an unprivileged user, sees the same.
+    assert!(!su("lapwingtest", "Pam-Example-3"), "the account has expired");
+    set(&mut tree, &named("lapwingopen"), "Pam-Example-6");
+    assert!(su("lapwingopen", "Pam-Example-6"));
+    assert!(!su("lapwingopen", "Pam-Example-3"));
+    set(&mut tree, &named("lapwingopen"), "Pam-Example-7");
+    assert!(su("lapwingopen", "Pam-Example-7"));
+    assert!(!su("lapwingopen", "Pam-Example-6"), "the former password");
+
     // The built-in administrator of the running system.
     let root = set(&mut tree, &Selection::BuiltIn, "Pam-Example-5");
     assert_eq!(root.id, 0);
     assert!(tree.prove(&root, &password("Pam-Example-5")).is_ok());
+}
+
+/// Whether `su` opens the account for an unprivileged caller; the password goes in by a pipe.
+fn su(name: &str, text: &str) -> bool {
+    let mut child = Command::new("setpriv")
+        .args(["--reuid", "65534", "--regid", "65534", "--clear-groups", "su", name, "-c", "id -un"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(format!("{text}\n").as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let opened = output.status.success();
+    assert_eq!(opened, String::from_utf8_lossy(&output.stdout).trim_end() == name);
+    opened
+}
+
+/// rotation.md 6: "a name that NSS resolves to another uid"; accounts of other sources are not managed.
+#[test]
+fn names_of_other_sources_are_refused() {
+    in_namespace(
+        "names_of_other_sources_are_refused",
+        r#"cp -a /etc copy; mount --bind copy /etc; mkdir -p /etc/userdb
+        user() {
+            echo "{\"userName\":\"$1\",\"uid\":$2,\"gid\":$2,\"disposition\":\"regular\"}" > /etc/userdb/$1.user
+            ln -s $1.user /etc/userdb/$2.user
+        }
+        user lapwinghome 64300; user lapwingtwice 64301
+        sed -i 's/^passwd:.*/passwd: systemd files/' /etc/nsswitch.conf
+        echo 'lapwingtwice:x:64242:64242::/:/bin/sh' >> /etc/passwd
+        echo 'lapwingtwice:*:19000:0:99999:7:::' >> /etc/shadow
+        if getent passwd lapwinghome; then :; else echo no nss-systemd > no-source; fi"#,
+    );
+}
+
+#[test]
+#[ignore = "child of the test of its name"]
+fn child_names_of_other_sources_are_refused() {
+    if Path::new("no-source").exists() {
+        eprintln!("SKIPPED accounts::namespace::names_of_other_sources_are_refused: no second source of names");
+        return;
+    }
+    let tree = ManagedTree::new(Tree::running());
+    let refusal = |name: &str| tree.preflight(&named(name), Durability::VolatileOk, TODAY).unwrap_err();
+    assert_eq!((refusal("lapwinghome").code(), refusal("lapwinghome").event()), ("account_not_local", 10013));
+    let twice = refusal("lapwingtwice");
+    assert_eq!((twice.code(), twice.event()), ("account_name_ambiguous", 10013));
+    assert!(twice.to_string().contains("64242") && twice.to_string().contains("64301"), "{twice}");
+    assert_eq!(refusal("lapwingnone").code(), "account_not_found");
+}
+
+/// rotation.md 4, I3: not dumpable, no core files. In a child, because the whole process is changed.
+#[test]
+fn the_process_leaves_no_core() {
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "accounts::namespace::child_the_process_leaves_no_core", "--ignored"])
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.contains("1 passed"), "{text}");
+}
+
+#[test]
+#[ignore = "child of the test of its name"]
+fn child_the_process_leaves_no_core() {
+    forbid_core_dumps().unwrap();
+    assert_eq!(dumpable_behavior().unwrap(), DumpableBehavior::NotDumpable);
+    let limit = getrlimit(Resource::Core);
+    assert_eq!((limit.current, limit.maximum), (Some(0), Some(0)));
 }
