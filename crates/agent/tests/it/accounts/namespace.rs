@@ -12,6 +12,7 @@ use laps::rotation::ProofKind;
 use rustix::process::{DumpableBehavior, Resource, dumpable_behavior, getrlimit};
 use std::fs;
 use std::io::Write;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -38,6 +39,12 @@ fn in_namespace(test: &str, script: &str) {
     errors.lines().filter(|line| line.starts_with("SKIPPED")).for_each(|line| eprintln!("{line}"));
     let ran = output.status.success() && text.contains("1 passed");
     assert!(ran, "{text}\n{}", errors);
+}
+
+/// Stops a child test that somebody runs by hand: the machine's own /etc is never touched.
+fn assert_etc_is_a_copy() {
+    let (etc, copy) = (fs::metadata("/etc").unwrap(), fs::metadata("copy").expect("run the test without child_"));
+    assert_eq!((etc.dev(), etc.ino()), (copy.dev(), copy.ino()), "/etc is not the copy in a namespace");
 }
 
 fn tree() -> ManagedTree {
@@ -160,6 +167,7 @@ fn pam_proves_a_password() {
 #[test]
 #[ignore = "child of the test of its name"]
 fn child_pam_proves_a_password() {
+    assert_etc_is_a_copy();
     let append = |path: &str, line: &str| {
         let text = fs::read_to_string(path).unwrap();
         fs::write(path, text + line).unwrap();
@@ -273,6 +281,7 @@ fn child_names_of_other_sources_are_refused() {
         eprintln!("SKIPPED accounts::namespace::names_of_other_sources_are_refused: no second source of names");
         return;
     }
+    assert_etc_is_a_copy();
     let tree = ManagedTree::new(Tree::running());
     let refusal = |name: &str| tree.preflight(&named(name), Durability::VolatileOk, TODAY).unwrap_err();
     assert_eq!((refusal("lapwinghome").code(), refusal("lapwinghome").event()), ("account_not_local", 10013));
