@@ -1,1 +1,7 @@
 //! Integration tests: one binary.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
+
+mod admx;
+mod ddf;
+mod reference;
+mod tree;
