@@ -5,3 +5,8 @@ mod admx;
 mod ddf;
 mod reference;
 mod tree;
+//! Integration tests of the wire formats.
+
+mod dm_documents;
+mod dm_fuzz;
+mod dm_session;
