@@ -96,8 +96,7 @@ fn a_policy_and_a_rotation_go_through_a_whole_session() {
     let mut tree = Tree::new(Options::default());
     let mut commands = vec![policy::delivery(&wanted, &Default::default()).expect("something")];
     commands.extend(policy::rotate_now());
-    let (received, effects, rounds) =
-        session(&mut tree, commands, SessionLimits::default(), SessionLimits::default());
+    let (received, effects, rounds) = session(&mut tree, commands, SessionLimits::default(), SessionLimits::default());
     assert_eq!(rounds, 2);
     assert_eq!(*tree.values(), wanted);
     assert_eq!(effects, [Effect::PolicyChanged, Effect::ResetRequested { again: false }]);
@@ -214,9 +213,13 @@ fn statuses(message: &Message<'_>) -> Vec<(String, u16)> {
 fn one_replace_per_leaf_odd_numbers_no_alert_and_status_for_status() {
     let mut server = None;
     let leaf = |id: u32, name: &str| {
-        format!("<Replace><CmdID>{id}</CmdID><Item><Source><LocURI>{name}</LocURI></Source><Meta><Format xmlns='syncml:metinf'>chr</Format></Meta><Data>x</Data></Item></Replace>")
+        format!(
+            "<Replace><CmdID>{id}</CmdID><Item><Source><LocURI>{name}</LocURI></Source><Meta><Format xmlns='syncml:metinf'>chr</Format></Meta><Data>x</Data></Item></Replace>"
+        )
     };
-    let body = leaf(17, "./DevInfo/DevId") + &leaf(40, "./DevInfo/Man") + &leaf(39, "./Vendor/MSFT/DMClient/HWDevID")
+    let body = leaf(17, "./DevInfo/DevId")
+        + &leaf(40, "./DevInfo/Man")
+        + &leaf(39, "./Vendor/MSFT/DMClient/HWDevID")
         + "<Replace><CmdID>41</CmdID><Item><Source><LocURI>./DevDetail</LocURI></Source><Meta><Format xmlns='syncml:metinf'>node</Format></Meta><Data>A/B</Data></Item></Replace>\
            <Status><CmdID>50</CmdID><MsgRef>0</MsgRef><CmdRef>1</CmdRef><Cmd>Status</Cmd><Data>200</Data></Status><Final/>";
     let received = send(&mut server, 1, &body).expect("taken");
@@ -246,7 +249,9 @@ fn answers_are_matched_by_reference_in_any_order() {
     // CmdID 1 is the header's status, 2 the Atomic, 3 and 4 its commands, 5 the Get.
     assert_eq!(sent.commands.iter().map(|c| c.id().to_owned()).collect::<Vec<_>>(), ["1", "2", "5"]);
     let status = |id: u32, cmd: &str, code: u16| {
-        format!("<Status><CmdID>{id}{id}</CmdID><MsgRef>1</MsgRef><CmdRef>{id}</CmdRef><Cmd>{cmd}</Cmd><Data>{code}</Data></Status>")
+        format!(
+            "<Status><CmdID>{id}{id}</CmdID><MsgRef>1</MsgRef><CmdRef>{id}</CmdRef><Cmd>{cmd}</Cmd><Data>{code}</Data></Status>"
+        )
     };
     // Inner ones first, another message's numbers, a stranger, a repeat; results without MsgRef and with Cmd.
     let body = status(4, "Replace", 404)
@@ -296,7 +301,8 @@ fn a_package_of_several_messages_is_asked_on() {
 #[test]
 fn other_versions_are_answered_with_505_and_513() {
     for (from, to, code) in [("1.2</VerDTD>", "1.3</VerDTD>", 505), ("DM/1.2", "DM/2.0", 513)] {
-        let text = format!("<SyncML>{}<SyncBody><Get><CmdID>1</CmdID></Get><Final/></SyncBody></SyncML>", hdr(1)).replace(from, to);
+        let text = format!("<SyncML>{}<SyncBody><Get><CmdID>1</CmdID></Get><Final/></SyncBody></SyncML>", hdr(1))
+            .replace(from, to);
         let message = read(text.as_bytes(), Mode::Wire, &Limits::default()).expect("readable");
         let mut server = ServerSession::open("s", &message.header, SessionLimits::default(), at(0));
         server.receive(&message, at(0)).expect("taken");
@@ -358,7 +364,8 @@ fn an_abort_ends_either_side() {
         client.receive(message, at(0), &mut Dispatcher::new(&mut tree, &mut Volatile, Rights::ALL))
     };
     assert_eq!(answer("<Alert><CmdID>1</CmdID><Data>1223</Data></Alert>"), Ok(Step::End { is_aborted: true }));
-    let refused = "<Status><CmdID>1</CmdID><MsgRef>1</MsgRef><CmdRef>0</CmdRef><Cmd>SyncHdr</Cmd><Data>401</Data></Status>";
+    let refused =
+        "<Status><CmdID>1</CmdID><MsgRef>1</MsgRef><CmdRef>0</CmdRef><Cmd>SyncHdr</Cmd><Data>401</Data></Status>";
     assert_eq!(answer(refused), Err(SessionError::Refused { status: 401 }));
     let Ok(Step::Send(reply)) = answer("<Alert><CmdID>1</CmdID><Data>1100</Data></Alert><Get><Item/></Get>") else {
         panic!("an answer")
