@@ -62,7 +62,7 @@ pub struct Opening {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
     /// Send this and wait for the answer.
-    Send(Message<'static>),
+    Send(Box<Message<'static>>),
     /// The session is over.
     End {
         /// The server broke it off (alert 1223).
@@ -202,7 +202,7 @@ impl ClientSession {
             self.is_ended = true;
             return Ok(Step::End { is_aborted: false });
         }
-        Ok(Step::Send(self.message(commands, is_final)))
+        Ok(Step::Send(Box::new(self.message(commands, is_final))))
     }
 
     fn message(&mut self, commands: Vec<Command<'static>>, is_final: bool) -> Message<'static> {
@@ -257,7 +257,7 @@ impl ClientSession {
                 Command::Request(request) => match self.assemble(&request, due) {
                     Taken::Whole => wanted.push(Command::Request(request)),
                     Taken::Complete(item) => {
-                        wanted.push(Command::Request(Request { items: vec![item], ..request }));
+                        wanted.push(Command::Request(Request { items: vec![*item], ..request }));
                     }
                     taken => {
                         flush(executor, &mut wanted, msg_ref, due, &mut results);

@@ -13,7 +13,7 @@ pub enum Taken {
     /// A chunk that is kept (status 213); more is to come.
     Buffered,
     /// The last chunk: this is the object, `Size` and all.
-    Complete(Item<'static>),
+    Complete(Box<Item<'static>>),
     /// The object is given up with this status.
     Refused(u16),
 }
@@ -82,7 +82,7 @@ impl Assembler {
             return Taken::Buffered;
         }
         match self.open.take() {
-            Some(Partial { item, data, .. }) => Taken::Complete(Item { data: Some(Cow::Owned(data)), ..item }),
+            Some(Partial { item, data, .. }) => Taken::Complete(Box::new(Item { data: Some(Cow::Owned(data)), ..item })),
             None => Taken::Whole,
         }
     }

@@ -359,7 +359,7 @@ impl ServerSession {
         }
         match self.assembler.take(item) {
             Taken::Whole => Ok(Some(Cow::Borrowed(item))),
-            Taken::Complete(item) => Ok(Some(Cow::Owned(item))),
+            Taken::Complete(item) => Ok(Some(Cow::Owned(*item))),
             Taken::Buffered => Ok(None),
             Taken::Refused(status) => Err(status),
         }

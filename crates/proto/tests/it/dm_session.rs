@@ -74,7 +74,7 @@ fn session(
         let step = client.receive(message, at(round), &mut dispatcher).expect("taken");
         effects.extend_from_slice(dispatcher.effects());
         match step {
-            Step::Send(message) => outgoing = message,
+            Step::Send(message) => outgoing = *message,
             Step::End { is_aborted } => {
                 assert!(!is_aborted);
                 assert!(server.is_ended());

@@ -6,6 +6,7 @@ mod ddf;
 mod reference;
 mod tree;
 //! Integration tests of the wire formats.
+#![allow(clippy::expect_used, clippy::panic, reason = "a test says what it expects")]
 
 mod dm_documents;
 mod dm_fuzz;
