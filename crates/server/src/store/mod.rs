@@ -19,9 +19,8 @@ mod session;
 mod tenant;
 
 pub use credential::{
-    CredentialSummary, DeviceReport, KnownVersion, NewVersion, Proof, Proven, Report, ReportAnswer,
-    RequestedRotation, Reveal, RotationRequest, SealedVersion, Stored, Trimmed, Version, VersionState,
-    Work, WorkKind, WorkTarget,
+    CredentialSummary, DeviceReport, KnownVersion, NewVersion, Proof, Proven, Report, ReportAnswer, RequestedRotation,
+    Reveal, RotationRequest, SealedVersion, Stored, Trimmed, Version, VersionState, Work, WorkKind, WorkTarget,
 };
 pub use device::{
     ALL_DEVICES, Certificate, Device, DeviceChange, DeviceEvent, DeviceEventKind, DeviceFilter, DeviceState, Group,
