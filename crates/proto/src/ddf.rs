@@ -85,15 +85,14 @@ fn access(xml: &mut XmlText, access: Access) {
 }
 
 fn description(this: Node) -> &'static str {
+    if let Some(action) = this.action() {
+        return action.help;
+    }
     match this {
         Node::Laps => "The local administrator password solution of this device.",
-        Node::Actions => "Actions.",
-        Node::ResetPassword => "Makes and stores a new password of the managed account now, whether it is due or not.",
-        Node::ResetPasswordStatus => {
-            "The HRESULT of the last ResetPassword: 0 when it succeeded, 0x8000000A (-2147483638) while it runs, else its error."
-        }
         Node::Policies => "The settings. Write them in one Atomic.",
         Node::Policy(setting) => setting.info().help,
+        _ => "What can be done now, and how the last of it ended.",
     }
 }
 
@@ -106,13 +105,12 @@ fn title(this: Node) -> Option<&'static str> {
 
 fn default_value(this: Node) -> Option<String> {
     match this {
-        Node::ResetPasswordStatus => Some("0".to_owned()),
         Node::Policy(setting) => match setting.info().default {
             DefaultValue::Int(number) => Some(number.to_string()),
             DefaultValue::Bool(yes) => Some(if yes { "True" } else { "False" }.to_owned()),
             DefaultValue::Text(_) | DefaultValue::Absent(_) => None, // the published document prints none
         },
-        _ => None,
+        _ => this.action().and_then(|action| action.default).map(str::to_owned),
     }
 }
 

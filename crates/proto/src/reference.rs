@@ -24,7 +24,7 @@ pub fn settings_page() -> String {
     page.push_str(
         "\nA value that is not allowed becomes the default; it is not moved to the nearest limit. Exceptions: a PasswordAgeDays \
          below 7 with BackupDirectory 1 becomes 7 (event 10058), and an ADPasswordEncryptionPrincipal that is not one stops the \
-         backup. The CSP refuses both kinds when they are written.\n\n",
+         backup. The CSP refuses values that are not allowed when they are written.\n\n",
     );
     page.push_str("| machine | BackupDirectory 1 | BackupDirectory 2 |\n| --- | --- | --- |\n");
     for join in JoinState::ALL {
@@ -138,9 +138,8 @@ pub fn csp_page() -> String {
     );
     for node in NODES {
         let default = match node {
-            Node::ResetPasswordStatus => "0".to_owned(),
             Node::Policy(setting) => default_text(setting.info()),
-            _ => String::new(),
+            _ => node.action().and_then(|action| action.default).unwrap_or_default().to_owned(),
         };
         let (format, access) = (node.format().dm_name(), access_text(node.access()));
         let _ = writeln!(page, "| `{}` | {format} | {access} | {default} |", node.uri());
