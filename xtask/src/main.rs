@@ -3,6 +3,7 @@
 //! In contact with: `cargo metadata`, the source tree, the renderers of `proto`, `dpkg-deb`.
 #![allow(clippy::print_stdout, reason = "the output of a task is its report")]
 
+mod canary;
 mod deps;
 mod dist;
 mod source;
@@ -14,7 +15,8 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 usage: cargo xtask TASK
   check-deps           who may use whom, and what may not stand where
-  dist [--no-build]    the three Debian packages, in dist/";
+  dist [--no-build]    the three Debian packages, in dist/
+  canary PLACE...      looks below PLACE for the passwords on standard input, in every form";
 
 fn main() -> ExitCode {
     match task() {
@@ -31,6 +33,7 @@ fn task() -> Result<()> {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["check-deps"] => deps::check(&root()),
+        ["canary", places @ ..] if !places.is_empty() => canary::scan(places),
         ["dist"] => dist::packages(&root(), true),
         ["dist", "--no-build"] => dist::packages(&root(), false),
         _ => bail!("{USAGE}"),

@@ -27,9 +27,14 @@ impl Source {
         self.code.lines().enumerate().filter(move |(_, line)| found(line)).map(|(at, _)| at + 1)
     }
 
-    /// The file up to its unit tests, which stand at the bottom.
+    /// The file up to its unit tests, which stand at the bottom, or in a file `tests.rs` of their own.
     pub(crate) fn without_tests(&self) -> Self {
-        let cut = self.text.find("#[cfg(test)]\nmod tests").unwrap_or(self.text.len());
+        let cut = if self.path.ends_with("/tests.rs") {
+            0
+        } else {
+            let at = self.text.find("#[cfg(test)]\nmod tests {");
+            at.unwrap_or(self.text.len())
+        };
         Self::new(self.path.clone(), self.text.get(..cut).unwrap_or_default().to_owned())
     }
 }

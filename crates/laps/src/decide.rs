@@ -6,7 +6,7 @@
 use crate::{
     account::Selection,
     id::{DeviceId, Incarnation, TenantId, VersionId},
-    policy::BackupDirectory,
+    policy::{Account, BackupDirectory, EffectivePolicy, Management},
     rotation::{AccountRef, Fingerprint},
     time::{TICKS_PER_DAY, TICKS_PER_SECOND, Timestamp},
 };
@@ -33,6 +33,10 @@ pub enum Unmanaged {
     BackupDisabled,
     /// BackupDirectory names a directory that the device has not joined.
     JoinStateMismatch,
+    /// The policy asks for automatic account management, which this agent cannot do yet.
+    AutomaticManagement,
+    /// The policy asks for Active Directory, which this agent cannot back up to yet.
+    ActiveDirectory,
 }
 
 impl Unmanaged {
@@ -42,8 +46,31 @@ impl Unmanaged {
             Self::NoPolicy => "no_policy",
             Self::BackupDisabled => "backup_disabled",
             Self::JoinStateMismatch => "join_state_mismatch",
+            Self::AutomaticManagement => "automatic_management",
+            Self::ActiveDirectory => "active_directory",
         }
     }
+}
+
+/// What the policy in force asks of this device.
+pub fn plan(policy: &EffectivePolicy) -> Plan {
+    let unmanaged = match policy.management() {
+        Management::NoPolicy => Unmanaged::NoPolicy,
+        Management::Disabled => Unmanaged::BackupDisabled,
+        Management::JoinStateDoesNotFit { .. } => Unmanaged::JoinStateMismatch,
+        Management::DomainController | Management::Dsrm | Management::Managed(BackupDirectory::Ad) => {
+            Unmanaged::ActiveDirectory
+        }
+        Management::Managed(directory) => {
+            let selection = match policy.account() {
+                Account::BuiltIn => Selection::BuiltIn,
+                Account::Named(name) => Selection::Named(name),
+                Account::Automatic(_) => return Plan::Unmanaged(Unmanaged::AutomaticManagement),
+            };
+            return Plan::Manage(Manage { directory, selection, age_days: policy.password_age_days() });
+        }
+    };
+    Plan::Unmanaged(unmanaged)
 }
 
 /// Which account is managed, and how.

@@ -4,5 +4,9 @@
 //! `audit`, `ca` and `oauth`. Time, randomness and the store are given to `app`.
 #![warn(missing_docs)]
 
+pub mod audit;
 pub mod authz;
 pub mod ca;
+pub mod oauth;
+pub mod seal;
+pub mod store;

@@ -50,6 +50,9 @@ pub struct HashChoice {
 }
 
 impl HashChoice {
+    /// The source of a choice that no file made.
+    pub const DEFAULT: &str = "default";
+
     /// Chooses as pam_unix(8) would: its own option, else `ENCRYPT_METHOD` of login.defs, else yescrypt.
     ///
     /// `stack` is the first PAM service file that has a `password` line with pam_unix: its path and lines.
@@ -71,7 +74,7 @@ impl HashChoice {
             let cost = login_defs.number("YESCRYPT_COST_FACTOR");
             return Self::named(word, rounds, cost, format!("ENCRYPT_METHOD {word} in /etc/login.defs"));
         }
-        Self { method: Method::YESCRYPT, source: "default".into(), instead_of: None }
+        Self { method: Method::YESCRYPT, source: Self::DEFAULT.into(), instead_of: None }
     }
 
     fn named(word: &str, rounds: Option<u32>, cost: Option<u32>, source: String) -> Self {

@@ -16,7 +16,7 @@ mod table;
 mod usability;
 mod verifier;
 
-pub use fingerprint::{Comparison, Fingerprint, FingerprintKey};
+pub use fingerprint::FingerprintKey;
 pub use group::{AdministratorsGroup, GroupFile, GroupLine};
 pub use hash::{HashError, hash};
 pub use method::{HashChoice, Method};

@@ -28,8 +28,8 @@ pub struct Transaction<'t> {
 #[derive(Debug)]
 struct Child {
     answer: Answer,
-    /// The setting that it wrote, and the text it gave.
-    wrote: Option<(Setting, Option<String>)>,
+    /// The setting that it wrote.
+    wrote: Option<Setting>,
 }
 
 /// How an Atomic ended.
@@ -57,8 +57,7 @@ impl<'t> Transaction<'t> {
         match command.verb {
             Verb::Add | Verb::Replace | Verb::Delete => {
                 let (answer, wrote) = self.stage.write(command);
-                let given = command.data.map(shortened);
-                self.push(answer, wrote.map(|setting| (setting, given)));
+                self.push(answer, wrote);
             }
             Verb::Get | Verb::Exec | Verb::Atomic => self.push(
                 refused(
@@ -83,7 +82,7 @@ impl<'t> Transaction<'t> {
         self.failed
     }
 
-    fn push(&mut self, answer: Answer, wrote: Option<(Setting, Option<String>)>) {
+    fn push(&mut self, answer: Answer, wrote: Option<Setting>) {
         self.failed |= !answer.status.is_success();
         self.children.push(Child { answer, wrote });
     }
@@ -135,26 +134,20 @@ impl<'t> Transaction<'t> {
         if !entra || age >= AGE_DAYS_MIN_ENTRA {
             return;
         }
-        let wrote = |wanted| {
-            self.children.iter().rposition(|child| child.wrote.as_ref().is_some_and(|(set, _)| *set == wanted))
-        };
-        let Some(index) = wrote(Setting::PasswordAgeDays).or_else(|| wrote(Setting::BackupDirectory)) else {
+        let writer_of = |setting| self.children.iter().rposition(|child| child.wrote == Some(setting));
+        let at_fault = [Setting::PasswordAgeDays, Setting::BackupDirectory]
+            .into_iter()
+            .find_map(|setting| Some((setting, writer_of(setting)?)));
+        let Some((setting, index)) = at_fault else {
             return; // neither was touched: the stored state is not this Atomic's doing
         };
-        let child = &mut self.children[index];
-        let (setting, given) = child.wrote.take().unwrap_or((Setting::PasswordAgeDays, None));
-        child.answer = Answer {
-            status: NodeStatus::CommandFailed,
-            results: None,
-            refusal: Some(Refusal {
-                code: "value_not_allowed",
-                setting: Some(setting),
-                given,
-                message: format!(
-                    "PasswordAgeDays is {age}: expected {AGE_DAYS_MIN_ENTRA} to 365 while BackupDirectory is 1"
-                ),
-            }),
-        };
+        self.children[index].answer = of_setting(
+            NodeStatus::CommandFailed,
+            "value_not_allowed",
+            setting,
+            int(setting).map(|number| number.to_string()).as_deref(),
+            format!("PasswordAgeDays is {age}: expected {AGE_DAYS_MIN_ENTRA} to 365 while BackupDirectory is 1"),
+        );
         self.failed = true;
     }
 
@@ -361,7 +354,7 @@ impl Stage {
 }
 
 fn refused(status: NodeStatus, code: &'static str, message: String) -> Answer {
-    Answer { status, results: None, refusal: Some(Refusal { code, setting: None, given: None, message }) }
+    Answer { status, results: None, refusal: Some(Box::new(Refusal { code, setting: None, given: None, message })) }
 }
 
 fn of_setting(
@@ -374,7 +367,7 @@ fn of_setting(
     Answer {
         status,
         results: None,
-        refusal: Some(Refusal { code, setting: Some(setting), given: given.map(shortened), message }),
+        refusal: Some(Box::new(Refusal { code, setting: Some(setting), given: given.map(shortened), message })),
     }
 }
 

@@ -241,6 +241,18 @@ impl Cycle {
                         "BackupDirectory names a directory that this device has not joined; \
                          set BackupDirectory to 1, or join the device to that directory",
                     )),
+                    Unmanaged::AutomaticManagement => self.fail(Failure::new(
+                        event::POLICY_FAILED,
+                        why.as_str(),
+                        "automatic account management is not available in this version; \
+                         turn AutomaticAccountManagementEnabled off and name an account",
+                    )),
+                    Unmanaged::ActiveDirectory => self.fail(Failure::new(
+                        event::POLICY_FAILED,
+                        why.as_str(),
+                        "Active Directory is not available as a backup directory in this version; \
+                         set BackupDirectory to 1",
+                    )),
                 }
                 self.report(State::Reporting)
             }

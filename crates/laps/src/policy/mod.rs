@@ -3,12 +3,24 @@
 //! Every setting is described once, in [`TABLE`]. Parsing, defaults, dependencies, the CSP tree, the DDF
 //! document, the group policy template and the reference pages all come from there.
 
+mod effective;
+mod local;
+mod meaning;
+mod pol;
+mod principal;
+mod registry;
 mod set;
 mod setting;
 mod source;
 mod table;
 mod value;
 
+pub use effective::{EffectivePolicy, EffectiveSetting, Management, Reason, Unused};
+pub use local::{LOCAL_BYTES_MAX, LocalError, parse_local};
+pub use meaning::{Account, AutomaticAccount, Encryption, EncryptionError, PostAuthentication};
+pub use pol::{POL_BYTES_MAX, PolEntry, PolError, PolErrorKind, PolFile};
+pub use principal::{Principal, PrincipalError};
+pub use registry::{LegacyMachine, LegacyOff, RegistryData, RegistryValues};
 pub use set::{Given, PolicySet};
 pub use setting::Setting;
 pub use source::{BackupDirectory, JoinState, Source};

@@ -600,7 +600,7 @@ pub static TABLE: [SettingInfo; 18] = [
         notes: &[
             "Sessions get two minutes, a restart one minute; neither can be configured.",
             "0 exists in group policy and local configuration only.",
-            "On Windows 11 needs Windows 11 24H2 or Windows Server 2025.",
+            "On Windows the value 11 needs Windows 11 24H2 or Windows Server 2025.",
         ],
     },
     SettingInfo {

@@ -46,9 +46,7 @@ pub struct CreatedJoinToken {
 
 impl fmt::Debug for CreatedJoinToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CreatedJoinToken")
-            .field("id", &self.id)
-            .finish_non_exhaustive()
+        f.debug_struct("CreatedJoinToken").field("id", &self.id).finish_non_exhaustive()
     }
 }
 
@@ -141,10 +139,7 @@ pub struct CreatedUser {
 
 impl fmt::Debug for CreatedUser {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CreatedUser")
-            .field("id", &self.id)
-            .field("user_name", &self.user_name)
-            .finish_non_exhaustive()
+        f.debug_struct("CreatedUser").field("id", &self.id).field("user_name", &self.user_name).finish_non_exhaustive()
     }
 }
 
@@ -189,9 +184,7 @@ pub struct CreatedServicePrincipal {
 
 impl fmt::Debug for CreatedServicePrincipal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CreatedServicePrincipal")
-            .field("client_id", &self.client_id)
-            .finish_non_exhaustive()
+        f.debug_struct("CreatedServicePrincipal").field("client_id", &self.client_id).finish_non_exhaustive()
     }
 }
 
@@ -223,11 +216,7 @@ pub struct PersonRole {
     /// By Entra's name.
     pub role: String,
     /// The group that it holds for; absent: the whole tenant.
-    #[serde(
-        default,
-        with = "serde_text::text_option",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, with = "serde_text::text_option", skip_serializing_if = "Option::is_none")]
     pub group: Option<GroupId>,
 }
 

@@ -100,11 +100,7 @@ pub struct DeliveredPolicy {
     #[serde(with = "serde_text::time")]
     pub sent_date_time: Timestamp,
     /// When the device answered for all of it.
-    #[serde(
-        default,
-        with = "serde_text::time_option",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, with = "serde_text::time_option", skip_serializing_if = "Option::is_none")]
     pub answered_date_time: Option<Timestamp>,
     /// The wanted state that was sent.
     pub values: Value,
@@ -227,7 +223,6 @@ impl GroupName {
         if text.eq_ignore_ascii_case(super::ALL_DEVICES) {
             return Self::All;
         }
-        text.parse()
-            .map_or_else(|_| Self::Name(text.to_owned()), Self::Id)
+        text.parse().map_or_else(|_| Self::Name(text.to_owned()), Self::Id)
     }
 }

@@ -29,13 +29,12 @@ mod directory;
 mod management;
 
 pub use directory::{
-    CreatedJoinToken, CreatedServicePrincipal, CreatedUser, Group, JoinToken, NewGroup,
-    NewJoinToken, NewServicePrincipal, NewUser, Person, PersonRole, RoleAssignment, Settings,
+    CreatedJoinToken, CreatedServicePrincipal, CreatedUser, Group, JoinToken, NewGroup, NewJoinToken,
+    NewServicePrincipal, NewUser, Person, PersonRole, RoleAssignment, Settings,
 };
 pub use management::{
-    Assign, AuditEntry, AuditHead, AuditTarget, DeliveredPolicy, DevicePolicy, Explanation, GroupName,
-    Link,
-    Policy, PolicyImport, SettingStatus, Version,
+    Assign, AuditEntry, AuditHead, AuditTarget, DeliveredPolicy, DevicePolicy, Explanation, GroupName, Link, Policy,
+    PolicyImport, SettingStatus, Version,
 };
 
 use serde::{Deserialize, Serialize};
@@ -49,10 +48,6 @@ pub struct List<T> {
     /// The items.
     pub value: Vec<T>,
     /// The next page.
-    #[serde(
-        rename = "@odata.nextLink",
-        default,
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(rename = "@odata.nextLink", default, skip_serializing_if = "Option::is_none")]
     pub next_link: Option<String>,
 }

@@ -4,13 +4,16 @@
 //! Everything here is sans-IO: bytes, facts and the time go in; messages and decisions come out.
 //! Source of the rules: OMA-TS-DM_Protocol 1.2, OMA-TS-SyncML-RepPro 1.2, MS-MDM, and protocols.md 1.
 
-//pub mod client;
+pub mod client;
+pub mod dispatch;
 pub mod fault;
 pub mod message;
-//pub mod object;
-//mod outbox;
+pub mod object;
+mod outbox;
+pub mod policy;
 pub mod read;
-//pub mod server;
+pub mod server;
+pub mod session;
 pub mod write;
 
 pub use fault::{Fault, Limits, ReadError};
@@ -49,6 +52,7 @@ pub mod code {
     pub const NOT_FOUND: u16 = 404;
     pub const NOT_ALLOWED: u16 = 405;
     pub const NOT_SUPPORTED: u16 = 406;
+    pub const SIZE_REQUIRED: u16 = 411;
     pub const INCOMPLETE: u16 = 412;
     pub const TOO_LARGE: u16 = 413;
     pub const UNSUPPORTED_FORMAT: u16 = 415;

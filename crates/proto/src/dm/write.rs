@@ -33,6 +33,16 @@ pub(super) fn encoded_len(command: &Command<'_>) -> usize {
     out.0.len()
 }
 
+/// Bytes that one character of text takes in a document.
+pub(super) const fn escaped_len(c: char) -> usize {
+    match c {
+        '&' | '\r' => 5,
+        '<' | '>' => 4,
+        '"' => 6,
+        c => c.len_utf8(),
+    }
+}
+
 fn has_original_error(command: &Command<'_>) -> bool {
     match command {
         Command::Status(status) => status.original_error.is_some(),

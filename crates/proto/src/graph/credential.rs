@@ -44,11 +44,7 @@ pub struct CredentialVersion {
     #[serde(with = "serde_text::time")]
     pub backup_date_time: Timestamp,
     /// base64 of the UTF-8 text (laps-behaviour.md 8.2: UTF-8, not UTF-16).
-    #[serde(
-        rename = "passwordBase64",
-        serialize_with = "password_out",
-        deserialize_with = "password_in"
-    )]
+    #[serde(rename = "passwordBase64", serialize_with = "password_out", deserialize_with = "password_in")]
     pub password: Password,
     /// `pending`, `current`, `superseded`, `abandoned` (rotation.md 1).
     pub state: String,
@@ -62,25 +58,13 @@ pub struct CredentialVersion {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proof: Option<String>,
     /// When the device set it, by its clock.
-    #[serde(
-        default,
-        with = "serde_text::time_option",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, with = "serde_text::time_option", skip_serializing_if = "Option::is_none")]
     pub set_date_time: Option<Timestamp>,
     /// When the server took the proof.
-    #[serde(
-        default,
-        with = "serde_text::time_option",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, with = "serde_text::time_option", skip_serializing_if = "Option::is_none")]
     pub proven_date_time: Option<Timestamp>,
     /// When it is due, by policy.
-    #[serde(
-        default,
-        with = "serde_text::time_option",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, with = "serde_text::time_option", skip_serializing_if = "Option::is_none")]
     pub expiration_date_time: Option<Timestamp>,
     /// Part of the live set: one of these opens the account.
     #[serde(default)]
@@ -95,11 +79,7 @@ pub struct CredentialVersion {
     #[serde(default)]
     pub of_predecessor: bool,
     /// From a restored backup of this time; may be stale.
-    #[serde(
-        default,
-        with = "serde_text::time_option",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, with = "serde_text::time_option", skip_serializing_if = "Option::is_none")]
     pub from_backup_date_time: Option<Timestamp>,
 }
 
@@ -112,12 +92,9 @@ fn password_out<S: Serializer>(password: &Password, to: S) -> Result<S::Ok, S::E
 /// (laps-behaviour.md 8.2).
 fn password_in<'de, D: Deserializer<'de>>(from: D) -> Result<Password, D::Error> {
     let text = Zeroizing::new(String::deserialize(from)?);
-    let mut bytes = STANDARD
-        .decode(text.as_bytes())
-        .map_err(|_| D::Error::custom("expected base64"))?;
-    let wide = !bytes.is_empty()
-        && bytes.len().is_multiple_of(2)
-        && bytes.iter().skip(1).step_by(2).all(|byte| *byte == 0);
+    let mut bytes = STANDARD.decode(text.as_bytes()).map_err(|_| D::Error::custom("expected base64"))?;
+    let wide =
+        !bytes.is_empty() && bytes.len().is_multiple_of(2) && bytes.iter().skip(1).step_by(2).all(|byte| *byte == 0);
     if wide {
         let narrow: Vec<u8> = bytes.iter().step_by(2).copied().collect();
         bytes.zeroize();

@@ -87,14 +87,10 @@ impl Filter {
 
     /// Whether every term holds for what `property` gives: all values of a path (several for `any`),
     /// or `None` when the path is not one of the entity's.
-    pub fn matches(
-        &self,
-        property: impl Fn(&str) -> Option<Vec<String>>,
-    ) -> Result<bool, FilterError> {
+    pub fn matches(&self, property: impl Fn(&str) -> Option<Vec<String>>) -> Result<bool, FilterError> {
         let mut all = true;
         for term in &self.terms {
-            let values =
-                property(&term.path).ok_or_else(|| FilterError::Property(term.path.clone()))?;
+            let values = property(&term.path).ok_or_else(|| FilterError::Property(term.path.clone()))?;
             all &= values.iter().any(|value| term.holds(value));
         }
         Ok(all)
@@ -147,10 +143,7 @@ impl<'a> Reader<'a> {
         self.text.get(self.at..).unwrap_or_default()
     }
     fn expected<T>(&self, expected: &'static str) -> Result<T, FilterError> {
-        Err(FilterError::Expected {
-            expected,
-            at: self.at,
-        })
+        Err(FilterError::Expected { expected, at: self.at })
     }
     fn space(&mut self) {
         self.at += self.rest().len() - self.rest().trim_start().len();
@@ -167,9 +160,7 @@ impl<'a> Reader<'a> {
     fn path(&mut self) -> Result<String, FilterError> {
         self.space();
         let rest = self.rest();
-        let end = rest
-            .find(|c: char| !(c.is_ascii_alphanumeric() || c == '/' || c == '_'))
-            .unwrap_or(rest.len());
+        let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '/' || c == '_')).unwrap_or(rest.len());
         if end == 0 {
             return self.expected("a property name");
         }
@@ -204,9 +195,7 @@ impl<'a> Reader<'a> {
             }
             return self.expected("a closing quote");
         }
-        let end = rest
-            .find(|c: char| c.is_whitespace() || c == ')')
-            .unwrap_or(rest.len());
+        let end = rest.find(|c: char| c.is_whitespace() || c == ')').unwrap_or(rest.len());
         if end == 0 {
             return self.expected("a value");
         }
@@ -228,11 +217,7 @@ impl<'a> Reader<'a> {
                 return self.expected("eq, ne, ge, gt, le or lt");
             }
         };
-        Ok(Term {
-            path,
-            operator,
-            value: self.literal()?,
-        })
+        Ok(Term { path, operator, value: self.literal()? })
     }
     fn term(&mut self) -> Result<Term, FilterError> {
         let path = self.path()?;
@@ -242,21 +227,14 @@ impl<'a> Reader<'a> {
             self.take(",", "','")?;
             let value = self.literal()?;
             self.take(")", "')'")?;
-            return Ok(Term {
-                path,
-                operator: Operator::StartsWith,
-                value,
-            });
+            return Ok(Term { path, operator: Operator::StartsWith, value });
         }
         if let Some(collection) = path.strip_suffix("/any") {
             self.take("(", "'('")?;
             let variable = self.path()?;
             self.take(":", "':'")?;
             let inner = self.path()?;
-            let Some(inner) = inner
-                .strip_prefix(&variable)
-                .and_then(|rest| rest.strip_prefix('/'))
-            else {
+            let Some(inner) = inner.strip_prefix(&variable).and_then(|rest| rest.strip_prefix('/')) else {
                 return self.expected("a property of the variable");
             };
             let term = self.comparison(format!("{collection}/{inner}"))?;
@@ -310,9 +288,6 @@ mod tests {
                 other => unreachable!("{bad}: {other:?}"),
             }
         }
-        assert_eq!(
-            Filter::parse(&"a".repeat(BYTES_MAX + 1)),
-            Err(FilterError::TooLarge)
-        );
+        assert_eq!(Filter::parse(&"a".repeat(BYTES_MAX + 1)), Err(FilterError::TooLarge));
     }
 }

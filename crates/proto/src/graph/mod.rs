@@ -10,15 +10,15 @@ pub mod query;
 
 pub use credential::{CredentialVersion, DeviceLocalCredentials};
 pub use device::{
-    AuditApp, AuditInitiator, AuditKeyValue, AuditTarget, AuditUser, Device, DeviceActionResult,
-    DevicePatch, DeviceRegistrationPolicy, DirectoryAudit, LocalAdminPassword, ManagedDevice,
-    Organization, User,
+    AuditApp, AuditInitiator, AuditKeyValue, AuditTarget, AuditUser, Device, DeviceActionResult, DevicePatch,
+    DeviceRegistrationPolicy, DirectoryAudit, LocalAdminPassword, ManagedDevice, Organization, User,
 };
 
 use serde::{Deserialize, Serialize};
 
 /// The content type of every answer (protocols.md 5.1).
-pub const CONTENT_TYPE: &str = "application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8";
+pub const CONTENT_TYPE: &str =
+    "application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8";
 
 /// A single entity: flat, with its context.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -35,25 +35,13 @@ pub struct Entity<T> {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Collection<T> {
     /// `…/$metadata#…`.
-    #[serde(
-        rename = "@odata.context",
-        default,
-        skip_serializing_if = "String::is_empty"
-    )]
+    #[serde(rename = "@odata.context", default, skip_serializing_if = "String::is_empty")]
     pub context: String,
     /// How many there are, when `$count=true` asked for it.
-    #[serde(
-        rename = "@odata.count",
-        default,
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(rename = "@odata.count", default, skip_serializing_if = "Option::is_none")]
     pub count: Option<u64>,
     /// The next page.
-    #[serde(
-        rename = "@odata.nextLink",
-        default,
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(rename = "@odata.nextLink", default, skip_serializing_if = "Option::is_none")]
     pub next_link: Option<String>,
     /// The entities.
     pub value: Vec<T>,

@@ -42,28 +42,21 @@ pub enum QueryError {
     #[error("$filter: {0}")]
     Filter(#[from] FilterError),
     /// An option that is not served.
-    #[error(
-        "the query option {0} is not supported; expected $select, $filter, $top, $skiptoken, $count or $orderby"
-    )]
+    #[error("the query option {0} is not supported; expected $select, $filter, $top, $skiptoken, $count or $orderby")]
     Unsupported(String),
 }
 
 impl Query {
     /// Reads decoded pairs of the query string. `$` may be missing (OData 4.01); names without case;
     /// options that do not begin with `$` are ignored, unknown ones with `$` refused.
-    pub fn parse<'a>(
-        pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
-    ) -> Result<Self, QueryError> {
+    pub fn parse<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self, QueryError> {
         let mut query = Self::default();
         for (name, value) in pairs {
             let lower = name.to_ascii_lowercase();
             match lower.strip_prefix('$').unwrap_or(&lower) {
                 "select" => {
-                    query.select = value
-                        .split(',')
-                        .map(|name| name.trim().to_owned())
-                        .filter(|name| !name.is_empty())
-                        .collect();
+                    query.select =
+                        value.split(',').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect();
                 }
                 "filter" if !value.trim().is_empty() => {
                     query.filter = Some(Filter::parse(value)?);
@@ -71,11 +64,8 @@ impl Query {
                 }
                 "filter" => {}
                 "top" => {
-                    let top = value
-                        .parse()
-                        .ok()
-                        .filter(|top| *top >= 1)
-                        .ok_or_else(|| QueryError::Top(short(value)))?;
+                    let top =
+                        value.parse().ok().filter(|top| *top >= 1).ok_or_else(|| QueryError::Top(short(value)))?;
                     query.top = Some(u32::min(top, PAGE_MAX));
                 }
                 "skiptoken" => query.skiptoken = Some(value.to_owned()),
@@ -114,9 +104,7 @@ impl Query {
 
     /// Whether `$select` names a property; case does not matter.
     pub fn selects(&self, name: &str) -> bool {
-        self.select
-            .iter()
-            .any(|selected| selected.eq_ignore_ascii_case(name))
+        self.select.iter().any(|selected| selected.eq_ignore_ascii_case(name))
     }
 }
 

@@ -5,9 +5,7 @@
 
 mod token;
 
-pub use token::{
-    Grant, TokenAnswer, TokenError, TokenErrorKind, TokenRequest, TokenRequestError, client_info,
-};
+pub use token::{Grant, TokenAnswer, TokenError, TokenErrorKind, TokenRequest, TokenRequestError, client_info};
 
 use core::fmt;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -96,10 +94,7 @@ impl Metadata {
             subject_types_supported: list(&["pairwise"]),
             id_token_signing_alg_values_supported: list(&["RS256"]),
             scopes_supported: list(&["openid", "profile", "email", "offline_access"]),
-            token_endpoint_auth_methods_supported: list(&[
-                "client_secret_post",
-                "client_secret_basic",
-            ]),
+            token_endpoint_auth_methods_supported: list(&["client_secret_post", "client_secret_basic"]),
             grant_types_supported: list(&[
                 "client_credentials",
                 "refresh_token",

@@ -69,9 +69,7 @@ pub enum TokenRequestError {
     #[error("the request body must contain '{0}'")]
     Missing(&'static str),
     /// A grant that this server does not have.
-    #[error(
-        "the grant '{0}' is not supported; expected client_credentials, device_code or refresh_token"
-    )]
+    #[error("the grant '{0}' is not supported; expected client_credentials, device_code or refresh_token")]
     UnsupportedGrant(String),
 }
 
@@ -79,43 +77,27 @@ impl TokenRequest {
     /// Understands the request. Both spellings of the device code grant are taken: RFC 8628's and
     /// msal-node's plain `device_code` (protocols.md 4.3).
     pub fn grant(&self) -> Result<Grant, TokenRequestError> {
-        let grant_type = self
-            .grant_type
-            .as_deref()
-            .ok_or(TokenRequestError::Missing("grant_type"))?;
-        let client_id = self
-            .client_id
-            .clone()
-            .filter(|id| !id.is_empty())
-            .ok_or(TokenRequestError::Missing("client_id"));
+        let grant_type = self.grant_type.as_deref().ok_or(TokenRequestError::Missing("grant_type"))?;
+        let client_id =
+            self.client_id.clone().filter(|id| !id.is_empty()).ok_or(TokenRequestError::Missing("client_id"));
         match grant_type {
             "client_credentials" => Ok(Grant::ClientCredentials {
                 client_id: client_id?,
-                client_secret: self
-                    .client_secret
-                    .clone()
-                    .ok_or(TokenRequestError::Missing("client_secret"))?,
+                client_secret: self.client_secret.clone().ok_or(TokenRequestError::Missing("client_secret"))?,
             }),
-            "device_code" | "urn:ietf:params:oauth:grant-type:device_code" => {
-                Ok(Grant::DeviceCode {
-                    client_id: client_id?,
-                    device_code: self
-                        .device_code
-                        .clone()
-                        .or_else(|| self.code.clone())
-                        .ok_or(TokenRequestError::Missing("device_code"))?,
-                })
-            }
+            "device_code" | "urn:ietf:params:oauth:grant-type:device_code" => Ok(Grant::DeviceCode {
+                client_id: client_id?,
+                device_code: self
+                    .device_code
+                    .clone()
+                    .or_else(|| self.code.clone())
+                    .ok_or(TokenRequestError::Missing("device_code"))?,
+            }),
             "refresh_token" => Ok(Grant::RefreshToken {
                 client_id: client_id?,
-                refresh_token: self
-                    .refresh_token
-                    .clone()
-                    .ok_or(TokenRequestError::Missing("refresh_token"))?,
+                refresh_token: self.refresh_token.clone().ok_or(TokenRequestError::Missing("refresh_token"))?,
             }),
-            other => Err(TokenRequestError::UnsupportedGrant(
-                other.chars().take(80).collect(),
-            )),
+            other => Err(TokenRequestError::UnsupportedGrant(other.chars().take(80).collect())),
         }
     }
 }
@@ -268,9 +250,6 @@ mod tests {
             client_id: Some("c".into()),
             ..TokenRequest::default()
         };
-        assert_eq!(
-            request.grant().unwrap_err(),
-            TokenRequestError::UnsupportedGrant("password".into())
-        );
+        assert_eq!(request.grant().unwrap_err(), TokenRequestError::UnsupportedGrant("password".into()));
     }
 }

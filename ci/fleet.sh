@@ -1,0 +1,98 @@
+# Sourced: a real server, a person who is signed in and the command line, for the end-to-end scripts.
+# Needs BIN (the folder of the three binaries) and WORK (an empty folder on a disk). Everything that is started
+# is stopped by its pid.
+# shellcheck shell=bash
+export HOME=$WORK/home
+mkdir -p "$HOME"
+STARTED=()
+stop_all() {
+    local pid
+    for pid in "${STARTED[@]}"; do kill "$pid" 2>/dev/null && wait "$pid" 2>/dev/null; done
+    return 0
+}
+trap stop_all EXIT
+
+die() {
+    echo "FAILED: $*" >&2
+    exit 1
+}
+
+# say TEXT: one line a step, with the time since the start.
+say() { printf '%4d s  %s\n' "$SECONDS" "$*"; }
+
+# until_true SECONDS COMMAND...: tries until it succeeds.
+until_true() {
+    local limit=$((SECONDS + $1))
+    shift
+    until "$@" >/dev/null 2>&1; do
+        [ "$SECONDS" -lt "$limit" ] || return 1
+        sleep 0.1
+    done
+}
+
+port_open() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+free_port() {
+    local port
+    for _ in $(seq 50); do
+        port=$((20000 + RANDOM % 20000))
+        port_open "$port" || { echo "$port"; return; }
+    done
+    die "no free port"
+}
+
+lapwing() { "$BIN/lapwing" "$@"; }
+lapwingd() { "$BIN/lapwingd" "$@"; }
+lapwing_agent() { "$BIN/lapwing-agent" "$@"; }
+
+# json PATH: a member of the JSON on standard input, such as '.credentials[0].password'.
+json() { jq -er "$1"; }
+
+# tree_up DIR: an account database that is not the running system's, for --prefix.
+tree_up() {
+    mkdir -p "$1/etc/pam.d"
+    printf 'root:x:0:0:root:/root:/bin/sh\n' >"$1/etc/passwd"
+    printf 'root:*:20000:0:99999:7:::\n' >"$1/etc/shadow"
+    printf 'root:x:0:\nsudo:x:27:\nshadow:x:42:\n' >"$1/etc/group"
+    printf 'root:*::\nsudo:*::\nshadow:*::\n' >"$1/etc/gshadow"
+    printf 'ENCRYPT_METHOD YESCRYPT\n' >"$1/etc/login.defs"
+    chmod 640 "$1/etc/shadow" "$1/etc/gshadow"
+}
+
+# server_up: makes a server in $WORK/server, starts it, and signs the administrator in.
+server_up() {
+    PORT=$(free_port)
+    URL=https://localhost:$PORT
+    lapwingd init --data "$WORK/server" --hostname localhost >"$WORK/init.out" 2>"$WORK/init.err" || die "init: $(cat "$WORK/init.err")"
+    server_start
+    # The one-time secret is printed once, on a line of its own after its name; it is redeemed for a password.
+    sed -n 's/^one-time secret: *//p' "$WORK/init.out" | lapwing login --here --server "$URL" --ca "$WORK/server/ca.pem" --user admin
+    say "server at $URL, admin signed in"
+}
+
+server_start() {
+    lapwingd run --data "$WORK/server" --listen "127.0.0.1:$PORT" >>"$WORK/server.log" 2>&1 &
+    SERVER=$!
+    STARTED+=("$SERVER")
+    until_true 20 port_open "$PORT" || die "the server did not start: $(tail -n 5 "$WORK/server.log")"
+}
+
+# policy_up FILE: turns LAPS on and assigns the policy of a SyncML document to every device.
+policy_up() {
+    lapwing setting laps on
+    lapwing policy import "$1" --name e2e
+    lapwing policy assign e2e --group all
+}
+
+# agent_up [ARGUMENTS of join]: joins this machine, or the tree that --prefix names, and starts the agent.
+agent_up() {
+    lapwing join-token create --output json | json .token >"$WORK/token"
+    lapwing_agent join --server "$URL" --ca "$WORK/server/ca.pem" --token-file "$WORK/token" --state "$WORK/state" "$@"
+    rm "$WORK/token"
+    lapwing_agent run --state "$WORK/state" "$@" >>"$WORK/agent.log" 2>&1 &
+    AGENT=$!
+    STARTED+=("$AGENT")
+    DEVICE=$(lapwing_agent status --state "$WORK/state" --output json | json .device_name)
+}
+
+# password: what retrieval prints for the device; waits for the first proven one.
+password() { lapwing password get "$DEVICE"; }

@@ -1,0 +1,27 @@
+//! What touches the machine: opening, locking and replacing the account files, the system's libcrypt and
+//! libpam, hardening of the process. The only place with unsafe code.
+//!
+//! [`ManagedTree`] is the face of it for the effect runner: plain calls, plain facts, no async. A call may
+//! take as long as a password hash or, for [`ManagedTree::set`], as the 15 s of the database's locks; run
+//! it on a blocking thread.
+
+mod claim;
+mod crypt;
+mod error;
+mod harden;
+mod lock;
+mod managed;
+mod mounts;
+mod nss;
+mod pam;
+mod preflight;
+mod replace;
+mod tree;
+
+pub use crypt::SystemCrypt;
+pub use error::AccountError;
+pub use harden::forbid_core_dumps;
+pub use managed::{Account, ManagedTree, Proof};
+pub use pam::{AccountPhase, PAM_SERVICE_TEXT, PamAnswer, ServiceFileError, install_pam_service};
+pub use preflight::Durability;
+pub use tree::Tree;

@@ -1,0 +1,8 @@
+//! The audit log: append-only, hash-chained, its heads signed.
+
+pub mod activity;
+mod record;
+
+pub use record::{
+    Actor, AuditCheckpoint, AuditEntry, AuditFilter, AuditHead, AuditRecord, Disclosed, Outcome, SignedHead, Target,
+};

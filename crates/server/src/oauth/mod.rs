@@ -1,0 +1,20 @@
+//! The provider side of OAuth 2.0 and OpenID Connect: tokens ([`token`]), passwords of people
+//! ([`password`]), codes and other random texts ([`secret`]). What a sign-in means is decided in `app`.
+
+pub mod password;
+pub mod secret;
+pub mod token;
+
+pub use password::{PasswordError, Passwords};
+pub use token::{AccessClaims, IdClaims, TokenSigner};
+
+/// What can go wrong with keys and tokens.
+#[derive(Debug, thiserror::Error)]
+pub enum OauthError {
+    /// The signing key cannot be read or made.
+    #[error("token signing key: {0}")]
+    Key(String),
+    /// A token could not be signed.
+    #[error("token: {0}")]
+    Sign(String),
+}

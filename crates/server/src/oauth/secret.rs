@@ -1,0 +1,69 @@
+//! Random texts: bearer secrets, and the short code that a person types.
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use proto::oauth::Secret;
+use sha2::{Digest, Sha256};
+
+/// Letters of a user code: consonants that are not mistaken for each other (RFC 8628 6.1), so that no
+/// words appear; 20^8 codes.
+const CODE_LETTERS: &[u8; 20] = b"BCDFGHJKLMNPQRSTVWXZ";
+/// Letters in a user code.
+const CODE_CHARS: usize = 8;
+
+/// A bearer secret of 256 random bits as text, with a prefix that says what it is.
+pub fn bearer(prefix: &str, random: &[u8; 32]) -> Secret {
+    Secret::new(format!("{prefix}{}", URL_SAFE_NO_PAD.encode(random)))
+}
+
+/// What is stored of a bearer secret: its SHA-256. A slow hash is not needed for 256 random bits.
+pub fn digest(secret: &str) -> [u8; 32] {
+    Sha256::digest(secret.as_bytes()).into()
+}
+
+/// A user code in its canonical form (8 capital letters) from random bytes; `None` when too few of them
+/// could be used without bias, and the caller draws again.
+pub fn user_code(random: &[u8]) -> Option<String> {
+    // 240 is the largest multiple of 20 in a byte
+    let letters: String = random
+        .iter()
+        .filter(|byte| **byte < 240)
+        .take(CODE_CHARS)
+        .map(|byte| char::from(CODE_LETTERS[usize::from(byte % 20)]))
+        .collect();
+    (letters.len() == CODE_CHARS).then_some(letters)
+}
+
+/// A user code as it is shown: `BCDF-GHJK`.
+pub fn shown_code(code: &str) -> String {
+    match code.split_at_checked(CODE_CHARS / 2) {
+        Some((left, right)) => format!("{left}-{right}"),
+        None => code.to_owned(),
+    }
+}
+
+/// The canonical form of what a person typed; `None` when it cannot be a code.
+pub fn typed_code(text: &str) -> Option<String> {
+    let letters: String =
+        text.chars().filter(char::is_ascii_alphabetic).map(|c| c.to_ascii_uppercase()).take(CODE_CHARS + 1).collect();
+    let known = letters.bytes().all(|byte| CODE_LETTERS.contains(&byte));
+    (letters.len() == CODE_CHARS && known).then_some(letters)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_typed_as_people_type() {
+        let code = user_code(&[0, 255, 1, 2, 3, 4, 250, 5, 6, 7, 8]).unwrap();
+        assert_eq!(code, "BCDFGHJK");
+        assert_eq!(shown_code(&code), "BCDF-GHJK");
+        for typed in ["bcdf-ghjk", " BCDF GHJK ", "BCDFGHJK"] {
+            assert_eq!(typed_code(typed), Some(code.clone()));
+        }
+        for wrong in ["", "BCDFGHJ", "BCDFGHJKL", "AEIOUAEI"] {
+            assert_eq!(typed_code(wrong), None, "{wrong}");
+        }
+        assert_eq!(user_code(&[255; 40]), None);
+    }
+}

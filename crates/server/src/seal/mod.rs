@@ -1,0 +1,5 @@
+//! Sealing: how a password rests.
+
+mod envelope;
+
+pub use envelope::{EnvelopeKind, KeyId, NotAKeyId, Sealed};

@@ -1,0 +1,443 @@
+//! What must not be lost: the trait of the store, and its rows.
+//!
+//! A verb is one transaction; it is acknowledged when it is durable, and an error means that nothing was
+//! changed. Time and randomness are brought by the caller, so a store has no clock. A verb that changes
+//! something on somebody's behalf takes the [`AuditEntry`] and appends it in the same transaction; a
+//! repeat that changes nothing appends nothing.
+//!
+//! `app` calls this trait as `Arc<dyn Store>`. Implementations: SQLite here, in memory in testkit;
+//! both pass the same conformance test.
+
+mod credential;
+mod device;
+mod error;
+mod live;
+mod page;
+mod person;
+mod policy;
+mod session;
+mod tenant;
+
+pub use credential::{
+    CredentialSummary, DeviceReport, KnownVersion, NewVersion, Proof, Proven, Report, ReportAnswer,
+    RequestedRotation, Reveal, RotationRequest, SealedVersion, Stored, Trimmed, Version, VersionState,
+    Work, WorkKind, WorkTarget,
+};
+pub use device::{
+    ALL_DEVICES, Certificate, Device, DeviceChange, DeviceEvent, DeviceEventKind, DeviceFilter, DeviceState, Group,
+    JoinToken, Joined, NewCertificate, NewDevice, NewJoinToken, PurgeBy,
+};
+pub use error::StoreError;
+pub use live::{FORK_DAYS, KEEP_DAYS, KEEP_PROVEN, SUSPICION_DAYS, order_best_first, removable};
+pub use page::{Page, PageOf};
+pub use person::{
+    Authorization, ClientSecret, GLOBAL_ADMINISTRATOR, NewServicePrincipal, NewUser, RoleAssignment, ServicePrincipal,
+    ServicePrincipalChange, User, UserChange,
+};
+pub use policy::{AssignedPolicy, Assignment, Deliveries, Delivery, NewDelivery, Policy, SettingStatus};
+pub use session::{DeviceCode, DeviceCodePoll, Lockout, LockoutRule, Replaced, Session, SessionKind};
+pub use tenant::{ClockReading, Counts, NewTenant, Settings, Tenant};
+
+use crate::{
+    audit::{AuditCheckpoint, AuditEntry, AuditFilter, AuditHead, AuditRecord, SignedHead},
+    seal::KeyId,
+};
+use core::pin::Pin;
+use laps::{
+    id::{DeviceId, GroupId, Incarnation, PolicyId, PrincipalId, VersionId},
+    time::Timestamp,
+};
+
+/// SHA-256 of a secret that holds at least 128 random bits; no salt is needed for such.
+pub type SecretHash = [u8; 32];
+
+/// What a verb gives: a future of its answer.
+pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
+
+/// A key-encryption key as the store knows it: its name and whether it may be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Key {
+    /// Its name.
+    pub id: KeyId,
+    /// Since when it exists.
+    pub created_at: Timestamp,
+    /// New envelopes are sealed under the one active key.
+    pub active: bool,
+    /// When it was retired; a retired key wraps nothing.
+    pub retired_at: Option<Timestamp>,
+}
+
+/// The place of an envelope, and the wrapped data key that stands there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WrappedKey {
+    /// The device object.
+    pub device: DeviceId,
+    /// The version.
+    pub version: VersionId,
+    /// The wrapped data key.
+    pub wrapped_key: [u8; 40],
+}
+
+/// The store.
+#[allow(clippy::too_many_arguments, reason = "a verb names each fact it needs")]
+pub trait Store: Send + Sync + 'static {
+    // ---- tenant ---------------------------------------------------------------------------------
+
+    /// Writes the tenant of a new data directory. [`StoreError::Exists`] when there is one.
+    fn initialise(&self, tenant: NewTenant, now: Timestamp, audit: AuditEntry) -> Answer<'_, ()>;
+    /// The tenant. [`StoreError::NotInitialised`] before [`Store::initialise`].
+    fn tenant(&self) -> Answer<'_, Tenant>;
+    /// Replaces the settings. [`StoreError::Changed`] unless `revision` is the tenant's.
+    fn update_settings(&self, settings: Settings, revision: u64, audit: AuditEntry) -> Answer<'_, Tenant>;
+    /// Tells the store what the clock did; the answer is whether jobs that destroy are held
+    /// (rotation.md 3): the clock moved by over 24 h from what the monotonic clock (or, at the first
+    /// observation of a process, the last stored time) allows. Writes at most once an hour.
+    fn observe_clock(&self, reading: ClockReading) -> Answer<'_, bool>;
+    /// A person confirms that the clock is right; ends the hold.
+    fn confirm_clock(&self, now: Timestamp, audit: AuditEntry) -> Answer<'_, ()>;
+    /// Numbers for metrics.
+    fn counts(&self) -> Answer<'_, Counts>;
+    /// Whether the store can write now: [`StoreError::DiskFull`], [`StoreError::ReadOnly`] or
+    /// [`StoreError::Unavailable`] if not. Changes nothing.
+    fn ready(&self) -> Answer<'_, ()>;
+    /// Makes the data a new incarnation after a restore (rotation.md 3): voids join tokens, sessions,
+    /// device codes and (by new epochs) bearer tokens, and marks every version as from the backup.
+    fn begin_incarnation(
+        &self,
+        incarnation: Incarnation,
+        backup_at: Timestamp,
+        now: Timestamp,
+        audit: AuditEntry,
+    ) -> Answer<'_, ()>;
+
+    // ---- key-encryption keys --------------------------------------------------------------------
+
+    /// Every key-encryption key, oldest first.
+    fn keys(&self) -> Answer<'_, Vec<Key>>;
+    /// Makes `key` the active one. The former stays good until it is retired. `Exists` for a known id.
+    fn begin_rekey(&self, key: KeyId, now: Timestamp, audit: AuditEntry) -> Answer<'_, ()>;
+    /// Up to `limit` envelopes under `key`.
+    fn wrapped_under(&self, key: KeyId, limit: u32) -> Answer<'_, Vec<WrappedKey>>;
+    /// Puts data keys, wrapped anew, in the place of those under `from`. Rows that are gone or are no
+    /// longer under `from` are left as they are. Answers how many were replaced.
+    fn rewrap(&self, from: KeyId, to: KeyId, keys: Vec<WrappedKey>) -> Answer<'_, u64>;
+    /// Retires `key` if no envelope is under it, in the same transaction; answers how many still are
+    /// (0: retired). [`StoreError::InUse`] for the active key. A retired key stays so: again is success.
+    fn retire_key(&self, key: KeyId, now: Timestamp, audit: AuditEntry) -> Answer<'_, u64>;
+    /// One sealed version for each key that wraps any (for `check`).
+    fn sealed_samples(&self) -> Answer<'_, Vec<SealedVersion>>;
+
+    // ---- audit ----------------------------------------------------------------------------------
+
+    /// Appends an entry for something that changes nothing here (a refusal, a sign-in).
+    fn append_audit(&self, entry: AuditEntry) -> Answer<'_, ()>;
+    /// Records, newest first. The cursor is the sequence.
+    fn audit(&self, filter: AuditFilter, page: Page) -> Answer<'_, PageOf<AuditRecord>>;
+    /// Records of a chain with a sequence over `after`, oldest first, for verification.
+    fn audit_chain(&self, chain: u32, after: u64, limit: u32) -> Answer<'_, Vec<AuditRecord>>;
+    /// The end of every chain.
+    fn audit_heads(&self) -> Answer<'_, Vec<AuditHead>>;
+    /// Stores a signed head. [`StoreError::Changed`] if it is not a record of the chain.
+    fn put_signed_head(&self, signed: SignedHead) -> Answer<'_, ()>;
+    /// The newest signed head of every chain.
+    fn signed_heads(&self) -> Answer<'_, Vec<SignedHead>>;
+    /// Removes records up to the checkpoint's sequence and stores the checkpoint.
+    /// [`StoreError::Changed`] if its hash is not the chain's, [`StoreError::ClockHeld`] while held.
+    fn prune_audit(&self, checkpoint: AuditCheckpoint, audit: AuditEntry) -> Answer<'_, u64>;
+    /// The checkpoint that each pruned chain starts from.
+    fn audit_checkpoints(&self) -> Answer<'_, Vec<AuditCheckpoint>>;
+
+    // ---- devices --------------------------------------------------------------------------------
+
+    /// Stores a join token. [`StoreError::NotFound`] when its group does not exist.
+    fn create_join_token(&self, token: NewJoinToken, now: Timestamp, audit: AuditEntry) -> Answer<'_, ()>;
+    /// Join tokens in the order of their ids.
+    fn join_tokens(&self, page: Page) -> Answer<'_, PageOf<JoinToken>>;
+    /// Revokes a join token that was not used ([`StoreError::TokenUsed`]); again is success.
+    fn revoke_join_token(&self, id: [u8; 16], now: Timestamp, audit: AuditEntry) -> Answer<'_, ()>;
+    /// Whether the token could be used now, without using it: asked before a certificate is made.
+    fn check_join_token(&self, hash: SecretHash, now: Timestamp) -> Answer<'_, JoinToken>;
+    /// Uses a join token and makes the device object, in one. The same token with the same public key
+    /// gives the same object again, with the new certificate added, until the token expires.
+    fn join(&self, token: SecretHash, device: NewDevice, now: Timestamp, audit: AuditEntry) -> Answer<'_, Joined>;
+    /// A device, tombstones and purged ones included.
+    fn device(&self, id: DeviceId) -> Answer<'_, Option<Device>>;
+    /// The device and certificate with this SHA-256, if it was issued here.
+    fn device_by_certificate(&self, fingerprint: [u8; 32]) -> Answer<'_, Option<(Device, Certificate)>>;
+    /// Devices in the order of their ids.
+    fn devices(&self, filter: DeviceFilter, page: Page) -> Answer<'_, PageOf<Device>>;
+    /// Certificates of a device, newest first.
+    fn certificates(&self, device: DeviceId) -> Answer<'_, Vec<Certificate>>;
+    /// Adds a renewed certificate, and the device's key when it is a new one.
+    fn add_certificate(
+        &self,
+        device: DeviceId,
+        certificate: NewCertificate,
+        public_key: Vec<u8>,
+        audit: AuditEntry,
+    ) -> Answer<'_, ()>;
+    /// Revokes a certificate; again is success.
+    fn revoke_certificate(&self, fingerprint: [u8; 32], now: Timestamp, audit: AuditEntry) -> Answer<'_, ()>;
+    /// Changes the state. A change to the state that it has is success and changes nothing;
+    /// [`StoreError::DeviceState`] when it cannot follow.
+    fn change_device(
+        &self,
+        id: DeviceId,
+        change: DeviceChange,
+        now: Timestamp,
+        audit: AuditEntry,
+    ) -> Answer<'_, Device>;
+    /// Removes a tombstone's passwords for good; its name stays (rotation.md 3, "Purge").
+    /// [`StoreError::PurgeRefused`] for the predecessor of a device without a proven version, and for
+    /// [`PurgeBy::Job`] before its time or when it has reported since; [`StoreError::ClockHeld`].
+    fn purge_device(&self, id: DeviceId, by: PurgeBy, now: Timestamp, audit: AuditEntry) -> Answer<'_, ()>;
+    /// Tombstones that [`Store::purge_device`] would take from the job now, at most `limit`.
+    fn purgeable(&self, now: Timestamp, limit: u32) -> Answer<'_, Vec<DeviceId>>;
+    /// A person says which object the machine had before. [`StoreError::InUse`] for a circle.
+    fn link_predecessor(&self, device: DeviceId, predecessor: DeviceId, audit: AuditEntry) -> Answer<'_, Device>;
+    /// Notes an authentic contact. In memory only; [`Store::flush_seen`] writes.
+    fn note_seen(&self, device: DeviceId, now: Timestamp);
+    /// Writes noted contacts in one batch; answers how many. May be lost by a crash.
+    fn flush_seen(&self) -> Answer<'_, u64>;
+    /// What happened to a device, newest first.
+    fn device_events(&self, device: DeviceId, page: Page) -> Answer<'_, PageOf<DeviceEvent>>;
+    /// A person ends a fork: trimming goes on, the suspicion of a clone is gone.
+    fn clear_fork(&self, device: DeviceId, now: Timestamp, audit: AuditEntry) -> Answer<'_, Device>;
+
+    // ---- groups ---------------------------------------------------------------------------------
+
+    /// Makes a group. [`StoreError::Exists`] for a known id or name.
+    fn create_group(&self, id: GroupId, name: String, now: Timestamp, audit: AuditEntry) -> Answer<'_, Group>;
+    /// A group; [`ALL_DEVICES`] is one, named "All devices".
+    fn group(&self, id: GroupId) -> Answer<'_, Option<Group>>;
+    /// Groups in the order of their ids, [`ALL_DEVICES`] last.
+    fn groups(&self, page: Page) -> Answer<'_, PageOf<Group>>;
+    /// Gives a group another name.
+    fn rename_group(&self, id: GroupId, name: String, audit: AuditEntry) -> Answer<'_, Group>;
+    /// Removes a group; its members stay devices. [`StoreError::InUse`] while a policy, a role or an
+    /// unused join token names it.
+    fn delete_group(&self, id: GroupId, audit: AuditEntry) -> Answer<'_, ()>;
+    /// Puts a device into a group; again is success. Counts the device's revision on.
+    fn add_member(&self, group: GroupId, device: DeviceId, audit: AuditEntry) -> Answer<'_, ()>;
+    /// Takes a device out of a group; again is success. Counts the device's revision on.
+    fn remove_member(&self, group: GroupId, device: DeviceId, audit: AuditEntry) -> Answer<'_, ()>;
+
+    // ---- versions (rotation.md 3) ---------------------------------------------------------------
+
+    /// `store`: new → pending. The same key, account and fingerprint gives the same answer, whatever
+    /// else changed; the same key otherwise is [`StoreError::VersionConflict`]. Then refuses with
+    /// `DeviceUnknown`, `DeviceDeleted`, `DeviceDisabled`, `SwitchOff`, `TooManyVersions`,
+    /// `TooManyUnresolved`, `KeyRetired`.
+    fn store_pending(&self, version: NewVersion, now: Timestamp, audit: AuditEntry) -> Answer<'_, Stored>;
+    /// `prove`: pending → current; the account's former current and every pending of a lower sequence →
+    /// superseded; live sets of the device's other accounts → released; rotation requests of a lower
+    /// sequence are met. Already current or superseded: success, nothing changed. Taken whatever the
+    /// switch or the device's state. `VersionAbandoned`, `VersionUnknown`, `DeviceUnknown`.
+    fn mark_proven(&self, proof: Proof, now: Timestamp, audit: AuditEntry) -> Answer<'_, Proven>;
+    /// `abandon`: pending → abandoned. Anything else, an unknown version included: success, nothing
+    /// changed. Answers the state after it, `None` for an unknown version.
+    fn abandon(
+        &self,
+        device: DeviceId,
+        version: VersionId,
+        now: Timestamp,
+        audit: AuditEntry,
+    ) -> Answer<'_, Option<VersionState>>;
+    /// `report`. Durable only when something changed. Detects forks.
+    fn report(&self, report: Report, now: Timestamp) -> Answer<'_, ReportAnswer>;
+    /// What the device said last.
+    fn last_report(&self, device: DeviceId) -> Answer<'_, Option<DeviceReport>>;
+    /// Versions of a device without passwords, best first (rotation.md 3, end): the live set; with
+    /// `history` superseded ones, then abandoned ones, newest first. A device with no proven version of
+    /// its own shows its predecessor's live set behind its own, labelled.
+    fn versions(&self, device: DeviceId, history: bool) -> Answer<'_, Vec<Version>>;
+    /// Devices that have a password, in the order of their ids, without tombstones.
+    fn credentials(&self, filter: DeviceFilter, page: Page) -> Answer<'_, PageOf<CredentialSummary>>;
+    /// Gives out sealed passwords: checks epoch and revision, reads, and appends `audit` with every
+    /// version named, all in one transaction (I2). Unseal after the answer only. `AuthorizationChanged`,
+    /// `Changed` (the device's revision), `DeviceUnknown`, `NoPassword`.
+    fn reveal(&self, reveal: Reveal, audit: AuditEntry) -> Answer<'_, Vec<SealedVersion>>;
+    /// Policy left the device's accounts: its live sets become released. Again is success. Answers how
+    /// many versions were released.
+    fn release(&self, device: DeviceId, now: Timestamp, audit: AuditEntry) -> Answer<'_, u64>;
+    /// The retention job: goes on behind `after` over at most `limit` devices and removes what
+    /// rotation.md 3 lets go. `audit` is appended when something was removed. [`StoreError::ClockHeld`].
+    fn trim(&self, after: Option<String>, limit: u32, now: Timestamp, audit: AuditEntry) -> Answer<'_, Trimmed>;
+
+    // ---- work for devices -----------------------------------------------------------------------
+
+    /// A person asks for a rotation; adds one to the device's bound. An open request that no version
+    /// has been stored for yet is given again. `DeviceUnknown`, `DeviceDeleted`, `DeviceDisabled`.
+    fn request_rotation(
+        &self,
+        device: DeviceId,
+        by: PrincipalId,
+        now: Timestamp,
+        audit: AuditEntry,
+    ) -> Answer<'_, RequestedRotation>;
+    /// Rotation requests of a device, newest first, at most 20.
+    fn rotation_requests(&self, device: DeviceId) -> Answer<'_, Vec<RotationRequest>>;
+    /// Pieces of work with a sequence over `after`, oldest first, at most `limit`. Work is kept a day.
+    fn work_since(&self, after: u64, limit: u32) -> Answer<'_, Vec<Work>>;
+    /// The sequence of the newest piece of work, watched: it changes after each commit that adds one.
+    fn watch_work(&self) -> tokio::sync::watch::Receiver<u64>;
+
+    // ---- policies -------------------------------------------------------------------------------
+
+    /// Makes a policy, version 1. [`StoreError::Exists`] for a known id or name.
+    fn create_policy(
+        &self,
+        id: PolicyId,
+        name: String,
+        values: String,
+        now: Timestamp,
+        audit: AuditEntry,
+    ) -> Answer<'_, Policy>;
+    /// Makes the next version. [`StoreError::Changed`] unless `version` is the newest.
+    fn revise_policy(
+        &self,
+        id: PolicyId,
+        version: u32,
+        name: String,
+        values: String,
+        now: Timestamp,
+        audit: AuditEntry,
+    ) -> Answer<'_, Policy>;
+    /// A policy in its newest version.
+    fn policy(&self, id: PolicyId) -> Answer<'_, Option<Policy>>;
+    /// Every version of a policy, newest first.
+    fn policy_versions(&self, id: PolicyId) -> Answer<'_, Vec<Policy>>;
+    /// Policies in their newest version, in the order of their ids.
+    fn policies(&self, page: Page) -> Answer<'_, PageOf<Policy>>;
+    /// Removes a policy. [`StoreError::InUse`] while it is assigned.
+    fn delete_policy(&self, id: PolicyId, audit: AuditEntry) -> Answer<'_, ()>;
+    /// Assigns a policy to a group; again is success.
+    fn assign_policy(&self, policy: PolicyId, group: GroupId, now: Timestamp, audit: AuditEntry) -> Answer<'_, ()>;
+    /// Ends an assignment; again is success.
+    fn unassign_policy(&self, policy: PolicyId, group: GroupId, audit: AuditEntry) -> Answer<'_, ()>;
+    /// Assignments of a policy, or all (`None`), at most [`Page::LIMIT_MAX`].
+    fn assignments(&self, policy: Option<PolicyId>) -> Answer<'_, Vec<Assignment>>;
+    /// The policies that apply to a device through its groups, in the order of their ids.
+    fn policies_for(&self, device: DeviceId) -> Answer<'_, Vec<AssignedPolicy>>;
+    /// Notes what is sent to a device, before it is sent. The same digest as the last one sent gives
+    /// that one again and writes nothing. Clears `held`.
+    fn record_delivery(&self, delivery: NewDelivery, now: Timestamp) -> Answer<'_, Delivery>;
+    /// The device answered. With `complete` (it took all of it) the delivery is in force. An answer for
+    /// another than the last sent is ignored; the same answer again writes nothing.
+    fn answer_delivery(
+        &self,
+        device: DeviceId,
+        sequence: u64,
+        statuses: Vec<SettingStatus>,
+        complete: bool,
+        now: Timestamp,
+    ) -> Answer<'_, ()>;
+    /// Nothing new is sent to the device, for this reason (JSON text). The same again writes nothing.
+    fn hold_delivery(&self, device: DeviceId, reason: String) -> Answer<'_, ()>;
+    /// What was delivered to a device.
+    fn deliveries(&self, device: DeviceId) -> Answer<'_, Deliveries>;
+
+    // ---- people ---------------------------------------------------------------------------------
+
+    /// Makes a user. [`StoreError::Exists`] for a known id or name.
+    fn create_user(&self, user: NewUser, now: Timestamp, audit: AuditEntry) -> Answer<'_, User>;
+    /// A user.
+    fn user(&self, id: PrincipalId) -> Answer<'_, Option<User>>;
+    /// A user by sign-in name, compared without case.
+    fn user_by_name(&self, user_name: String) -> Answer<'_, Option<User>>;
+    /// Users in the order of their ids.
+    fn users(&self, page: Page) -> Answer<'_, PageOf<User>>;
+    /// Changes a user; ends the sessions unless only the shown name changed.
+    /// [`StoreError::LastAdministrator`].
+    fn update_user(&self, id: PrincipalId, change: UserChange, audit: AuditEntry) -> Answer<'_, User>;
+    /// Removes a user with roles and sessions. [`StoreError::LastAdministrator`].
+    fn delete_user(&self, id: PrincipalId, audit: AuditEntry) -> Answer<'_, ()>;
+    /// Redeems the one-time secret for a password, once: `TokenUnknown`, `TokenExpired`.
+    fn redeem_one_time(
+        &self,
+        user: PrincipalId,
+        secret: SecretHash,
+        password_hash: String,
+        now: Timestamp,
+        audit: AuditEntry,
+    ) -> Answer<'_, User>;
+    /// Makes a service principal. [`StoreError::Exists`] for a known id.
+    fn create_service_principal(
+        &self,
+        principal: NewServicePrincipal,
+        now: Timestamp,
+        audit: AuditEntry,
+    ) -> Answer<'_, ServicePrincipal>;
+    /// A service principal.
+    fn service_principal(&self, id: PrincipalId) -> Answer<'_, Option<ServicePrincipal>>;
+    /// Service principals in the order of their ids.
+    fn service_principals(&self, page: Page) -> Answer<'_, PageOf<ServicePrincipal>>;
+    /// Changes a service principal.
+    fn update_service_principal(
+        &self,
+        id: PrincipalId,
+        change: ServicePrincipalChange,
+        audit: AuditEntry,
+    ) -> Answer<'_, ServicePrincipal>;
+    /// Removes a service principal with secrets and roles. [`StoreError::LastAdministrator`].
+    fn delete_service_principal(&self, id: PrincipalId, audit: AuditEntry) -> Answer<'_, ()>;
+    /// Gives a role. The same (principal, role, scope) again is [`StoreError::Exists`].
+    fn assign_role(&self, assignment: RoleAssignment, audit: AuditEntry) -> Answer<'_, ()>;
+    /// Takes a role. [`StoreError::LastAdministrator`].
+    fn unassign_role(&self, id: [u8; 16], audit: AuditEntry) -> Answer<'_, ()>;
+    /// Role assignments of a principal, or all (`None`), at most [`Page::LIMIT_MAX`].
+    fn role_assignments(&self, principal: Option<PrincipalId>) -> Answer<'_, Vec<RoleAssignment>>;
+    /// What a principal may do; `None` when there is no such principal.
+    fn authorization(&self, principal: PrincipalId) -> Answer<'_, Option<Authorization>>;
+
+    // ---- signing in -----------------------------------------------------------------------------
+
+    /// Stores a session.
+    fn put_session(&self, session: Session) -> Answer<'_, ()>;
+    /// A session that is good at `now`: not run out, not used up, its principal's epoch the same.
+    fn session(&self, kind: SessionKind, hash: SecretHash, now: Timestamp) -> Answer<'_, Option<Session>>;
+    /// Uses up `old` and puts `new` in its place; `new` keeps family, principal, epoch and data of the
+    /// old one, so only its hash and times count (refresh tokens; RFC 9700 4.14).
+    fn replace_session(
+        &self,
+        old: SecretHash,
+        new: SecretHash,
+        expires_at: Timestamp,
+        now: Timestamp,
+    ) -> Answer<'_, Replaced>;
+    /// Ends a session; again is success.
+    fn delete_session(&self, kind: SessionKind, hash: SecretHash) -> Answer<'_, ()>;
+    /// Ends all sessions of a principal.
+    fn delete_sessions_of(&self, principal: PrincipalId) -> Answer<'_, u64>;
+    /// Stores a device code. [`StoreError::Exists`] when the user code is taken: draw another.
+    fn create_device_code(&self, code: DeviceCode) -> Answer<'_, ()>;
+    /// The open code that a person typed; `None` when it is not known, answered or run out.
+    fn device_code_by_user_code(&self, user_code: String, now: Timestamp) -> Answer<'_, Option<DeviceCode>>;
+    /// The person agrees (`Some`) or refuses (`None`). `TokenUnknown`, `TokenUsed`, `TokenExpired`.
+    fn answer_device_code(
+        &self,
+        user_code: String,
+        principal: Option<PrincipalId>,
+        now: Timestamp,
+        audit: AuditEntry,
+    ) -> Answer<'_, ()>;
+    /// The client asks; an approval is given once. `client_id` must be the one that made the code.
+    fn poll_device_code(&self, hash: SecretHash, client_id: String, now: Timestamp) -> Answer<'_, DeviceCodePoll>;
+    /// Notes `key` as used until `expires_at`; true the first time (replay caches). `purpose` keeps
+    /// caches apart.
+    fn use_once(
+        &self,
+        purpose: &'static str,
+        key: SecretHash,
+        expires_at: Timestamp,
+        now: Timestamp,
+    ) -> Answer<'_, bool>;
+    /// Counts a failure for `key` (a user name, a client id, a code …).
+    fn count_failure(&self, key: String, rule: LockoutRule, now: Timestamp) -> Answer<'_, Lockout>;
+    /// The counter of `key`.
+    fn lockout(&self, key: String, now: Timestamp) -> Answer<'_, Lockout>;
+    /// Forgets the failures of `key`; writes nothing when there are none.
+    fn clear_failures(&self, key: String) -> Answer<'_, ()>;
+    /// Removes sessions, codes, replay keys, counters and work whose time is over; answers how many.
+    fn sweep(&self, now: Timestamp) -> Answer<'_, u64>;
+}
