@@ -1,6 +1,10 @@
-//! Integration tests of the wire formats.
-#![allow(clippy::expect_used, clippy::panic, reason = "a test says what it expects")]
+//! Integration tests of the formats: one binary.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
 
+mod admx;
+mod ddf;
 mod dm_documents;
 mod dm_fuzz;
 mod dm_session;
+mod reference;
+mod tree;
