@@ -82,7 +82,9 @@ impl Assembler {
             return Taken::Buffered;
         }
         match self.open.take() {
-            Some(Partial { item, data, .. }) => Taken::Complete(Box::new(Item { data: Some(Cow::Owned(data)), ..item })),
+            Some(Partial { item, data, .. }) => {
+                Taken::Complete(Box::new(Item { data: Some(Cow::Owned(data)), ..item }))
+            }
             None => Taken::Whole,
         }
     }
