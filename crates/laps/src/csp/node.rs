@@ -135,9 +135,13 @@ impl Node {
             ["Actions", "ResetPassword"] => Some(Self::ResetPassword),
             ["Actions", "ResetPasswordStatus"] => Some(Self::ResetPasswordStatus),
             ["Policies"] => Some(Self::Policies),
-            ["Policies", name] => Setting::from_name(name).filter(|setting| setting.info().in_csp).map(Self::Policy),
+            ["Policies", name] => Self::policy(name),
             _ => None,
         }
+    }
+    /// The node of the setting of this name.
+    pub(super) fn policy(name: &str) -> Option<Self> {
+        Setting::from_name(name).filter(|setting| setting.info().in_csp).map(Self::Policy)
     }
 }
 

@@ -9,15 +9,14 @@ use super::{
     tree::{Rights, Tree, Values},
 };
 use crate::policy::{AGE_DAYS_MIN_ENTRA, BackupDirectory, Setting, SettingInfo, Source, Value};
-use std::collections::BTreeMap;
 
 /// The media type of every leaf.
 const MEDIA_TYPE: &str = "text/plain";
 /// How many characters of a refused value a refusal shows.
 const GIVEN_CHARS_MAX: usize = 100;
 
-/// What is to change: the last write of each setting; `None` deletes.
-type Changes = BTreeMap<Setting, Option<Value>>;
+/// What is to change: one write of each setting; `None` deletes. A handful: searched from the end.
+type Changes = Vec<(Setting, Option<Value>)>;
 
 /// An Atomic being staged. Dropping it without [`Transaction::commit`] leaves the tree as it was.
 #[derive(Debug)]
@@ -167,7 +166,7 @@ impl<'t> Transaction<'t> {
         match command.verb {
             Verb::Delete if !present => return Err(not_set(setting)),
             Verb::Delete => {
-                self.changes.insert(setting, None);
+                self.change(setting, None);
                 return Ok(setting);
             }
             Verb::Add if present => {
@@ -185,8 +184,15 @@ impl<'t> Transaction<'t> {
             _ => {}
         }
         let value = self.view().value(setting.info(), command)?;
-        self.changes.insert(setting, Some(value));
+        self.change(setting, Some(value));
         Ok(setting)
+    }
+
+    fn change(&mut self, setting: Setting, to: Option<Value>) {
+        match self.changes.iter_mut().rfind(|(changed, _)| *changed == setting) {
+            Some((_, change)) => *change = to,
+            None => self.changes.push((setting, to)),
+        }
     }
 
     fn view(&self) -> View<'_> {
@@ -195,8 +201,8 @@ impl<'t> Transaction<'t> {
 
     /// The value that a setting has once the changes are made.
     fn value_of(&self, setting: Setting) -> Option<&Value> {
-        match self.changes.get(&setting) {
-            Some(change) => change.as_ref(),
+        match self.changes.iter().rfind(|(changed, _)| *changed == setting) {
+            Some((_, change)) => change.as_ref(),
             None => self.tree.values.get(&setting),
         }
     }
@@ -219,15 +225,11 @@ impl<'t> Transaction<'t> {
 
 /// Makes the changes; returns those that undo them.
 fn exchange(values: &mut Values, changes: Changes) -> Changes {
-    let mut former = Changes::new();
-    for (setting, value) in changes {
-        let before = match value {
-            Some(value) => values.insert(setting, value),
-            None => values.remove(&setting),
-        };
-        former.insert(setting, before);
-    }
-    former
+    let exchange_one = |(setting, value)| match value {
+        Some(value) => (setting, values.insert(setting, value)),
+        None => (setting, values.remove(&setting)),
+    };
+    changes.into_iter().map(exchange_one).collect()
 }
 
 /// The tree as one caller sees it.
