@@ -3,6 +3,8 @@
 use super::node::Node;
 use super::status::NodeStatus;
 
+/// What the addresses of settings begin with.
+const POLICIES: &str = "./Device/Vendor/MSFT/LAPS/Policies/";
 /// The longest LocURI that is read, in bytes.
 const URI_BYTES_MAX: usize = 1024;
 
@@ -60,6 +62,10 @@ impl LocUriError {
 impl LocUri {
     /// Reads an address. Segments are percent-decoded; names are compared with regard to case.
     pub fn parse(text: &str) -> Result<Self, LocUriError> {
+        // As almost every address is written; the long way gives the same answer.
+        if let Some(node) = text.strip_prefix(POLICIES).and_then(Node::policy) {
+            return Ok(Self(node));
+        }
         if text.len() > URI_BYTES_MAX {
             return Err(LocUriError::TooLong);
         }

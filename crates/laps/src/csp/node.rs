@@ -139,9 +139,13 @@ impl Node {
                 [Self::ResetPassword, Self::ResetPasswordStatus].into_iter().find(|node| node.name() == *name)
             }
             ["Policies"] => Some(Self::Policies),
-            ["Policies", name] => Setting::from_name(name).filter(|setting| setting.info().in_csp).map(Self::Policy),
+            ["Policies", name] => Self::policy(name),
             _ => None,
         }
+    }
+    /// The node of the setting of this name.
+    pub(super) fn policy(name: &str) -> Option<Self> {
+        Setting::from_name(name).filter(|setting| setting.info().in_csp).map(Self::Policy)
     }
 }
 

@@ -2,12 +2,11 @@
 
 use super::{
     command::{Answer, Command, Refusal, Results, Verb},
-    hresult::HResult,
     locuri::LocUri,
     node::{NODES, Node},
     status::NodeStatus,
     storage::{FaultKind, Storage},
-    tree::{Options, Rights, Tree, Values},
+    tree::{Rights, Tree, Values},
 };
 use crate::policy::{AGE_DAYS_MIN_ENTRA, BackupDirectory, Setting, SettingInfo, Source, Value};
 
@@ -16,11 +15,15 @@ const MEDIA_TYPE: &str = "text/plain";
 /// How many characters of a refused value a refusal shows.
 const GIVEN_CHARS_MAX: usize = 100;
 
+/// What is to change: one write of each setting; `None` deletes. A handful: searched from the end.
+type Changes = Vec<(Setting, Option<Value>)>;
+
 /// An Atomic being staged. Dropping it without [`Transaction::commit`] leaves the tree as it was.
 #[derive(Debug)]
 pub struct Transaction<'t> {
     tree: &'t mut Tree,
-    stage: Stage,
+    rights: Rights,
+    changes: Changes,
     children: Vec<Child>,
     failed: bool,
 }
@@ -45,8 +48,7 @@ pub struct Commit {
 
 impl<'t> Transaction<'t> {
     pub(super) fn new(tree: &'t mut Tree, rights: Rights) -> Self {
-        let stage = Stage::new(tree, rights);
-        Self { tree, stage, children: Vec::new(), failed: false }
+        Self { tree, rights, changes: Changes::new(), children: Vec::new(), failed: false }
     }
 
     /// Stages the next child. After the first failure the others are not executed (215).
@@ -56,7 +58,10 @@ impl<'t> Transaction<'t> {
         }
         match command.verb {
             Verb::Add | Verb::Replace | Verb::Delete => {
-                let (answer, wrote) = self.stage.write(command);
+                let (answer, wrote) = match self.write(command) {
+                    Ok(setting) => (Answer::status(NodeStatus::Ok), Some(setting)),
+                    Err(answer) => (answer, None),
+                };
                 self.push(answer, wrote);
             }
             Verb::Get | Verb::Exec | Verb::Atomic => self.push(
@@ -95,8 +100,10 @@ impl<'t> Transaction<'t> {
         if self.failed {
             return self.undone(NodeStatus::AtomicFailed, NodeStatus::RolledBack);
         }
-        let changed = self.stage.values != self.tree.values;
-        if changed && let Err(fault) = storage.replace(&self.stage.values) {
+        let changed = self.changes.iter().any(|(setting, value)| self.tree.values.get(setting) != value.as_ref());
+        let former = exchange(&mut self.tree.values, core::mem::take(&mut self.changes));
+        if changed && let Err(fault) = storage.replace(&self.tree.values) {
+            exchange(&mut self.tree.values, former);
             if fault.maybe_changed && storage.replace(&self.tree.values).is_err() {
                 for child in &mut self.children {
                     child.answer = refused(
@@ -116,7 +123,6 @@ impl<'t> Transaction<'t> {
             }
             return self.undone(NodeStatus::AtomicFailed, NodeStatus::RolledBack);
         }
-        self.tree.values = self.stage.values;
         Commit {
             status: NodeStatus::Ok,
             answers: self.children.into_iter().map(|child| child.answer).collect(),
@@ -126,7 +132,7 @@ impl<'t> Transaction<'t> {
 
     /// The rules that bind several settings (laps-behaviour.md 1.8, Atomic semantics, point 3).
     fn check_final_state(&mut self) {
-        let int = |setting| self.stage.values.get(&setting).and_then(Value::as_int);
+        let int = |setting| self.value_of(setting).and_then(Value::as_int);
         let entra = int(Setting::BackupDirectory) == Some(BackupDirectory::Entra as u32);
         let Some(age) = int(Setting::PasswordAgeDays) else {
             return;
@@ -151,6 +157,56 @@ impl<'t> Transaction<'t> {
         self.failed = true;
     }
 
+    /// Stages an Add, Replace or Delete; the setting that it writes.
+    fn write(&mut self, command: &Command<'_>) -> Result<Setting, Answer> {
+        let Node::Policy(setting) = self.view().target(command)? else {
+            return Err(Answer::status(NodeStatus::NotAllowed));
+        };
+        let present = self.value_of(setting).is_some();
+        match command.verb {
+            Verb::Delete if !present => return Err(not_set(setting)),
+            Verb::Delete => {
+                self.change(setting, None);
+                return Ok(setting);
+            }
+            Verb::Add if present => {
+                return Err(of_setting(
+                    NodeStatus::AlreadyExists,
+                    "already_exists",
+                    setting,
+                    command.data,
+                    format!("{setting} has a value already: use Replace"),
+                ));
+            }
+            Verb::Replace if !present && self.tree.options.strict_replace => {
+                return Err(not_set(setting));
+            }
+            _ => {}
+        }
+        let value = self.view().value(setting.info(), command)?;
+        self.change(setting, Some(value));
+        Ok(setting)
+    }
+
+    fn change(&mut self, setting: Setting, to: Option<Value>) {
+        match self.changes.iter_mut().rfind(|(changed, _)| *changed == setting) {
+            Some((_, change)) => *change = to,
+            None => self.changes.push((setting, to)),
+        }
+    }
+
+    fn view(&self) -> View<'_> {
+        View::new(self.tree, self.rights)
+    }
+
+    /// The value that a setting has once the changes are made.
+    fn value_of(&self, setting: Setting) -> Option<&Value> {
+        match self.changes.iter().rfind(|(changed, _)| *changed == setting) {
+            Some((_, change)) => change.as_ref(),
+            None => self.tree.values.get(&setting),
+        }
+    }
+
     fn undone(self, status: NodeStatus, done_before: NodeStatus) -> Commit {
         Commit {
             status,
@@ -167,18 +223,25 @@ impl<'t> Transaction<'t> {
     }
 }
 
-/// The values that a transaction works on.
-#[derive(Debug)]
-pub(super) struct Stage {
-    options: Options,
-    rights: Rights,
-    values: Values,
-    reset: HResult,
+/// Makes the changes; returns those that undo them.
+fn exchange(values: &mut Values, changes: Changes) -> Changes {
+    let exchange_one = |(setting, value)| match value {
+        Some(value) => (setting, values.insert(setting, value)),
+        None => (setting, values.remove(&setting)),
+    };
+    changes.into_iter().map(exchange_one).collect()
 }
 
-impl Stage {
-    pub(super) fn new(tree: &Tree, rights: Rights) -> Self {
-        Self { options: tree.options, rights, values: tree.values.clone(), reset: tree.reset }
+/// The tree as one caller sees it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct View<'t> {
+    tree: &'t Tree,
+    rights: Rights,
+}
+
+impl<'t> View<'t> {
+    pub(super) fn new(tree: &'t Tree, rights: Rights) -> Self {
+        Self { tree, rights }
     }
 
     /// A Get.
@@ -189,8 +252,8 @@ impl Stage {
         };
         let data = match node {
             Node::Laps | Node::Actions | Node::Policies => self.child_names(node),
-            Node::ResetPasswordStatus => self.reset.to_string(),
-            Node::Policy(setting) => match self.values.get(&setting) {
+            Node::ResetPasswordStatus => self.tree.reset.to_string(),
+            Node::Policy(setting) => match self.tree.values.get(&setting) {
                 Some(value) => value.to_string(),
                 None => return not_set(setting),
             },
@@ -212,44 +275,6 @@ impl Stage {
             Ok(_) => Answer::status(NodeStatus::Accepted),
             Err(answer) => answer,
         }
-    }
-
-    /// An Add, Replace or Delete; also the setting that it wrote.
-    fn write(&mut self, command: &Command<'_>) -> (Answer, Option<Setting>) {
-        match self.stage_write(command) {
-            Ok(setting) => (Answer::status(NodeStatus::Ok), Some(setting)),
-            Err(answer) => (answer, None),
-        }
-    }
-
-    fn stage_write(&mut self, command: &Command<'_>) -> Result<Setting, Answer> {
-        let Node::Policy(setting) = self.target(command)? else {
-            return Err(Answer::status(NodeStatus::NotAllowed));
-        };
-        let present = self.values.contains_key(&setting);
-        match command.verb {
-            Verb::Delete if !present => return Err(not_set(setting)),
-            Verb::Delete => {
-                self.values.remove(&setting);
-                return Ok(setting);
-            }
-            Verb::Add if present => {
-                return Err(of_setting(
-                    NodeStatus::AlreadyExists,
-                    "already_exists",
-                    setting,
-                    command.data,
-                    format!("{setting} has a value already: use Replace"),
-                ));
-            }
-            Verb::Replace if !present && self.options.strict_replace => {
-                return Err(not_set(setting));
-            }
-            _ => {}
-        }
-        let value = self.value(setting.info(), command)?;
-        self.values.insert(setting, value);
-        Ok(setting)
     }
 
     /// The node that a command names, if the node takes the verb and the caller may use it.
@@ -293,7 +318,7 @@ impl Stage {
         let Some(data) = command.data else {
             return Err(refuse(NodeStatus::Incomplete, "data_missing", format!("{} without Data", command.verb)));
         };
-        let bytes_max = self.options.data_bytes_max;
+        let bytes_max = self.tree.options.data_bytes_max;
         let announced = command.size.unwrap_or(0);
         if data.len() > bytes_max || announced > bytes_max as u64 {
             return Err(refuse(
@@ -344,7 +369,7 @@ impl Stage {
             .iter()
             .filter(|node| node.parent() == Some(parent))
             .filter(|node| match node {
-                Node::Policy(setting) => self.values.contains_key(setting),
+                Node::Policy(setting) => self.tree.values.contains_key(setting),
                 _ => true,
             })
             .map(|node| node.name())

@@ -399,16 +399,17 @@ fn refused(command: &Command<'_>, item: Option<&Item<'_>>, result: &csp::Answer)
     if status.is_success() || undone {
         return None;
     }
-    let (code, message) = match &result.refusal {
+    let refusal = result.refusal.as_deref();
+    let (code, message) = match refusal {
         Some(refusal) => (refusal.code, refusal.message.clone()),
         None => ("command_not_allowed", format!("{} is not allowed there", command.name())),
     };
-    let setting = result.refusal.as_ref().and_then(|refusal| refusal.setting);
+    let setting = refusal.and_then(|refusal| refusal.setting);
     Some(Refused {
         cmd_id: command.id().to_owned(),
         command: command.name().to_owned(),
         node: item.and_then(|item| item.target.as_deref()).map(str::to_owned),
-        value: result.refusal.as_ref().and_then(|refusal| refusal.given.clone()),
+        value: refusal.and_then(|refusal| refusal.given.clone()),
         allowed: setting.map(|setting| setting.info().allowed_text(Source::Csp)),
         status: status.code(),
         code,

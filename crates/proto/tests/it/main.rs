@@ -1,5 +1,5 @@
-//! Integration tests of the formats: one binary.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
+//! Integration tests of the wire formats.
+#![allow(clippy::expect_used, clippy::panic, reason = "a test says what it expects")]
 
 mod admx;
 mod ddf;
