@@ -327,7 +327,7 @@ fn stage<'c>(transaction: &mut Transaction<'_>, command: &'c Command<'c>, slots:
 fn malformed(command: &Command<'_>) -> Option<csp::Answer> {
     let refuse = |status, code, message: &str| {
         let refusal = Refusal { code, setting: None, given: None, message: message.to_owned() };
-        Some(csp::Answer { status, results: None, refusal: Some(refusal) })
+        Some(csp::Answer { status, results: None, refusal: Some(Box::new(refusal)) })
     };
     if command.id().is_empty() {
         return refuse(NodeStatus::BadRequest, "cmd_id_missing", "the command has no CmdID: expected one");
