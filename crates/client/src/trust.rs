@@ -29,6 +29,10 @@ impl CaFingerprint {
     pub fn of(der: &[u8]) -> Self {
         Self(Sha256::digest(der).into())
     }
+    /// From the 32 bytes of a digest, as a join token names it.
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
 }
 
 impl fmt::Display for CaFingerprint {
