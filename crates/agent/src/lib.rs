@@ -1,5 +1,19 @@
 //! lapwing-agent: joins, takes policy, rotates, backs up.
+//!
+//! [`run`] feeds events to `laps::cycle`; [`effect`] carries out what it answers; [`platform`] is the only
+//! part that touches accounts, [`state`] the only one that remembers, [`directory`] the only one that
+//! speaks to the server.
 #![warn(missing_docs)]
 
 pub mod accounts;
+pub mod clock;
+
+pub mod directory;
+pub mod effect;
+pub mod events;
+
+pub mod management;
 pub mod platform;
+
+pub mod sources;
+pub mod state;

@@ -104,6 +104,11 @@ impl Cycle {
         }
     }
 
+    /// Why the password is being changed; empty before that is decided.
+    pub fn reasons(&self) -> &[Reason] {
+        &self.reasons
+    }
+
     /// A request that came too late for this cycle; the shell starts another one.
     pub fn asked_too_late(&self) -> bool {
         self.again.is_some() && self.state == State::Finished

@@ -1,0 +1,125 @@
+//! `report`: the truth about the machine goes out, what the directory holds comes back.
+
+use super::{Runner, Witness};
+use crate::{clock::Clock, directory, directory::Directory};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use laps::{
+    account::Selection,
+    cycle,
+    decide::{Plan, View},
+    event,
+    policy::Source,
+    rotation::{AccountRef, Failure, Intent},
+};
+use proto::device::{AccountReport, Evidence, LastError, Report, ReportAnswer, Usability};
+
+/// Characters of an error's text that the directory keeps.
+const ERROR_CHARS_MAX: usize = 500;
+
+/// The word of a source in reports.
+pub(crate) const fn word(source: Source) -> &'static str {
+    match source {
+        Source::Csp => "csp",
+        Source::Gpo => "gpo",
+        Source::Local => "local",
+        Source::Legacy => "legacy",
+    }
+}
+
+impl<D: Directory, C: Clock + Clone, W: Witness> Runner<D, C, W> {
+    pub(super) async fn report(&mut self, report: cycle::Report) -> Result<View, Failure> {
+        let now = self.clock.now();
+        let body = Report {
+            installed_fingerprint: report.account.as_ref().and_then(|account| account.installed),
+            account: report.account.map(|facts| AccountReport {
+                id: facts.account.id,
+                name: facts.account.name,
+                usability: Usability {
+                    enabled: facts.enabled,
+                    expired: facts.expired,
+                    no_login_shell: facts.no_login_shell,
+                    administrator: facts.administrator,
+                },
+            }),
+            last_acknowledged: report.last_acknowledged,
+            incarnation: report.incarnation,
+            evidence: self.evidence(report.unmanaged.map(|why| why.as_str().to_owned())),
+            last_error: report.last_error.map(|failure| LastError {
+                event: failure.event,
+                code: failure.code,
+                text: failure.text.chars().take(ERROR_CHARS_MAX).collect(),
+                at: now,
+            }),
+            audit_head: self.contact.audit_head.clone(),
+            device_time: now,
+        };
+        let answer = match self.directory.report(&body).await {
+            Ok(answer) => answer,
+            Err(error) => return Err(directory::failure(&error, "the directory could not be asked")),
+        };
+        self.saw_server_time(answer.server_time);
+        if answer.audit_head.is_some() {
+            self.contact.audit_head.clone_from(&answer.audit_head);
+        }
+        self.next = Some(answer.next.clone());
+        self.take_ca(&answer);
+        Ok(self.view(answer))
+    }
+
+    fn evidence(&self, unmanaged: Option<String>) -> Evidence {
+        let policy = self.in_force.as_ref().map(|in_force| &in_force.policy);
+        let account_wanted = self.in_force.as_ref().and_then(|in_force| match in_force.plan() {
+            Plan::Manage(manage) => match manage.selection {
+                Selection::BuiltIn => None,
+                Selection::Named(name) => Some(name),
+            },
+            Plan::Unmanaged(_) => None,
+        });
+        Evidence {
+            policy_source: policy.and_then(|policy| policy.source()).map(|source| word(source).to_owned()),
+            backup_directory: policy.map_or(0, |policy| policy.backup_directory() as u8),
+            account_wanted,
+            unmanaged,
+            agent_version: env!("CARGO_PKG_VERSION").into(),
+        }
+    }
+
+    /// A CA roll-over is taken at check-in (design.md 5): the connection that says so was checked against
+    /// the former CA.
+    fn take_ca(&mut self, answer: &ReportAnswer) {
+        let offered: Option<Vec<Vec<u8>>> =
+            answer.ca.iter().map(|text| STANDARD.decode(text).ok().filter(|der| !der.is_empty())).collect();
+        let Some(offered) = offered.filter(|offered| !offered.is_empty() && *offered != self.identity.ca) else {
+            return;
+        };
+        match self.state.write_renewed(&mut self.identity, None, offered) {
+            Ok(()) => {
+                self.events.write(event::CERTIFICATE_RENEWED, "the server's CA certificates changed; the new ones are trusted");
+                self.identity_changed = true;
+            }
+            Err(error) => self.events.failure(&error.failure()),
+        }
+    }
+
+    fn view(&self, answer: ReportAnswer) -> View {
+        View {
+            current: answer.current.map(|current| current.version),
+            unresolved: answer
+                .unresolved
+                .into_iter()
+                .map(|pending| Intent {
+                    tenant: self.identity.tenant,
+                    device: self.identity.device,
+                    version: pending.version,
+                    account: AccountRef { id: pending.account_id, name: pending.account_name },
+                    fingerprint: pending.fingerprint,
+                    expires_at: pending.expires_at,
+                })
+                .collect(),
+            incarnation: answer.incarnation,
+            rotate_requested: answer.rotate_requested.is_some(),
+            store_refused: answer.store_refused,
+            server_time: answer.server_time,
+        }
+    }
+}

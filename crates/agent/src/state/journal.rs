@@ -1,0 +1,143 @@
+//! The journal: the one intent that may be unresolved (rotation.md 2, step 3). It has no password.
+
+use super::{StateDir, StateError, durable};
+use laps::{
+    id::{DeviceId, TenantId, VersionId},
+    rotation::{AccountRef, Fingerprint, Intent},
+    time::Timestamp,
+};
+use proto::serde_text;
+use serde::{Deserialize, Serialize};
+use std::fs;
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct IntentForm {
+    #[serde(with = "serde_text::text")]
+    tenant: TenantId,
+    #[serde(with = "serde_text::text")]
+    device: DeviceId,
+    #[serde(with = "serde_text::text")]
+    version: VersionId,
+    account_id: u32,
+    account_name: String,
+    #[serde(with = "serde_text::text")]
+    fingerprint: Fingerprint,
+    #[serde(with = "serde_text::time")]
+    expires_at: Timestamp,
+}
+
+#[derive(Serialize, Deserialize)]
+struct JournalForm {
+    intent: IntentForm,
+}
+
+/// What the journal held.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum JournalFound {
+    /// No intent is left.
+    Empty,
+    /// This one.
+    Intent(Intent),
+    /// It could not be read and was kept aside (event 20005). The server's answer to `report` rebuilds it.
+    Damaged {
+        /// What is wrong and where it was put.
+        text: String,
+    },
+}
+
+impl StateDir {
+    /// Reads the journal. One that cannot be read is renamed to `journal.damaged`.
+    ///
+    /// # Errors
+    /// [`StateError`]: a newer format, or the file system fails; then nothing may be rotated.
+    pub fn journal(&self) -> Result<JournalFound, StateError> {
+        let path = self.file("journal.json");
+        match durable::read_json::<JournalForm>(&path) {
+            Ok(None) => Ok(JournalFound::Empty),
+            Ok(Some(JournalForm { intent })) => Ok(JournalFound::Intent(Intent {
+                tenant: intent.tenant,
+                device: intent.device,
+                version: intent.version,
+                account: AccountRef { id: intent.account_id, name: intent.account_name },
+                fingerprint: intent.fingerprint,
+                expires_at: intent.expires_at,
+            })),
+            Err(StateError::Damaged { what, .. }) => {
+                let aside = self.file("journal.damaged");
+                fs::rename(&path, &aside).map_err(|error| StateError::io(&path, "keep aside", &error))?;
+                durable::sync_directory_of(&path)?;
+                Ok(JournalFound::Damaged { text: format!("the journal is damaged ({what}); kept as {aside:?}") })
+            }
+            Err(other) => Err(other),
+        }
+    }
+
+    /// Writes the intent; it is durable when this returns.
+    ///
+    /// # Errors
+    /// [`StateError`].
+    pub fn write_journal(&self, intent: &Intent) -> Result<(), StateError> {
+        let intent = IntentForm {
+            tenant: intent.tenant,
+            device: intent.device,
+            version: intent.version,
+            account_id: intent.account.id,
+            account_name: intent.account.name.clone(),
+            fingerprint: intent.fingerprint,
+            expires_at: intent.expires_at,
+        };
+        durable::write_json(&self.file("journal.json"), &JournalForm { intent })
+    }
+
+    /// The intent is resolved.
+    ///
+    /// # Errors
+    /// [`StateError`]: it is found again at the next start, which does no harm.
+    pub fn clear_journal(&self) -> Result<(), StateError> {
+        durable::remove(&self.file("journal.json"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn intent() -> Intent {
+        Intent {
+            tenant: TenantId::from_random_bytes([1; 16]),
+            device: DeviceId::from_random_bytes([2; 16]),
+            version: VersionId::from_random_bytes([3; 16]),
+            account: AccountRef { id: 0, name: "root".into() },
+            fingerprint: Fingerprint::from_bytes([4; 16]),
+            expires_at: Timestamp::from_unix_ms(1_900_000_000_123),
+        }
+    }
+
+    #[test]
+    fn the_intent_comes_back_and_is_cleared() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = StateDir::open(dir.path()).unwrap();
+        assert_eq!(state.journal().unwrap(), JournalFound::Empty);
+        state.write_journal(&intent()).unwrap();
+        assert_eq!(state.journal().unwrap(), JournalFound::Intent(intent()));
+        state.clear_journal().unwrap();
+        state.clear_journal().unwrap();
+        assert_eq!(state.journal().unwrap(), JournalFound::Empty);
+    }
+
+    /// rotation.md 5: the journal torn at every byte.
+    #[test]
+    fn a_torn_journal_is_kept_aside() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = StateDir::open(dir.path()).unwrap();
+        state.write_journal(&intent()).unwrap();
+        let whole = fs::read(state.file("journal.json")).unwrap();
+        for length in 0..whole.len() {
+            fs::write(state.file("journal.json"), &whole[..length]).unwrap();
+            assert!(matches!(state.journal().unwrap(), JournalFound::Damaged { .. }), "{length} bytes");
+            assert_eq!(fs::read(state.file("journal.damaged")).unwrap(), &whole[..length]);
+            assert_eq!(state.journal().unwrap(), JournalFound::Empty);
+        }
+    }
+}

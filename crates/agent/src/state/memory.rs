@@ -1,0 +1,106 @@
+//! What the agent remembers of the last rotation that the directory acknowledged.
+
+use super::{StateDir, StateError, durable};
+use laps::{
+    decide::Memory,
+    id::{DeviceId, Incarnation, TenantId, VersionId},
+    policy::BackupDirectory,
+    rotation::{AccountRef, Fingerprint},
+    time::Timestamp,
+};
+use proto::serde_text;
+use serde::{Deserialize, Serialize};
+
+#[derive(Serialize, Deserialize)]
+struct MemoryForm {
+    #[serde(with = "serde_text::text")]
+    tenant: TenantId,
+    #[serde(with = "serde_text::text")]
+    device: DeviceId,
+    #[serde(with = "serde_text::text")]
+    incarnation: Incarnation,
+    #[serde(with = "serde_text::text")]
+    version: VersionId,
+    account_id: u32,
+    account_name: String,
+    /// Number of BackupDirectory.
+    directory: u32,
+    #[serde(with = "serde_text::time")]
+    rotated_at: Timestamp,
+    #[serde(with = "serde_text::time")]
+    expires_at: Timestamp,
+    #[serde(with = "serde_text::text")]
+    fingerprint: Fingerprint,
+}
+
+impl StateDir {
+    /// The last rotation, if one is remembered.
+    ///
+    /// # Errors
+    /// [`StateError`]. A damaged memory is told as such; the caller may go on without: that costs one rotation.
+    pub fn memory(&self) -> Result<Option<Memory>, StateError> {
+        let path = self.file("memory.json");
+        let Some(form) = durable::read_json::<MemoryForm>(&path)? else {
+            return Ok(None);
+        };
+        let Some(directory) = BackupDirectory::from_number(form.directory) else {
+            return Err(StateError::Damaged { path, what: "an unknown directory".into() });
+        };
+        Ok(Some(Memory {
+            tenant: form.tenant,
+            device: form.device,
+            incarnation: form.incarnation,
+            version: form.version,
+            account: AccountRef { id: form.account_id, name: form.account_name },
+            directory,
+            rotated_at: form.rotated_at,
+            expires_at: form.expires_at,
+            fingerprint: form.fingerprint,
+        }))
+    }
+
+    /// Keeps it, durably.
+    ///
+    /// # Errors
+    /// [`StateError`].
+    pub fn remember(&self, memory: &Memory) -> Result<(), StateError> {
+        let form = MemoryForm {
+            tenant: memory.tenant,
+            device: memory.device,
+            incarnation: memory.incarnation,
+            version: memory.version,
+            account_id: memory.account.id,
+            account_name: memory.account.name.clone(),
+            directory: memory.directory as u32,
+            rotated_at: memory.rotated_at,
+            expires_at: memory.expires_at,
+            fingerprint: memory.fingerprint,
+        };
+        durable::write_json(&self.file("memory.json"), &form)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_comes_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = StateDir::open(dir.path()).unwrap();
+        assert_eq!(state.memory().unwrap(), None);
+        let memory = Memory {
+            tenant: TenantId::from_random_bytes([1; 16]),
+            device: DeviceId::from_random_bytes([2; 16]),
+            incarnation: Incarnation::from_random_bytes([3; 16]),
+            version: VersionId::from_random_bytes([4; 16]),
+            account: AccountRef { id: 1000, name: "ops".into() },
+            directory: BackupDirectory::Entra,
+            rotated_at: Timestamp::from_unix_ms(1_800_000_000_000),
+            expires_at: Timestamp::from_unix_ms(1_800_086_400_000),
+            fingerprint: Fingerprint::from_bytes([5; 16]),
+        };
+        state.remember(&memory).unwrap();
+        assert_eq!(state.memory().unwrap(), Some(memory));
+    }
+}
