@@ -17,7 +17,8 @@ async fn main() -> Result<()> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut roots = rustls::RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(dir.join("ca.pem"))?)?;
-    let verifier = rustls::server::WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider)).build()?;
+    let verifier =
+        rustls::server::WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider)).build()?;
     let mut config = rustls::ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13])?
         .with_client_cert_verifier(verifier)
@@ -27,7 +28,8 @@ async fn main() -> Result<()> {
         )?;
     config.send_tls13_tickets = 0;
 
-    let app = Router::new().route("/device/v1/store", post(|body: Bytes| async move { format!("{{\"bytes\":{}}}", body.len()) }));
+    let app = Router::new()
+        .route("/device/v1/store", post(|body: Bytes| async move { format!("{{\"bytes\":{}}}", body.len()) }));
     let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     println!("{}", listener.local_addr()?.port());
@@ -41,7 +43,8 @@ async fn main() -> Result<()> {
         let (acceptor, service) = (acceptor.clone(), TowerToHyperService::new(app.clone()));
         tokio::spawn(async move {
             if let Ok(stream) = acceptor.accept(stream).await {
-                let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+                let _ =
+                    hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
             }
         });
     }
@@ -55,7 +58,9 @@ fn identities(dir: &Path) -> Result<()> {
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     std::fs::write(dir.join("ca.pem"), authority.self_signed(&key)?.pem())?;
     let issuer = Issuer::new(authority, key);
-    for (name, usage) in [("server", ExtendedKeyUsagePurpose::ServerAuth), ("client", ExtendedKeyUsagePurpose::ClientAuth)] {
+    for (name, usage) in
+        [("server", ExtendedKeyUsagePurpose::ServerAuth), ("client", ExtendedKeyUsagePurpose::ClientAuth)]
+    {
         let key = KeyPair::generate()?;
         let mut of = CertificateParams::default();
         of.subject_alt_names = vec![SanType::DnsName("localhost".try_into()?)];

@@ -1,3 +1,55 @@
-//! Entry point.
+//! lapwing: the command line.
+//!
+//! Data goes to stdout, messages to stderr. Exit status: 0 done, 1 failed, 2 wrong use, 3 refused, 4 not
+//! found. Every command is a file under `command`; `session` keeps who is signed in, `failure` turns what
+//! went wrong into a message and an exit status.
+#![forbid(unsafe_code)]
 
-fn main() {}
+mod arguments;
+mod command;
+mod failure;
+mod output;
+mod session;
+mod terminal;
+
+use arguments::{Arguments, Command};
+use clap::Parser as _;
+use failure::Failure;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            return Failure::failed("no_runtime", format!("this process cannot wait for events: {error}")).report();
+        }
+    };
+    match runtime.block_on(run(arguments)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
+
+async fn run(arguments: Arguments) -> Result<(), Failure> {
+    let globals = arguments.globals;
+    match arguments.command {
+        Command::Login(login) => command::login::login(&globals, &login).await,
+        Command::Whoami => command::login::whoami(&globals).await,
+        Command::Logout => command::login::logout(),
+        Command::Device(command) => command::device::run(&globals, command).await,
+        Command::JoinToken(command) => command::join_token::run(&globals, command).await,
+        Command::Policy(command) => command::policy::run(&globals, command).await,
+        Command::Group(command) => command::group::run(&globals, command).await,
+        Command::Setting(command) => command::setting::run(&globals, command).await,
+        Command::Password(command) => command::password::run(&globals, command).await,
+        Command::Explain { device } => command::explain::run(&globals, &device).await,
+        Command::Audit(command) => command::audit::run(&globals, command).await,
+        Command::User(command) => command::people::user(&globals, command).await,
+        Command::Principal(command) => command::people::principal(&globals, command).await,
+        Command::Generate(generate) => command::generate::run(&globals, &generate),
+        Command::Csp(command) => command::csp::run(command),
+        Command::Completions { shell } => command::manual::completions(shell),
+        Command::Man { directory } => command::manual::pages(&directory),
+    }
+}

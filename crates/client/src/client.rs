@@ -95,6 +95,7 @@ pub(crate) struct Request<'a> {
     body: Option<Bytes>,
     timeout: Option<Duration>,
     answer_bytes_max: usize,
+    any_status: bool,
 }
 
 impl<'a> Request<'a> {
@@ -107,6 +108,7 @@ impl<'a> Request<'a> {
             body: None,
             timeout: None,
             answer_bytes_max: ANSWER_BYTES_MAX,
+            any_status: false,
         }
     }
     pub(crate) fn query(mut self, name: &'a str, value: &'a str) -> Self {
@@ -132,6 +134,11 @@ impl<'a> Request<'a> {
     }
     pub(crate) fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
+        self
+    }
+    /// The route says in its own words what went wrong: a 4xx answer that is no [`Refusal`] is returned whole.
+    pub(crate) fn take_any_status(mut self) -> Self {
+        self.any_status = true;
         self
     }
     pub(crate) fn answer_bytes_max(mut self, bytes: usize) -> Self {
@@ -256,6 +263,7 @@ impl Client {
         }
         Err(match error::refusal(status.as_u16(), &body, retry_after) {
             Some(refusal) => Error::Refused(Box::new(refusal)),
+            None if request.any_status && status.is_client_error() => return Ok(Answer { body }),
             None if is_gateway(status) => self.no_answer(Cause::Gateway(status.as_u16())),
             None => self.malformed(format!("HTTP status {} without an error that can be read", status.as_u16())),
         })

@@ -15,12 +15,17 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+mod admin;
 mod client;
 mod device;
 mod error;
+mod graph;
 pub mod mdm;
+mod oauth;
 mod trust;
 
 pub use client::{Client, Fault, Settings, shown_ca_certificate};
 pub use error::{Cause, Error, Malformed, NoAnswer, Refusal};
+pub use graph::SignedIn;
+pub use oauth::Poll;
 pub use trust::{CaFingerprint, Identity, NotAFingerprint, Trust, certificates};

@@ -29,6 +29,10 @@ impl CaFingerprint {
     pub fn of(der: &[u8]) -> Self {
         Self(Sha256::digest(der).into())
     }
+    /// From the 32 bytes of a digest, as a join token names it.
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
 }
 
 impl fmt::Display for CaFingerprint {
@@ -83,7 +87,7 @@ pub fn certificates(file: &[u8]) -> Vec<Vec<u8>> {
         return pem;
     }
     match x509_parser::parse_x509_certificate(file) {
-        Ok((rest, _)) if rest.is_empty() => vec![file.to_vec()],
+        Ok(([], _)) => vec![file.to_vec()],
         _ => Vec::new(),
     }
 }
@@ -111,6 +115,7 @@ struct LaterOf {
 }
 
 impl TimeProvider for LaterOf {
+    #[allow(clippy::disallowed_methods, reason = "TLS asks for the time; the floor is what the shell passes in")]
     fn current_time(&self) -> Option<UnixTime> {
         let clock = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         Some(UnixTime::since_unix_epoch(clock.max(self.floor)))

@@ -6,8 +6,12 @@
 #![warn(missing_docs)]
 
 pub mod admin;
+pub mod admx;
+pub mod ddf;
 pub mod device;
 pub mod dm;
 pub mod graph;
 pub mod oauth;
+pub mod reference;
 pub mod serde_text;
+mod xml;

@@ -221,7 +221,7 @@ unsafe extern "C" fn answer(
     let Ok(length) = usize::try_from(count) else {
         return PAM_CONV_ERR;
     };
-    if count < 1 || count > PAM_MESSAGES_MAX || messages.is_null() || responses.is_null() || data.is_null() {
+    if !(1..=PAM_MESSAGES_MAX).contains(&count) || messages.is_null() || responses.is_null() || data.is_null() {
         return PAM_CONV_ERR;
     }
     // SAFETY: plain allocation; checked for null. All zeroes are a valid `Response` without text.

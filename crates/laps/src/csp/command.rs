@@ -105,7 +105,7 @@ pub struct Answer {
     /// Of a Get that succeeded.
     pub results: Option<Results>,
     /// Of a command that was refused. Commands that an Atomic undid or left out have none.
-    pub refusal: Option<Refusal>,
+    pub refusal: Option<Box<Refusal>>,
 }
 
 impl Answer {

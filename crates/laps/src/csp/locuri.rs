@@ -3,8 +3,13 @@
 use super::node::Node;
 use super::status::NodeStatus;
 
+/// What the addresses of settings begin with.
+const POLICIES: &str = "./Device/Vendor/MSFT/LAPS/Policies/";
 /// The longest LocURI that is read, in bytes.
 const URI_BYTES_MAX: usize = 1024;
+
+/// The most segments of the address of a node: Device, Vendor, MSFT, LAPS, two below, and one too many.
+const NAMES_MAX: usize = 7;
 
 /// The address of a node of this tree.
 ///
@@ -18,7 +23,7 @@ pub enum LocUriError {
     /// More than 1,024 bytes.
     #[error("the LocURI is longer than 1024 bytes")]
     TooLong,
-    /// A leading `/`, an empty, `.` or `..` segment, or a broken percent escape.
+    /// A leading `/`, an escaped `/`, an empty, `.` or `..` segment, or a broken percent escape.
     #[error("the LocURI is malformed: expected ./Device/Vendor/MSFT/LAPS/…")]
     Malformed,
     /// `?prop=…`, `?list=…`.
@@ -57,6 +62,10 @@ impl LocUriError {
 impl LocUri {
     /// Reads an address. Segments are percent-decoded; names are compared with regard to case.
     pub fn parse(text: &str) -> Result<Self, LocUriError> {
+        // As almost every address is written; the long way gives the same answer.
+        if let Some(node) = text.strip_prefix(POLICIES).and_then(Node::policy) {
+            return Ok(Self(node));
+        }
         if text.len() > URI_BYTES_MAX {
             return Err(LocUriError::TooLong);
         }
@@ -65,16 +74,26 @@ impl LocUri {
             None => (text, false),
         };
         let path = path.strip_prefix("./").unwrap_or(path);
-        let mut segments = Vec::with_capacity(6);
-        for segment in path.split('/') {
-            let segment = percent_decode(segment).ok_or(LocUriError::Malformed)?;
-            if matches!(segment.as_str(), "" | "." | "..") {
+        let decoded;
+        let path = if path.contains('%') {
+            decoded = percent_decode(path).ok_or(LocUriError::Malformed)?;
+            decoded.as_str()
+        } else {
+            path
+        };
+        let mut names = [""; NAMES_MAX];
+        let mut count = 0;
+        for name in path.split('/') {
+            if matches!(name, "" | "." | "..") {
                 return Err(LocUriError::Malformed);
             }
-            segments.push(segment);
+            if let Some(place) = names.get_mut(count) {
+                *place = name;
+            }
+            count += 1;
         }
-        let names: Vec<&str> = segments.iter().map(String::as_str).collect();
-        let names = match names.as_slice() {
+        let names = names.get(..count).ok_or(LocUriError::Unknown)?;
+        let names = match names {
             ["User", ..] => return Err(LocUriError::UserScope),
             ["Device", rest @ ..] => rest,
             rest => rest,
@@ -91,18 +110,19 @@ impl LocUri {
     }
 }
 
-fn percent_decode(segment: &str) -> Option<String> {
-    if !segment.contains('%') {
-        return Some(segment.to_owned());
-    }
-    let mut decoded = Vec::with_capacity(segment.len());
-    let mut bytes = segment.bytes();
+/// Decodes percent escapes. An escaped `/` belongs to a name, and no node has one: malformed.
+fn percent_decode(path: &str) -> Option<String> {
+    let mut decoded = Vec::with_capacity(path.len());
+    let mut bytes = path.bytes();
     while let Some(byte) = bytes.next() {
         decoded.push(match byte {
             b'%' => {
                 let high = char::from(bytes.next()?).to_digit(16)?;
                 let low = char::from(bytes.next()?).to_digit(16)?;
-                (high * 16 + low) as u8
+                match (high * 16 + low) as u8 {
+                    b'/' => return None,
+                    other => other,
+                }
             }
             other => other,
         });
@@ -154,7 +174,7 @@ mod tests {
             ("./Device/Device/Vendor/MSFT/LAPS", LocUriError::Unknown),
             ("./Device/Vendor/MSFT/LAPS/policies", LocUriError::Unknown),
             ("./Device/Vendor/MSFT/LAPS/Policies/ADBackupDSRMPassword", LocUriError::Unknown),
-            ("./Device/Vendor/MSFT/LAPS/Policies%2FPasswordLength", LocUriError::Unknown),
+            ("./Device/Vendor/MSFT/LAPS/Policies%2FPasswordLength", LocUriError::Malformed),
             ("./Device/Vendor/MSFT/LAPS?prop=ACL", LocUriError::Query),
             ("./Device/Vendor/MSFT/LAPS?list=Struct", LocUriError::Query),
             ("./Device/Vendor/MSFT/BitLocker?prop=ACL", LocUriError::Unknown),

@@ -1,6 +1,6 @@
 //! The nodes of the tree.
 
-use crate::policy::{Format, Setting};
+use crate::policy::{ActionInfo, Format, RESET_PASSWORD, RESET_PASSWORD_STATUS, Setting};
 
 /// The address of the root of the tree.
 const ROOT_URI: &str = "./Device/Vendor/MSFT/LAPS";
@@ -87,10 +87,18 @@ impl Node {
         match self {
             Self::Laps => "LAPS",
             Self::Actions => "Actions",
-            Self::ResetPassword => "ResetPassword",
-            Self::ResetPasswordStatus => "ResetPasswordStatus",
             Self::Policies => "Policies",
+            Self::ResetPassword => RESET_PASSWORD.name,
+            Self::ResetPasswordStatus => RESET_PASSWORD_STATUS.name,
             Self::Policy(setting) => setting.name(),
+        }
+    }
+    /// The entry of the table, for an action.
+    pub fn action(self) -> Option<&'static ActionInfo> {
+        match self {
+            Self::ResetPassword => Some(&RESET_PASSWORD),
+            Self::ResetPasswordStatus => Some(&RESET_PASSWORD_STATUS),
+            _ => None,
         }
     }
     /// The parent; the root has none.
@@ -111,33 +119,33 @@ impl Node {
     }
     /// Its format.
     pub fn format(self) -> NodeFormat {
-        match self {
-            Self::Laps | Self::Actions | Self::Policies => NodeFormat::Node,
-            Self::ResetPassword => NodeFormat::Null,
-            Self::ResetPasswordStatus => NodeFormat::Value(Format::Int),
-            Self::Policy(setting) => NodeFormat::Value(setting.info().format),
+        match (self, self.action()) {
+            (Self::Policy(setting), _) => NodeFormat::Value(setting.info().format),
+            (_, Some(action)) => action.format.map_or(NodeFormat::Null, NodeFormat::Value),
+            (_, None) => NodeFormat::Node,
         }
     }
     /// The verbs that it takes.
-    pub const fn access(self) -> Access {
-        let none = Access { write: false, exec: false, get: false };
-        match self {
-            Self::ResetPassword => Access { exec: true, ..none },
-            Self::Policy(_) => Access { write: true, get: true, ..none },
-            _ => Access { get: true, ..none },
-        }
+    pub fn access(self) -> Access {
+        let exec = self.action().is_some_and(|action| action.exec);
+        Access { write: matches!(self, Self::Policy(_)), exec, get: !exec }
     }
     /// The node below the root with these names.
     pub(super) fn from_names(below: &[&str]) -> Option<Self> {
         match below {
             [] => Some(Self::Laps),
             ["Actions"] => Some(Self::Actions),
-            ["Actions", "ResetPassword"] => Some(Self::ResetPassword),
-            ["Actions", "ResetPasswordStatus"] => Some(Self::ResetPasswordStatus),
+            ["Actions", name] => {
+                [Self::ResetPassword, Self::ResetPasswordStatus].into_iter().find(|node| node.name() == *name)
+            }
             ["Policies"] => Some(Self::Policies),
-            ["Policies", name] => Setting::from_name(name).filter(|setting| setting.info().in_csp).map(Self::Policy),
+            ["Policies", name] => Self::policy(name),
             _ => None,
         }
+    }
+    /// The node of the setting of this name.
+    pub(super) fn policy(name: &str) -> Option<Self> {
+        Setting::from_name(name).filter(|setting| setting.info().in_csp).map(Self::Policy)
     }
 }
 

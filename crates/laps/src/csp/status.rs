@@ -3,14 +3,17 @@
 use core::fmt;
 
 macro_rules! statuses {
-    ($($(#[$doc:meta])* $name:ident = $code:literal),* $(,)?) => {
+    ($($name:ident = $code:literal, $meaning:literal;)*) => {
         /// The status of a command (OMA DM 1.2, response status codes; laps-behaviour.md 1.8).
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         #[repr(u16)]
         pub enum NodeStatus {
-            $($(#[$doc])* $name = $code,)*
+            $(#[doc = $meaning] $name = $code,)*
         }
         impl NodeStatus {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$name),*];
+
             /// The status with this code, if it is one that this tree gives.
             pub const fn from_code(code: u16) -> Option<Self> {
                 match code {
@@ -18,53 +21,38 @@ macro_rules! statuses {
                     _ => None,
                 }
             }
+            /// What it means, in words.
+            pub const fn meaning(self) -> &'static str {
+                match self {
+                    $(Self::$name => $meaning,)*
+                }
+            }
         }
     };
 }
 
 statuses! {
-    /// Done.
-    Ok = 200,
-    /// Taken, and carried out later.
-    Accepted = 202,
-    /// A chunk of a large object was taken.
-    ChunkAccepted = 213,
-    /// Not executed: an earlier command of the Atomic failed.
-    NotExecuted = 215,
-    /// Undone: another command of the Atomic failed.
-    RolledBack = 216,
-    /// Malformed.
-    BadRequest = 400,
-    /// No such node, or it has no value.
-    NotFound = 404,
-    /// The node does not take this command.
-    NotAllowed = 405,
-    /// An optional feature that is not supported.
-    FeatureNotSupported = 406,
-    /// A part of the command is missing.
-    Incomplete = 412,
-    /// The value is larger than the node takes.
-    TooLarge = 413,
-    /// The URI is too long.
-    UriTooLong = 414,
-    /// Wrong format or media type.
-    UnsupportedFormat = 415,
-    /// The node has a value already.
-    AlreadyExists = 418,
-    /// No room in the store.
-    DeviceFull = 420,
-    /// A large object has another size than was announced.
-    SizeMismatch = 424,
-    /// The caller lacks the right.
-    PermissionDenied = 425,
-    /// Failed: a value that is not allowed, or a command where it cannot stand.
-    CommandFailed = 500,
-    /// The Atomic failed; everything was undone.
-    AtomicFailed = 507,
-    /// The store failed.
-    StoreFailed = 510,
-    /// What the Atomic did could not be undone.
-    RollbackFailed = 516,
+    Ok = 200, "Done.";
+    Accepted = 202, "Taken, and carried out later.";
+    ChunkAccepted = 213, "A chunk of a large object was taken.";
+    NotExecuted = 215, "Not executed: an earlier command of the Atomic failed.";
+    RolledBack = 216, "Undone: another command of the Atomic failed.";
+    BadRequest = 400, "Malformed.";
+    NotFound = 404, "No such node, or it has no value.";
+    NotAllowed = 405, "The node does not take this command.";
+    FeatureNotSupported = 406, "An optional feature that is not supported.";
+    Incomplete = 412, "A part of the command is missing.";
+    TooLarge = 413, "The value is larger than the node takes.";
+    UriTooLong = 414, "The URI is too long.";
+    UnsupportedFormat = 415, "Wrong format or media type.";
+    AlreadyExists = 418, "The node has a value already.";
+    DeviceFull = 420, "No room in the store.";
+    SizeMismatch = 424, "A large object has another size than was announced.";
+    PermissionDenied = 425, "The caller lacks the right.";
+    CommandFailed = 500, "Failed: a value that is not allowed, or a command where it cannot stand.";
+    AtomicFailed = 507, "The Atomic failed; everything was undone.";
+    StoreFailed = 510, "The store failed.";
+    RollbackFailed = 516, "What the Atomic did could not be undone.";
 }
 
 impl NodeStatus {

@@ -2,12 +2,11 @@
 
 use super::{
     command::{Answer, Command, Refusal, Results, Verb},
-    hresult::HResult,
     locuri::LocUri,
     node::{NODES, Node},
     status::NodeStatus,
     storage::{FaultKind, Storage},
-    tree::{Options, Rights, Tree, Values},
+    tree::{Rights, Tree, Values},
 };
 use crate::policy::{AGE_DAYS_MIN_ENTRA, BackupDirectory, Setting, SettingInfo, Source, Value};
 
@@ -16,11 +15,15 @@ const MEDIA_TYPE: &str = "text/plain";
 /// How many characters of a refused value a refusal shows.
 const GIVEN_CHARS_MAX: usize = 100;
 
+/// What is to change: one write of each setting; `None` deletes. A handful: searched from the end.
+type Changes = Vec<(Setting, Option<Value>)>;
+
 /// An Atomic being staged. Dropping it without [`Transaction::commit`] leaves the tree as it was.
 #[derive(Debug)]
 pub struct Transaction<'t> {
     tree: &'t mut Tree,
-    stage: Stage,
+    rights: Rights,
+    changes: Changes,
     children: Vec<Child>,
     failed: bool,
 }
@@ -28,8 +31,8 @@ pub struct Transaction<'t> {
 #[derive(Debug)]
 struct Child {
     answer: Answer,
-    /// The setting that it wrote, and the text it gave.
-    wrote: Option<(Setting, Option<String>)>,
+    /// The setting that it wrote.
+    wrote: Option<Setting>,
 }
 
 /// How an Atomic ended.
@@ -45,8 +48,7 @@ pub struct Commit {
 
 impl<'t> Transaction<'t> {
     pub(super) fn new(tree: &'t mut Tree, rights: Rights) -> Self {
-        let stage = Stage::new(tree, rights);
-        Self { tree, stage, children: Vec::new(), failed: false }
+        Self { tree, rights, changes: Changes::new(), children: Vec::new(), failed: false }
     }
 
     /// Stages the next child. After the first failure the others are not executed (215).
@@ -56,9 +58,11 @@ impl<'t> Transaction<'t> {
         }
         match command.verb {
             Verb::Add | Verb::Replace | Verb::Delete => {
-                let (answer, wrote) = self.stage.write(command);
-                let given = command.data.map(shortened);
-                self.push(answer, wrote.map(|setting| (setting, given)));
+                let (answer, wrote) = match self.write(command) {
+                    Ok(setting) => (Answer::status(NodeStatus::Ok), Some(setting)),
+                    Err(answer) => (answer, None),
+                };
+                self.push(answer, wrote);
             }
             Verb::Get | Verb::Exec | Verb::Atomic => self.push(
                 refused(
@@ -83,7 +87,7 @@ impl<'t> Transaction<'t> {
         self.failed
     }
 
-    fn push(&mut self, answer: Answer, wrote: Option<(Setting, Option<String>)>) {
+    fn push(&mut self, answer: Answer, wrote: Option<Setting>) {
         self.failed |= !answer.status.is_success();
         self.children.push(Child { answer, wrote });
     }
@@ -96,8 +100,10 @@ impl<'t> Transaction<'t> {
         if self.failed {
             return self.undone(NodeStatus::AtomicFailed, NodeStatus::RolledBack);
         }
-        let changed = self.stage.values != self.tree.values;
-        if changed && let Err(fault) = storage.replace(&self.stage.values) {
+        let changed = self.changes.iter().any(|(setting, value)| self.tree.values.get(setting) != value.as_ref());
+        let former = exchange(&mut self.tree.values, core::mem::take(&mut self.changes));
+        if changed && let Err(fault) = storage.replace(&self.tree.values) {
+            exchange(&mut self.tree.values, former);
             if fault.maybe_changed && storage.replace(&self.tree.values).is_err() {
                 for child in &mut self.children {
                     child.answer = refused(
@@ -117,7 +123,6 @@ impl<'t> Transaction<'t> {
             }
             return self.undone(NodeStatus::AtomicFailed, NodeStatus::RolledBack);
         }
-        self.tree.values = self.stage.values;
         Commit {
             status: NodeStatus::Ok,
             answers: self.children.into_iter().map(|child| child.answer).collect(),
@@ -127,7 +132,7 @@ impl<'t> Transaction<'t> {
 
     /// The rules that bind several settings (laps-behaviour.md 1.8, Atomic semantics, point 3).
     fn check_final_state(&mut self) {
-        let int = |setting| self.stage.values.get(&setting).and_then(Value::as_int);
+        let int = |setting| self.value_of(setting).and_then(Value::as_int);
         let entra = int(Setting::BackupDirectory) == Some(BackupDirectory::Entra as u32);
         let Some(age) = int(Setting::PasswordAgeDays) else {
             return;
@@ -135,27 +140,71 @@ impl<'t> Transaction<'t> {
         if !entra || age >= AGE_DAYS_MIN_ENTRA {
             return;
         }
-        let wrote = |wanted| {
-            self.children.iter().rposition(|child| child.wrote.as_ref().is_some_and(|(set, _)| *set == wanted))
-        };
-        let Some(index) = wrote(Setting::PasswordAgeDays).or_else(|| wrote(Setting::BackupDirectory)) else {
+        let writer_of = |setting| self.children.iter().rposition(|child| child.wrote == Some(setting));
+        let at_fault = [Setting::PasswordAgeDays, Setting::BackupDirectory]
+            .into_iter()
+            .find_map(|setting| Some((setting, writer_of(setting)?)));
+        let Some((setting, index)) = at_fault else {
             return; // neither was touched: the stored state is not this Atomic's doing
         };
-        let child = &mut self.children[index];
-        let (setting, given) = child.wrote.take().unwrap_or((Setting::PasswordAgeDays, None));
-        child.answer = Answer {
-            status: NodeStatus::CommandFailed,
-            results: None,
-            refusal: Some(Refusal {
-                code: "value_not_allowed",
-                setting: Some(setting),
-                given,
-                message: format!(
-                    "PasswordAgeDays is {age}: expected {AGE_DAYS_MIN_ENTRA} to 365 while BackupDirectory is 1"
-                ),
-            }),
-        };
+        self.children[index].answer = of_setting(
+            NodeStatus::CommandFailed,
+            "value_not_allowed",
+            setting,
+            int(setting).map(|number| number.to_string()).as_deref(),
+            format!("PasswordAgeDays is {age}: expected {AGE_DAYS_MIN_ENTRA} to 365 while BackupDirectory is 1"),
+        );
         self.failed = true;
+    }
+
+    /// Stages an Add, Replace or Delete; the setting that it writes.
+    fn write(&mut self, command: &Command<'_>) -> Result<Setting, Answer> {
+        let Node::Policy(setting) = self.view().target(command)? else {
+            return Err(Answer::status(NodeStatus::NotAllowed));
+        };
+        let present = self.value_of(setting).is_some();
+        match command.verb {
+            Verb::Delete if !present => return Err(not_set(setting)),
+            Verb::Delete => {
+                self.change(setting, None);
+                return Ok(setting);
+            }
+            Verb::Add if present => {
+                return Err(of_setting(
+                    NodeStatus::AlreadyExists,
+                    "already_exists",
+                    setting,
+                    command.data,
+                    format!("{setting} has a value already: use Replace"),
+                ));
+            }
+            Verb::Replace if !present && self.tree.options.strict_replace => {
+                return Err(not_set(setting));
+            }
+            _ => {}
+        }
+        let value = self.view().value(setting.info(), command)?;
+        self.change(setting, Some(value));
+        Ok(setting)
+    }
+
+    fn change(&mut self, setting: Setting, to: Option<Value>) {
+        match self.changes.iter_mut().rfind(|(changed, _)| *changed == setting) {
+            Some((_, change)) => *change = to,
+            None => self.changes.push((setting, to)),
+        }
+    }
+
+    fn view(&self) -> View<'_> {
+        View::new(self.tree, self.rights)
+    }
+
+    /// The value that a setting has once the changes are made.
+    fn value_of(&self, setting: Setting) -> Option<&Value> {
+        match self.changes.iter().rfind(|(changed, _)| *changed == setting) {
+            Some((_, change)) => change.as_ref(),
+            None => self.tree.values.get(&setting),
+        }
     }
 
     fn undone(self, status: NodeStatus, done_before: NodeStatus) -> Commit {
@@ -174,18 +223,25 @@ impl<'t> Transaction<'t> {
     }
 }
 
-/// The values that a transaction works on.
-#[derive(Debug)]
-pub(super) struct Stage {
-    options: Options,
-    rights: Rights,
-    values: Values,
-    reset: HResult,
+/// Makes the changes; returns those that undo them.
+fn exchange(values: &mut Values, changes: Changes) -> Changes {
+    let exchange_one = |(setting, value)| match value {
+        Some(value) => (setting, values.insert(setting, value)),
+        None => (setting, values.remove(&setting)),
+    };
+    changes.into_iter().map(exchange_one).collect()
 }
 
-impl Stage {
-    pub(super) fn new(tree: &Tree, rights: Rights) -> Self {
-        Self { options: tree.options, rights, values: tree.values.clone(), reset: tree.reset }
+/// The tree as one caller sees it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct View<'t> {
+    tree: &'t Tree,
+    rights: Rights,
+}
+
+impl<'t> View<'t> {
+    pub(super) fn new(tree: &'t Tree, rights: Rights) -> Self {
+        Self { tree, rights }
     }
 
     /// A Get.
@@ -196,8 +252,8 @@ impl Stage {
         };
         let data = match node {
             Node::Laps | Node::Actions | Node::Policies => self.child_names(node),
-            Node::ResetPasswordStatus => self.reset.to_string(),
-            Node::Policy(setting) => match self.values.get(&setting) {
+            Node::ResetPasswordStatus => self.tree.reset.to_string(),
+            Node::Policy(setting) => match self.tree.values.get(&setting) {
                 Some(value) => value.to_string(),
                 None => return not_set(setting),
             },
@@ -219,44 +275,6 @@ impl Stage {
             Ok(_) => Answer::status(NodeStatus::Accepted),
             Err(answer) => answer,
         }
-    }
-
-    /// An Add, Replace or Delete; also the setting that it wrote.
-    fn write(&mut self, command: &Command<'_>) -> (Answer, Option<Setting>) {
-        match self.stage_write(command) {
-            Ok(setting) => (Answer::status(NodeStatus::Ok), Some(setting)),
-            Err(answer) => (answer, None),
-        }
-    }
-
-    fn stage_write(&mut self, command: &Command<'_>) -> Result<Setting, Answer> {
-        let Node::Policy(setting) = self.target(command)? else {
-            return Err(Answer::status(NodeStatus::NotAllowed));
-        };
-        let present = self.values.contains_key(&setting);
-        match command.verb {
-            Verb::Delete if !present => return Err(not_set(setting)),
-            Verb::Delete => {
-                self.values.remove(&setting);
-                return Ok(setting);
-            }
-            Verb::Add if present => {
-                return Err(of_setting(
-                    NodeStatus::AlreadyExists,
-                    "already_exists",
-                    setting,
-                    command.data,
-                    format!("{setting} has a value already: use Replace"),
-                ));
-            }
-            Verb::Replace if !present && self.options.strict_replace => {
-                return Err(not_set(setting));
-            }
-            _ => {}
-        }
-        let value = self.value(setting.info(), command)?;
-        self.values.insert(setting, value);
-        Ok(setting)
     }
 
     /// The node that a command names, if the node takes the verb and the caller may use it.
@@ -300,7 +318,7 @@ impl Stage {
         let Some(data) = command.data else {
             return Err(refuse(NodeStatus::Incomplete, "data_missing", format!("{} without Data", command.verb)));
         };
-        let bytes_max = self.options.data_bytes_max;
+        let bytes_max = self.tree.options.data_bytes_max;
         let announced = command.size.unwrap_or(0);
         if data.len() > bytes_max || announced > bytes_max as u64 {
             return Err(refuse(
@@ -351,7 +369,7 @@ impl Stage {
             .iter()
             .filter(|node| node.parent() == Some(parent))
             .filter(|node| match node {
-                Node::Policy(setting) => self.values.contains_key(setting),
+                Node::Policy(setting) => self.tree.values.contains_key(setting),
                 _ => true,
             })
             .map(|node| node.name())
@@ -361,7 +379,7 @@ impl Stage {
 }
 
 fn refused(status: NodeStatus, code: &'static str, message: String) -> Answer {
-    Answer { status, results: None, refusal: Some(Refusal { code, setting: None, given: None, message }) }
+    Answer { status, results: None, refusal: Some(Box::new(Refusal { code, setting: None, given: None, message })) }
 }
 
 fn of_setting(
@@ -374,7 +392,7 @@ fn of_setting(
     Answer {
         status,
         results: None,
-        refusal: Some(Refusal { code, setting: Some(setting), given: given.map(shortened), message }),
+        refusal: Some(Box::new(Refusal { code, setting: Some(setting), given: given.map(shortened), message })),
     }
 }
 

@@ -5,7 +5,7 @@ use super::{
     hresult::HResult,
     status::NodeStatus,
     storage::Storage,
-    transaction::{Stage, Transaction},
+    transaction::{Transaction, View},
 };
 use crate::policy::{PolicySet, Setting, Source, Value};
 use std::collections::BTreeMap;
@@ -118,7 +118,7 @@ impl Tree {
     /// stored, or refused without a change.
     pub fn execute(&mut self, storage: &mut dyn Storage, rights: Rights, command: &Command<'_>) -> Executed {
         if command.verb == Verb::Exec {
-            let answer = Stage::new(self, rights).exec(command);
+            let answer = View::new(self, rights).exec(command);
             let again = self.reset.is_pending();
             if answer.status == NodeStatus::Accepted {
                 self.reset = HResult::PENDING;
@@ -127,7 +127,7 @@ impl Tree {
             return Executed { answer, effect: Effect::None };
         }
         if command.verb == Verb::Get {
-            return Executed { answer: Stage::new(self, rights).read(command), effect: Effect::None };
+            return Executed { answer: View::new(self, rights).read(command), effect: Effect::None };
         }
         let mut transaction = self.begin(rights);
         transaction.apply(command);

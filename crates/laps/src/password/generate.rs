@@ -28,25 +28,30 @@ pub fn generate<R: CryptoRng + ?Sized>(spec: PasswordSpec, rng: &mut R) -> Passw
 }
 
 fn characters<R: CryptoRng + ?Sized>(alphabet: &Alphabet, length: usize, rng: &mut R) -> Password {
-    // allocated once at its final size, so that no copy stays behind in freed memory
-    let mut text = Zeroizing::new(String::with_capacity(length));
     let draw = Draw::new(alphabet.size() as u64);
+    let mut bits = Bits::new(rng, length.div_ceil(draw.per_block));
+    // allocated once at its final size, so that no copy stays behind in freed memory
+    let mut text = Zeroizing::new(vec![0u8; length]);
+    let mut numbers = Zeroizing::new([0u16; PER_BLOCK_MAX]);
     loop {
         let mut seen = 0;
-        let mut block = [0; PER_BLOCK_MAX];
-        while text.len() < length {
-            let count = draw.per_block.min(length - text.len());
-            draw.block(rng, &mut block[..count]);
-            for number in &block[..count] {
+        for block in text.chunks_mut(draw.per_block) {
+            let numbers = &mut numbers[..block.len()];
+            draw.block(&mut bits, numbers);
+            for (place, number) in block.iter_mut().zip(numbers) {
                 let (symbol, class) = alphabet.symbol(usize::from(*number));
-                text.push(char::from(symbol));
+                *place = symbol;
                 seen |= class;
             }
         }
         if seen == alphabet.all_class_bits() {
-            return Password::new(core::mem::take(&mut text));
+            break;
         }
-        text.clear();
+    }
+    // the alphabets are ASCII: every byte is a character
+    match String::from_utf8(core::mem::take(&mut text)) {
+        Ok(text) => Password::new(text),
+        Err(bytes) => Password::new(bytes.into_bytes().into_iter().map(char::from).collect()),
     }
 }
 
@@ -55,8 +60,9 @@ fn words<R: CryptoRng + ?Sized>(list: WordList, count: usize, rng: &mut R) -> Pa
     let draw = Draw::new(words.len() as u64);
     let mut numbers = Zeroizing::new([0u16; WORDS_MAX]);
     let numbers = &mut numbers[..count.min(WORDS_MAX)];
+    let mut bits = Bits::new(rng, numbers.len().div_ceil(draw.per_block));
     for block in numbers.chunks_mut(draw.per_block) {
-        draw.block(rng, block);
+        draw.block(&mut bits, block);
     }
     let chosen = || numbers.iter().map(|number| words[usize::from(*number)]);
     let mut text = String::with_capacity(chosen().map(str::len).sum());
@@ -66,6 +72,35 @@ fn words<R: CryptoRng + ?Sized>(list: WordList, count: usize, rng: &mut R) -> Pa
         text.push_str(rest);
     }
     Password::new(text)
+}
+
+/// Random words, drawn from the generator several at a time: the system's generator is a system call.
+struct Bits<'r, R: ?Sized> {
+    rng: &'r mut R,
+    pool: Zeroizing<[u8; 64]>,
+    next: usize,
+    end: usize,
+}
+
+impl<'r, R: CryptoRng + ?Sized> Bits<'r, R> {
+    /// `blocks`: how many words one password takes. At least four are drawn at once, so that a password
+    /// that lacks a class seldom costs another call.
+    fn new(rng: &'r mut R, blocks: usize) -> Self {
+        let end = 8 * blocks.clamp(4, 8);
+        Self { rng, pool: Zeroizing::new([0; 64]), next: end, end }
+    }
+
+    #[inline]
+    fn word(&mut self) -> u64 {
+        if self.next == self.end {
+            self.rng.fill_bytes(&mut self.pool[..self.end]);
+            self.next = 0;
+        }
+        let mut word = [0; 8];
+        word.copy_from_slice(&self.pool[self.next..self.next + 8]);
+        self.next += 8;
+        u64::from_le_bytes(word)
+    }
 }
 
 /// Draws several numbers below `range` from one 64-bit word, without bias (Brackett-Rozinsky and Lemire,
@@ -91,9 +126,9 @@ impl Draw {
     }
 
     #[inline]
-    fn block<R: CryptoRng + ?Sized>(&self, rng: &mut R, numbers: &mut [u16]) {
+    fn block<R: CryptoRng + ?Sized>(&self, bits: &mut Bits<'_, R>, numbers: &mut [u16]) {
         loop {
-            let mut fraction = rng.next_u64();
+            let mut fraction = bits.word();
             let mut product: u64 = 1;
             for number in &mut *numbers {
                 let wide = u128::from(fraction) * u128::from(self.range);

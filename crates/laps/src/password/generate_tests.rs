@@ -95,12 +95,13 @@ fn words_are_uniform_at_every_place() {
         let list = WordList::of_complexity(complexity).unwrap();
         let size = list.words().len();
         let draw = Draw::new(size as u64);
+        let mut bits = Bits::new(&mut rng, 8);
         for place in 0..draw.per_block {
             let mut counts = vec![0u64; size];
             let draws = 20 * size;
             let mut numbers = vec![0u16; draw.per_block];
             for _ in 0..draws {
-                draw.block(&mut rng, &mut numbers);
+                draw.block(&mut bits, &mut numbers);
                 counts[usize::from(numbers[place])] += 1;
             }
             let cells: Vec<_> = counts.iter().map(|seen| (*seen, 20.0)).collect();

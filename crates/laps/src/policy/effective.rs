@@ -2,10 +2,10 @@
 
 use super::{
     AGE_DAYS_MIN_ENTRA,
+    info::{Condition, DefaultValue, SettingInfo},
     set::{Given, PolicySet},
     setting::Setting,
     source::{BackupDirectory, JoinState, Source},
-    table::{Condition, DefaultValue, SettingInfo},
     value::{Value, ValueError},
 };
 use core::fmt;

@@ -1,6 +1,6 @@
 //! Local configuration: a text file with a line for each setting.
 
-use super::{set::PolicySet, setting::Setting, source::Source, table::Format};
+use super::{info::Format, set::PolicySet, setting::Setting, source::Source};
 
 /// The largest file that is read, in bytes.
 pub const LOCAL_BYTES_MAX: usize = 64 * 1024;

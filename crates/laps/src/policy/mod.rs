@@ -1,9 +1,10 @@
 //! Policy: the one table of settings, the sources that set them, and what is in force.
 //!
-//! Every setting is described once, in [`TABLE`]. Parsing, defaults, dependencies, the CSP tree, the DDF
+//! Every setting and action is described once, in [`TABLE`], [`RESET_PASSWORD`] and [`RESET_PASSWORD_STATUS`]. Parsing, defaults, dependencies, the CSP tree, the DDF
 //! document, the group policy template and the reference pages all come from there.
 
 mod effective;
+mod info;
 mod local;
 mod meaning;
 mod pol;
@@ -16,6 +17,10 @@ mod table;
 mod value;
 
 pub use effective::{EffectivePolicy, EffectiveSetting, Management, Reason, Unused};
+pub use info::{
+    ActionInfo, Allowed, BASE, Condition, DefaultValue, Dependency, EDITIONS, EnumValue, Format, Release, SettingInfo,
+    V1_1,
+};
 pub use local::{LOCAL_BYTES_MAX, LocalError, parse_local};
 pub use meaning::{Account, AutomaticAccount, Encryption, EncryptionError, PostAuthentication};
 pub use pol::{POL_BYTES_MAX, PolEntry, PolError, PolErrorKind, PolFile};
@@ -24,9 +29,7 @@ pub use registry::{LegacyMachine, LegacyOff, RegistryData, RegistryValues};
 pub use set::{Given, PolicySet};
 pub use setting::Setting;
 pub use source::{BackupDirectory, JoinState, Source};
-pub use table::{
-    Allowed, BASE, Condition, DefaultValue, Dependency, EDITIONS, EnumValue, Format, Release, SettingInfo, TABLE, V1_1,
-};
+pub use table::{RESET_PASSWORD, RESET_PASSWORD_STATUS, TABLE};
 pub use value::{Value, ValueError};
 
 /// The least PasswordAgeDays with BackupDirectory 1 (laps-behaviour.md 2.4).

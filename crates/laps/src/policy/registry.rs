@@ -2,10 +2,10 @@
 //! `registry.pol` brings.
 
 use super::{
+    info::SettingInfo,
     set::PolicySet,
     setting::Setting,
     source::{JoinState, Source},
-    table::SettingInfo,
     value::{Value, ValueError},
 };
 use std::collections::BTreeMap;

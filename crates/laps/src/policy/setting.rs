@@ -1,6 +1,6 @@
 //! The names of the settings.
 
-use super::table::{SettingInfo, TABLE};
+use super::{info::SettingInfo, table::TABLE};
 use core::fmt;
 
 /// A LAPS policy setting, under the name of the published CSP (laps-behaviour.md 1.4 and 2.2).

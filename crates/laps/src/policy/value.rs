@@ -1,8 +1,8 @@
 //! Values of settings: parsing, checking, printing.
 
 use super::{
+    info::{Allowed, Format, SettingInfo},
     source::Source,
-    table::{Allowed, Format, SettingInfo},
 };
 use core::fmt;
 

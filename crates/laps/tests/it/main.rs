@@ -1,5 +1,6 @@
 //! Integration tests: one binary.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
 
+mod csp;
 mod explain;
 mod rotation;

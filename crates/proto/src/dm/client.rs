@@ -62,7 +62,7 @@ pub struct Opening {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
     /// Send this and wait for the answer.
-    Send(Message<'static>),
+    Send(Box<Message<'static>>),
     /// The session is over.
     End {
         /// The server broke it off (alert 1223).
@@ -86,11 +86,7 @@ pub struct ClientSession {
 
 impl ClientSession {
     /// Opens a session: the first message to send (package 1).
-    pub fn open(
-        opening: Opening,
-        limits: SessionLimits,
-        now: Timestamp,
-    ) -> (Self, Message<'static>) {
+    pub fn open(opening: Opening, limits: SessionLimits, now: Timestamp) -> (Self, Message<'static>) {
         let mut session = Self {
             device_uri: opening.device_uri,
             server_uri: opening.server_uri,
@@ -102,35 +98,20 @@ impl ClientSession {
             is_ended: false,
             limits,
         };
-        let start = if opening.is_server_initiated {
-            alert::SERVER_INITIATED
-        } else {
-            alert::CLIENT_INITIATED
-        };
+        let start = if opening.is_server_initiated { alert::SERVER_INITIATED } else { alert::CLIENT_INITIATED };
         let mut commands = vec![notice(start, Vec::new())];
         commands.push(notice(
             alert::CLIENT_EVENT,
             vec![Item {
-                meta: Meta {
-                    kind: Some(Cow::Borrowed("com.microsoft/MDM/LoginStatus")),
-                    ..Meta::default()
-                },
+                meta: Meta { kind: Some(Cow::Borrowed("com.microsoft/MDM/LoginStatus")), ..Meta::default() },
                 data: Some(Cow::Borrowed(opening.login)),
                 ..Item::default()
             }],
         ));
         for event in opening.events {
-            let meta = Meta {
-                kind: Some(event.kind.into()),
-                format: Some(event.format.into()),
-                ..Meta::default()
-            };
-            let item = Item {
-                source: Some(event.source.into()),
-                meta,
-                data: Some(event.data.into()),
-                ..Item::default()
-            };
+            let meta = Meta { kind: Some(event.kind.into()), format: Some(event.format.into()), ..Meta::default() };
+            let item =
+                Item { source: Some(event.source.into()), meta, data: Some(event.data.into()), ..Item::default() };
             commands.push(notice(alert::GENERIC, vec![item]));
         }
         let info = opening.info;
@@ -152,9 +133,7 @@ impl ClientSession {
             ],
         }));
         let mut ids = Ids::default();
-        commands
-            .iter_mut()
-            .for_each(|command| command.set_id(ids.next_text()));
+        commands.iter_mut().for_each(|command| command.set_id(ids.next_text()));
         let message = session.message(commands, true);
         (session, message)
     }
@@ -177,27 +156,18 @@ impl ClientSession {
         if header.ver_dtd != Header::VER_DTD || header.ver_proto != Header::VER_PROTO {
             return Err(SessionError::Version);
         }
-        if let Some(bytes) = header
-            .meta
-            .max_msg_size
-            .and_then(|n| usize::try_from(n).ok())
-        {
+        if let Some(bytes) = header.meta.max_msg_size.and_then(|n| usize::try_from(n).ok()) {
             self.peer_message_bytes = bytes.min(self.limits.message_bytes);
         }
         let refused = message.commands.iter().find_map(|command| match command {
-            Command::Status(status) if status.cmd_ref == "0" && status.code >= 300 => {
-                Some(status.code)
-            }
+            Command::Status(status) if status.cmd_ref == "0" && status.code >= 300 => Some(status.code),
             _ => None,
         });
         if let Some(status) = refused {
             self.is_ended = true;
             return Err(SessionError::Refused { status });
         }
-        if message
-            .commands
-            .iter()
-            .any(|command| matches!(command, Command::Alert(a) if a.code == alert::SESSION_ABORT))
+        if message.commands.iter().any(|command| matches!(command, Command::Alert(a) if a.code == alert::SESSION_ABORT))
         {
             self.is_ended = true;
             return Ok(Step::End { is_aborted: true });
@@ -210,29 +180,21 @@ impl ClientSession {
         self.answer(message.commands, msg_ref, executor, &mut due);
         let mut ids = Ids::default();
         let mut commands = Vec::with_capacity(due.len());
-        for mut command in due {
-            // Results wait behind the statuses and may go in chunks.
-            if matches!(command, Command::Results(_)) {
-                self.outbox.push(command, None);
-            } else {
+        // Statuses first, then results, as many as the server takes at once; what is left over from the
+        // last message goes on before new results.
+        let waits = !self.outbox.is_empty();
+        for (n, mut command) in due.into_iter().enumerate() {
+            if n == 0 || (waits && !matches!(command, Command::Results(_))) {
                 command.set_id(ids.next_text());
                 commands.push(command);
+            } else {
+                self.outbox.push(command, None);
             }
         }
-        let statuses = commands.len();
-        self.outbox.fill(
-            &mut commands,
-            &mut ids,
-            self.peer_message_bytes,
-            &mut Vec::new(),
-        );
+        self.outbox.fill(&mut commands, &mut ids, self.peer_message_bytes, &mut Vec::new());
         let is_final = self.outbox.is_empty() && package_ended;
-        if !package_ended && !is_inside_object && commands.len() == statuses {
-            let next = Alert {
-                id: ids.next_text(),
-                code: alert::NEXT_MESSAGE,
-                items: Vec::new(),
-            };
+        if !package_ended && !is_inside_object && self.outbox.is_empty() {
+            let next = Alert { id: ids.next_text(), code: alert::NEXT_MESSAGE, items: Vec::new() };
             commands.push(Command::Alert(next));
         }
         if commands.len() <= 1 {
@@ -240,7 +202,7 @@ impl ClientSession {
             self.is_ended = true;
             return Ok(Step::End { is_aborted: false });
         }
-        Ok(Step::Send(self.message(commands, is_final)))
+        Ok(Step::Send(Box::new(self.message(commands, is_final))))
     }
 
     fn message(&mut self, commands: Vec<Command<'static>>, is_final: bool) -> Message<'static> {
@@ -258,11 +220,7 @@ impl ClientSession {
             },
             ..Header::default()
         };
-        Message {
-            header,
-            commands,
-            is_final,
-        }
+        Message { header, commands, is_final }
     }
 
     /// Statuses in the order of the commands, then results.
@@ -299,10 +257,7 @@ impl ClientSession {
                 Command::Request(request) => match self.assemble(&request, due) {
                     Taken::Whole => wanted.push(Command::Request(request)),
                     Taken::Complete(item) => {
-                        wanted.push(Command::Request(Request {
-                            items: vec![item],
-                            ..request
-                        }));
+                        wanted.push(Command::Request(Request { items: vec![*item], ..request }));
                     }
                     taken => {
                         flush(executor, &mut wanted, msg_ref, due, &mut results);
@@ -373,9 +328,5 @@ fn answered(msg_ref: u32, id: &str, cmd: &str, status: u16) -> Command<'static> 
 }
 
 fn notice(code: u16, items: Vec<Item<'static>>) -> Command<'static> {
-    Command::Alert(Alert {
-        id: Cow::Borrowed(""),
-        code,
-        items,
-    })
+    Command::Alert(Alert { id: Cow::Borrowed(""), code, items })
 }

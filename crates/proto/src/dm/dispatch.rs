@@ -1,9 +1,7 @@
 //! From commands to the LAPS tree: the one adapter between SyncML and [`laps::csp`]. The agent's session,
 //! `csp apply`, the fake device and `policy import` all go through it.
 
-use super::message::{
-    Command, GroupKind, Header, Item, Message, Meta, Request, Results, Status, Text, Verb,
-};
+use super::message::{Command, GroupKind, Header, Item, Message, Meta, Request, Results, Status, Text, Verb};
 use super::outbox::Ids;
 use laps::csp::{self, Effect, NodeStatus, Refusal, Rights, Storage, Transaction, Tree, Volatile};
 use laps::policy::Source;
@@ -71,13 +69,7 @@ struct Slot<'c> {
 impl<'t> Dispatcher<'t> {
     /// For a tree, its store and what the caller may do.
     pub fn new(tree: &'t mut Tree, storage: &'t mut dyn Storage, rights: Rights) -> Self {
-        Self {
-            tree,
-            storage,
-            rights,
-            effects: Vec::new(),
-            refused: Vec::new(),
-        }
+        Self { tree, storage, rights, effects: Vec::new(), refused: Vec::new() }
     }
 
     /// What must be done because of the commands so far, in order; [`Effect::None`] is left out.
@@ -100,18 +92,12 @@ impl<'t> Dispatcher<'t> {
             Command::Request(request) => self.run_request(command, request, answers),
             Command::Group(group) if group.kind == GroupKind::Sequence => {
                 answers.push(answer(command, NodeStatus::Ok));
-                group
-                    .commands
-                    .iter()
-                    .for_each(|inner| self.run(inner, answers));
+                group.commands.iter().for_each(|inner| self.run(inner, answers));
             }
             Command::Group(group) => {
                 let mut transaction = self.tree.begin(self.rights);
                 let mut slots = Vec::with_capacity(group.commands.len());
-                group
-                    .commands
-                    .iter()
-                    .for_each(|inner| stage(&mut transaction, inner, &mut slots));
+                group.commands.iter().for_each(|inner| stage(&mut transaction, inner, &mut slots));
                 let commit = transaction.commit(self.storage);
                 answers.push(answer(command, commit.status));
                 if commit.changed {
@@ -123,23 +109,13 @@ impl<'t> Dispatcher<'t> {
                     self.settle(slot.command, results, answers);
                 }
             }
-            Command::Alert(_)
-            | Command::Status(_)
-            | Command::Results(_)
-            | Command::Unknown { .. } => {}
+            Command::Alert(_) | Command::Status(_) | Command::Results(_) | Command::Unknown { .. } => {}
         }
     }
 
-    fn run_request<'c>(
-        &mut self,
-        command: &'c Command<'_>,
-        request: &'c Request<'_>,
-        answers: &mut Vec<Answer<'c>>,
-    ) {
+    fn run_request<'c>(&mut self, command: &'c Command<'_>, request: &'c Request<'_>, answers: &mut Vec<Answer<'c>>) {
         let mut run = |item: &Item<'_>| {
-            let executed =
-                self.tree
-                    .execute(self.storage, self.rights, &csp_command(request, item));
+            let executed = self.tree.execute(self.storage, self.rights, &csp_command(request, item));
             if executed.effect != Effect::None {
                 self.effects.push(executed.effect);
             }
@@ -157,12 +133,7 @@ impl<'t> Dispatcher<'t> {
 
     /// Answers for one command: one when all its items have the same status and nothing was read, else
     /// one for each item.
-    fn settle<'c>(
-        &mut self,
-        command: &'c Command<'_>,
-        results: Vec<csp::Answer>,
-        answers: &mut Vec<Answer<'c>>,
-    ) {
+    fn settle<'c>(&mut self, command: &'c Command<'_>, results: Vec<csp::Answer>, answers: &mut Vec<Answer<'c>>) {
         let items: &[Item<'_>] = match command {
             Command::Request(request) => &request.items,
             _ => &[],
@@ -172,9 +143,7 @@ impl<'t> Dispatcher<'t> {
             _ => true,
         });
         if same && results.len() > 1 {
-            let status = results
-                .first()
-                .map_or(NodeStatus::BadRequest, |result| result.status);
+            let status = results.first().map_or(NodeStatus::BadRequest, |result| result.status);
             for (result, item) in results.iter().zip(items) {
                 self.note(command, Some(item), result);
             }
@@ -222,9 +191,7 @@ impl<'t> Dispatcher<'t> {
 impl Executor for Dispatcher<'_> {
     fn execute<'c>(&mut self, commands: &'c [Command<'_>]) -> Vec<Answer<'c>> {
         let mut answers = Vec::with_capacity(commands.len());
-        commands
-            .iter()
-            .for_each(|command| self.run(command, &mut answers));
+        commands.iter().for_each(|command| self.run(command, &mut answers));
         answers
     }
 }
@@ -243,21 +210,13 @@ pub struct Applied {
 
 /// Carries out a document of a person (`csp apply`): all its writes, wherever they stand, are one implied
 /// `Atomic`; what reads runs after it, and `Exec` only when it was committed (else 215).
-pub fn apply(
-    document: &Message<'_>,
-    tree: &mut Tree,
-    storage: &mut dyn Storage,
-    rights: Rights,
-) -> Applied {
+pub fn apply(document: &Message<'_>, tree: &mut Tree, storage: &mut dyn Storage, rights: Rights) -> Applied {
     let mut refused_all = Vec::new();
     let before = tree.clone();
 
     let mut transaction = tree.begin(rights);
     let mut slots = Vec::new();
-    document
-        .commands
-        .iter()
-        .for_each(|command| stage_implied(&mut transaction, command, &mut slots));
+    document.commands.iter().for_each(|command| stage_implied(&mut transaction, command, &mut slots));
     let commit = transaction.commit(storage);
     let is_committed = commit.status.is_success();
 
@@ -280,9 +239,7 @@ pub fn apply(
             }
             Command::Group(group)
                 if group.kind == GroupKind::Atomic
-                    && results
-                        .iter()
-                        .all(|result| result.status == NodeStatus::RolledBack) =>
+                    && results.iter().all(|result| result.status == NodeStatus::RolledBack) =>
             {
                 answers.push(answer(command, commit.status));
             }
@@ -294,20 +251,11 @@ pub fn apply(
         refused_all.append(&mut dispatcher.refused);
     }
     let effects = dispatcher.effects;
-    Applied {
-        answer: answer_document(document, answers),
-        refused: refused_all,
-        effects,
-    }
+    Applied { answer: answer_document(document, answers), refused: refused_all, effects }
 }
 
 /// Mistakes in commands that an earlier mistake kept from being looked at.
-fn hidden(
-    command: &Command<'_>,
-    results: &[csp::Answer],
-    before: &Tree,
-    rights: Rights,
-) -> Vec<Refused> {
+fn hidden(command: &Command<'_>, results: &[csp::Answer], before: &Tree, rights: Rights) -> Vec<Refused> {
     let Command::Request(request) = command else {
         return Vec::new();
     };
@@ -315,34 +263,18 @@ fn hidden(
         if result.status != NodeStatus::NotExecuted {
             return None;
         }
-        let executed = before
-            .clone()
-            .execute(&mut Volatile, rights, &csp_command(request, item));
+        let executed = before.clone().execute(&mut Volatile, rights, &csp_command(request, item));
         // Whether a node is there may depend on the commands before.
-        let depends = matches!(
-            executed.answer.refusal.as_ref()?.code,
-            "already_exists" | "not_set"
-        );
-        if depends {
-            None
-        } else {
-            refused(command, Some(item), &executed.answer)
-        }
+        let depends = matches!(executed.answer.refusal.as_ref()?.code, "already_exists" | "not_set");
+        if depends { None } else { refused(command, Some(item), &executed.answer) }
     };
     request.items.iter().zip(results).filter_map(look).collect()
 }
 
 /// A command at the top of a document or in a `Sequence` there.
-fn stage_implied<'c>(
-    transaction: &mut Transaction<'_>,
-    command: &'c Command<'c>,
-    slots: &mut Vec<Slot<'c>>,
-) {
+fn stage_implied<'c>(transaction: &mut Transaction<'_>, command: &'c Command<'c>, slots: &mut Vec<Slot<'c>>) {
     match command {
-        Command::Request(Request {
-            verb: Verb::Get | Verb::Exec,
-            ..
-        }) if malformed(command).is_none() => {
+        Command::Request(Request { verb: Verb::Get | Verb::Exec, .. }) if malformed(command).is_none() => {
             slots.push(Slot { command, staged: 0 });
         }
         Command::Group(group) if malformed(command).is_none() => {
@@ -360,11 +292,7 @@ fn stage_implied<'c>(
 }
 
 /// A command inside an `Atomic`.
-fn stage<'c>(
-    transaction: &mut Transaction<'_>,
-    command: &'c Command<'c>,
-    slots: &mut Vec<Slot<'c>>,
-) {
+fn stage<'c>(transaction: &mut Transaction<'_>, command: &'c Command<'c>, slots: &mut Vec<Slot<'c>>) {
     if let Some(refusal) = malformed(command) {
         transaction.refuse(refusal);
         slots.push(Slot { command, staged: 1 });
@@ -372,14 +300,8 @@ fn stage<'c>(
     }
     match command {
         Command::Request(request) => {
-            request
-                .items
-                .iter()
-                .for_each(|item| transaction.apply(&csp_command(request, item)));
-            slots.push(Slot {
-                command,
-                staged: request.items.len(),
-            });
+            request.items.iter().for_each(|item| transaction.apply(&csp_command(request, item)));
+            slots.push(Slot { command, staged: request.items.len() });
         }
         Command::Group(group) => {
             match group.kind {
@@ -394,10 +316,7 @@ fn stage<'c>(
                 GroupKind::Sequence => transaction.refuse(csp::Answer::status(NodeStatus::Ok)),
             }
             slots.push(Slot { command, staged: 1 });
-            group
-                .commands
-                .iter()
-                .for_each(|inner| stage(transaction, inner, slots));
+            group.commands.iter().for_each(|inner| stage(transaction, inner, slots));
         }
         Command::Alert(_) | Command::Status(_) | Command::Results(_) | Command::Unknown { .. } => {}
     }
@@ -407,40 +326,19 @@ fn stage<'c>(
 /// a chunk where chunks cannot be put together.
 fn malformed(command: &Command<'_>) -> Option<csp::Answer> {
     let refuse = |status, code, message: &str| {
-        let refusal = Refusal {
-            code,
-            setting: None,
-            given: None,
-            message: message.to_owned(),
-        };
-        Some(csp::Answer {
-            status,
-            results: None,
-            refusal: Some(refusal),
-        })
+        let refusal = Refusal { code, setting: None, given: None, message: message.to_owned() };
+        Some(csp::Answer { status, results: None, refusal: Some(Box::new(refusal)) })
     };
     if command.id().is_empty() {
-        return refuse(
-            NodeStatus::BadRequest,
-            "cmd_id_missing",
-            "the command has no CmdID: expected one",
-        );
+        return refuse(NodeStatus::BadRequest, "cmd_id_missing", "the command has no CmdID: expected one");
     }
     match command {
         Command::Request(request) => {
             let items = request.items.as_slice();
             if items.is_empty() {
-                refuse(
-                    NodeStatus::BadRequest,
-                    "item_missing",
-                    "the command has no Item: expected at least one",
-                )
+                refuse(NodeStatus::BadRequest, "item_missing", "the command has no Item: expected at least one")
             } else if request.verb == Verb::Exec && items.len() > 1 {
-                refuse(
-                    NodeStatus::BadRequest,
-                    "item_too_many",
-                    "Exec has several Items: expected one",
-                )
+                refuse(NodeStatus::BadRequest, "item_too_many", "Exec has several Items: expected one")
             } else if items.iter().any(|item| item.more_data) {
                 refuse(
                     NodeStatus::FeatureNotSupported,
@@ -452,11 +350,9 @@ fn malformed(command: &Command<'_>) -> Option<csp::Answer> {
             }
         }
         Command::Group(_) => None,
-        Command::Alert(_) => refuse(
-            NodeStatus::FeatureNotSupported,
-            "alert_not_supported",
-            "this Alert is not supported",
-        ),
+        Command::Alert(_) => {
+            refuse(NodeStatus::FeatureNotSupported, "alert_not_supported", "this Alert is not supported")
+        }
         Command::Status(_) | Command::Results(_) | Command::Unknown { .. } => refuse(
             NodeStatus::BadRequest,
             "command_unknown",
@@ -494,43 +390,26 @@ fn answer<'c>(command: &'c Command<'_>, status: NodeStatus) -> Answer<'c> {
         },
         _ => None,
     };
-    Answer {
-        cmd_ref: command.id(),
-        cmd: command.name(),
-        target,
-        status: status.code(),
-        result: None,
-    }
+    Answer { cmd_ref: command.id(), cmd: command.name(), target, status: status.code(), result: None }
 }
 
-fn refused(
-    command: &Command<'_>,
-    item: Option<&Item<'_>>,
-    result: &csp::Answer,
-) -> Option<Refused> {
+fn refused(command: &Command<'_>, item: Option<&Item<'_>>, result: &csp::Answer) -> Option<Refused> {
     let status = result.status;
     let undone = matches!(status, NodeStatus::NotExecuted | NodeStatus::RolledBack);
     if status.is_success() || undone {
         return None;
     }
-    let (code, message) = match &result.refusal {
+    let refusal = result.refusal.as_deref();
+    let (code, message) = match refusal {
         Some(refusal) => (refusal.code, refusal.message.clone()),
-        None => (
-            "command_not_allowed",
-            format!("{} is not allowed there", command.name()),
-        ),
+        None => ("command_not_allowed", format!("{} is not allowed there", command.name())),
     };
-    let setting = result.refusal.as_ref().and_then(|refusal| refusal.setting);
+    let setting = refusal.and_then(|refusal| refusal.setting);
     Some(Refused {
         cmd_id: command.id().to_owned(),
         command: command.name().to_owned(),
-        node: item
-            .and_then(|item| item.target.as_deref())
-            .map(str::to_owned),
-        value: result
-            .refusal
-            .as_ref()
-            .and_then(|refusal| refusal.given.clone()),
+        node: item.and_then(|item| item.target.as_deref()).map(str::to_owned),
+        value: refusal.and_then(|refusal| refusal.given.clone()),
         allowed: setting.map(|setting| setting.info().allowed_text(Source::Csp)),
         status: status.code(),
         code,
@@ -569,11 +448,7 @@ fn answer_document(document: &Message<'_>, answers: Vec<Answer<'_>>) -> Message<
         source: own(&header.target),
         ..Header::default()
     };
-    Message {
-        header,
-        commands,
-        is_final: true,
-    }
+    Message { header, commands, is_final: true }
 }
 
 impl Answer<'_> {
@@ -583,11 +458,7 @@ impl Answer<'_> {
             msg_ref,
             cmd_ref: Cow::Owned(self.cmd_ref.to_owned()),
             cmd: Cow::Owned(self.cmd.to_owned()),
-            target_refs: self
-                .target
-                .iter()
-                .map(|target| Cow::Owned((*target).to_owned()))
-                .collect(),
+            target_refs: self.target.iter().map(|target| Cow::Owned((*target).to_owned())).collect(),
             code: self.status,
             ..Status::default()
         }
@@ -597,20 +468,11 @@ impl Answer<'_> {
     pub(super) fn results(&self, msg_ref: u32) -> Option<Results<'static>> {
         let own = |text: &Option<Text<'_>>| text.as_deref().map(|text| Cow::Owned(text.to_owned()));
         let item = self.result.as_ref()?;
-        let meta = Meta {
-            format: own(&item.meta.format),
-            kind: own(&item.meta.kind),
-            ..Meta::default()
-        };
+        let meta = Meta { format: own(&item.meta.format), kind: own(&item.meta.kind), ..Meta::default() };
         Some(Results {
             msg_ref: Some(msg_ref),
             cmd_ref: Cow::Owned(self.cmd_ref.to_owned()),
-            items: vec![Item {
-                source: own(&item.source),
-                meta,
-                data: own(&item.data),
-                ..Item::default()
-            }],
+            items: vec![Item { source: own(&item.source), meta, data: own(&item.data), ..Item::default() }],
             ..Results::default()
         })
     }

@@ -13,7 +13,7 @@ pub enum Taken {
     /// A chunk that is kept (status 213); more is to come.
     Buffered,
     /// The last chunk: this is the object, `Size` and all.
-    Complete(Item<'static>),
+    Complete(Box<Item<'static>>),
     /// The object is given up with this status.
     Refused(u16),
 }
@@ -36,10 +36,7 @@ struct Partial {
 impl Assembler {
     /// One that refuses objects of more than `object_bytes_max` bytes.
     pub const fn new(object_bytes_max: usize) -> Self {
-        Self {
-            object_bytes_max,
-            open: None,
-        }
+        Self { object_bytes_max, open: None }
     }
 
     /// Waits for further chunks.
@@ -51,9 +48,7 @@ impl Assembler {
     /// sender is told with alert 1225.
     pub fn interrupted_by(&mut self, item: &Item<'_>) -> Option<String> {
         let uri = uri_of(item);
-        let partial = self
-            .open
-            .take_if(|open| open.uri != uri || item.meta.size.is_some())?;
+        let partial = self.open.take_if(|open| open.uri != uri || item.meta.size.is_some())?;
         Some(partial.uri)
     }
 
@@ -68,12 +63,8 @@ impl Assembler {
                 return Taken::Refused(code::SIZE_REQUIRED);
             };
             if usize::try_from(size).is_ok_and(|size| size <= self.object_bytes_max) {
-                self.open = Some(Partial {
-                    uri: uri_of(item).to_owned(),
-                    item: without_data(item),
-                    size,
-                    data: String::new(),
-                });
+                self.open =
+                    Some(Partial { uri: uri_of(item).to_owned(), item: without_data(item), size, data: String::new() });
             } else {
                 return Taken::Refused(code::TOO_LARGE);
             }
@@ -91,10 +82,9 @@ impl Assembler {
             return Taken::Buffered;
         }
         match self.open.take() {
-            Some(Partial { item, data, .. }) => Taken::Complete(Item {
-                data: Some(Cow::Owned(data)),
-                ..item
-            }),
+            Some(Partial { item, data, .. }) => {
+                Taken::Complete(Box::new(Item { data: Some(Cow::Owned(data)), ..item }))
+            }
             None => Taken::Whole,
         }
     }
@@ -102,11 +92,7 @@ impl Assembler {
 
 /// Splits an item: as much of its data as takes `bytes` in a document in the first part, which then says `MoreData`, the rest
 /// in the second. `first` puts the size of the whole beside it. `None` when it needs no splitting.
-pub(super) fn split(
-    item: &Item<'static>,
-    bytes: usize,
-    first: bool,
-) -> Option<(Item<'static>, Item<'static>)> {
+pub(super) fn split(item: &Item<'static>, bytes: usize, first: bool) -> Option<(Item<'static>, Item<'static>)> {
     let data = item.data.as_deref()?;
     let mut room = bytes;
     let at = data
@@ -120,30 +106,20 @@ pub(super) fn split(
         })
         .filter(|at| *at > 0)?;
     let (now, later) = data.split_at_checked(at)?;
-    let mut chunk = Item {
-        data: Some(Cow::Owned(now.to_owned())),
-        more_data: true,
-        ..item.clone()
-    };
+    let mut chunk = Item { data: Some(Cow::Owned(now.to_owned())), more_data: true, ..item.clone() };
     if first {
         chunk.meta.size = u64::try_from(data.len()).ok();
     }
     let rest = Item {
         data: Some(Cow::Owned(later.to_owned())),
-        meta: Meta {
-            size: None,
-            ..item.meta.clone()
-        },
+        meta: Meta { size: None, ..item.meta.clone() },
         ..item.clone()
     };
     Some((chunk, rest))
 }
 
 fn uri_of<'i>(item: &'i Item<'_>) -> &'i str {
-    item.target
-        .as_deref()
-        .or(item.source.as_deref())
-        .unwrap_or_default()
+    item.target.as_deref().or(item.source.as_deref()).unwrap_or_default()
 }
 
 fn without_data(item: &Item<'_>) -> Item<'static> {
@@ -170,10 +146,7 @@ mod tests {
     fn chunk(data: &'static str, size: Option<u64>, more_data: bool) -> Item<'static> {
         Item {
             target: Some("./a".into()),
-            meta: Meta {
-                size,
-                ..Meta::default()
-            },
+            meta: Meta { size, ..Meta::default() },
             data: Some(data.into()),
             more_data,
             ..Item::default()
@@ -184,45 +157,22 @@ mod tests {
     fn chunks_become_the_object() {
         let mut assembler = Assembler::new(100);
         assert_eq!(assembler.take(&chunk("alone", None, false)), Taken::Whole);
-        assert_eq!(
-            assembler.take(&chunk("abc", Some(7), true)),
-            Taken::Buffered
-        );
+        assert_eq!(assembler.take(&chunk("abc", Some(7), true)), Taken::Buffered);
         assert_eq!(assembler.take(&chunk("de", None, true)), Taken::Buffered);
-        let Taken::Complete(item) = assembler.take(&chunk("fg", None, false)) else {
-            panic!("complete")
-        };
-        assert_eq!(
-            (item.data.as_deref(), item.meta.size, item.more_data),
-            (Some("abcdefg"), Some(7), false)
-        );
+        let Taken::Complete(item) = assembler.take(&chunk("fg", None, false)) else { panic!("complete") };
+        assert_eq!((item.data.as_deref(), item.meta.size, item.more_data), (Some("abcdefg"), Some(7), false));
         assert!(!assembler.is_open());
     }
 
     #[test]
     fn sizes_that_are_missing_wrong_or_too_large_are_refused() {
         let mut assembler = Assembler::new(10);
-        assert_eq!(
-            assembler.take(&chunk("a", None, true)),
-            Taken::Refused(code::SIZE_REQUIRED)
-        );
-        assert_eq!(
-            assembler.take(&chunk("a", Some(11), true)),
-            Taken::Refused(code::TOO_LARGE)
-        );
+        assert_eq!(assembler.take(&chunk("a", None, true)), Taken::Refused(code::SIZE_REQUIRED));
+        assert_eq!(assembler.take(&chunk("a", Some(11), true)), Taken::Refused(code::TOO_LARGE));
         assert_eq!(assembler.take(&chunk("a", Some(3), true)), Taken::Buffered);
-        assert_eq!(
-            assembler.take(&chunk("b", None, false)),
-            Taken::Refused(code::SIZE_MISMATCH)
-        );
-        assert_eq!(
-            assembler.take(&chunk("abc", Some(3), true)),
-            Taken::Buffered
-        );
-        assert_eq!(
-            assembler.take(&chunk("d", None, true)),
-            Taken::Refused(code::SIZE_MISMATCH)
-        );
+        assert_eq!(assembler.take(&chunk("b", None, false)), Taken::Refused(code::SIZE_MISMATCH));
+        assert_eq!(assembler.take(&chunk("abc", Some(3), true)), Taken::Buffered);
+        assert_eq!(assembler.take(&chunk("d", None, true)), Taken::Refused(code::SIZE_MISMATCH));
         assert!(!assembler.is_open());
     }
 
@@ -231,10 +181,7 @@ mod tests {
         let mut assembler = Assembler::new(10);
         assert_eq!(assembler.take(&chunk("a", Some(3), true)), Taken::Buffered);
         assert_eq!(assembler.interrupted_by(&chunk("b", None, true)), None);
-        let other = Item {
-            target: Some("./b".into()),
-            ..Item::default()
-        };
+        let other = Item { target: Some("./b".into()), ..Item::default() };
         assert_eq!(assembler.interrupted_by(&other).as_deref(), Some("./a"));
         assert!(!assembler.is_open());
     }

@@ -8,6 +8,8 @@ use std::collections::VecDeque;
 
 /// Bytes kept free in each message for header, body and the element names around a chunk.
 const FRAME_BYTES: usize = 1024;
+/// Bytes of a `CmdID`, which a command gets only when it is moved.
+const CMD_ID_BYTES: usize = 27;
 /// The least bytes of data in a chunk, whatever the peer says of its sizes.
 const CHUNK_BYTES_MIN: usize = 64;
 
@@ -47,11 +49,7 @@ pub(super) struct Outbox {
 impl Outbox {
     /// Queues a command; its commands inside have the tickets after `ticket`, in document order.
     pub(super) fn push(&mut self, command: Command<'static>, ticket: Option<u32>) {
-        self.waiting.push_back(Entry {
-            command,
-            ticket,
-            begun: false,
-        });
+        self.waiting.push_back(Entry { command, ticket, begun: false });
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -79,12 +77,11 @@ impl Outbox {
         sent: &mut Vec<Sent>,
     ) {
         let used: usize = commands.iter().map(encoded_len).sum();
-        let mut room = message_bytes
-            .saturating_sub(FRAME_BYTES)
-            .saturating_sub(used);
+        let mut room = message_bytes.saturating_sub(FRAME_BYTES).saturating_sub(used);
         let mut moved = false;
         while let Some(entry) = self.waiting.front_mut() {
-            let length = encoded_len(&entry.command);
+            let length = encoded_len(&entry.command)
+                .saturating_add(CMD_ID_BYTES.saturating_mul(to_usize(count(&entry.command))));
             if length > room {
                 let bytes = room.saturating_sub(FRAME_BYTES).max(CHUNK_BYTES_MIN);
                 if !moved && let Some(chunk) = split(&mut entry.command, bytes, !entry.begun) {
@@ -129,10 +126,7 @@ fn split(command: &mut Command<'static>, bytes: usize, first: bool) -> Option<Co
         }
         Command::Results(results) => {
             let items = cut(&mut results.items)?;
-            Some(Command::Results(super::Results {
-                items,
-                ..results.clone()
-            }))
+            Some(Command::Results(super::Results { items, ..results.clone() }))
         }
         _ => None,
     }
@@ -149,37 +143,26 @@ fn numbered(
     command
 }
 
-fn number(
-    command: &mut Command<'static>,
-    ids: &mut Ids,
-    ticket: &mut Option<u32>,
-    sent: &mut Vec<Sent>,
-) {
+fn number(command: &mut Command<'static>, ids: &mut Ids, ticket: &mut Option<u32>, sent: &mut Vec<Sent>) {
     let cmd_id = ids.next();
     command.set_id(Cow::Owned(cmd_id.to_string()));
     if let Some(ticket) = ticket {
-        sent.push(Sent {
-            cmd_id,
-            ticket: *ticket,
-        });
+        sent.push(Sent { cmd_id, ticket: *ticket });
         *ticket = ticket.saturating_add(1);
     }
     if let Command::Group(group) = command {
-        group
-            .commands
-            .iter_mut()
-            .for_each(|inner| number(inner, ids, ticket, sent));
+        group.commands.iter_mut().for_each(|inner| number(inner, ids, ticket, sent));
     }
 }
 
 /// How many commands there are in one, itself included.
 pub(super) fn count(command: &Command<'_>) -> u32 {
     match command {
-        Command::Group(group) => group
-            .commands
-            .iter()
-            .map(count)
-            .fold(1, u32::saturating_add),
+        Command::Group(group) => group.commands.iter().map(count).fold(1, u32::saturating_add),
         _ => 1,
     }
+}
+
+fn to_usize(n: u32) -> usize {
+    usize::try_from(n).unwrap_or(usize::MAX)
 }

@@ -58,9 +58,7 @@ impl ImportError {
     /// What the author of the document does next.
     pub const fn next_step(&self) -> &'static str {
         match self {
-            Self::NeitherForm => {
-                "give a SyncML document or a JSON object such as {\"BackupDirectory\": 1}"
-            }
+            Self::NeitherForm => "give a SyncML document or a JSON object such as {\"BackupDirectory\": 1}",
             Self::SyncMl(error) => error.fault.next_step(),
             Self::TooLarge { .. } => "split the document into smaller ones",
             Self::Json { .. } => "correct the JSON at the given line and column and try again",
@@ -85,10 +83,7 @@ pub fn import(bytes: &[u8]) -> Result<PolicySet, ImportError> {
 pub fn import_syncml(bytes: &[u8]) -> Result<PolicySet, ImportError> {
     let document = read(bytes, Mode::Import, &Limits::default())?;
     let mut strange = Vec::new();
-    document
-        .commands
-        .iter()
-        .for_each(|command| only_writes(command, &mut strange));
+    document.commands.iter().for_each(|command| only_writes(command, &mut strange));
     settle(&document, strange)
 }
 
@@ -98,10 +93,8 @@ pub fn import_json(bytes: &[u8]) -> Result<PolicySet, ImportError> {
     if bytes.len() > max {
         return Err(ImportError::TooLarge { max });
     }
-    let Pairs(pairs) = serde_json::from_slice(bytes).map_err(|error| ImportError::Json {
-        line: error.line(),
-        column: error.column(),
-    })?;
+    let Pairs(pairs) = serde_json::from_slice(bytes)
+        .map_err(|error| ImportError::Json { line: error.line(), column: error.column() })?;
     // By way of the tree, so that there is one way to check. A name that is said twice is refused there.
     let commands = pairs.into_iter().zip(1u32..).map(|((name, value), id)| {
         let node = format!("{}/{name}", Node::Policies.uri());
@@ -113,67 +106,34 @@ pub fn import_json(bytes: &[u8]) -> Result<PolicySet, ImportError> {
         command.set_id(Cow::Owned(id.to_string()));
         command
     });
-    settle(
-        &Message {
-            commands: commands.collect(),
-            ..Message::default()
-        },
-        Vec::new(),
-    )
+    settle(&Message { commands: commands.collect(), ..Message::default() }, Vec::new())
 }
 
 /// What is in force after the document, on a device that had nothing.
 fn settle(document: &Message<'_>, mut refused: Vec<Refused>) -> Result<PolicySet, ImportError> {
     let mut tree = Tree::new(Options::default());
-    refused.extend(
-        dispatch::apply(
-            document,
-            &mut tree,
-            &mut Volatile,
-            Rights {
-                exec: false,
-                ..Rights::ALL
-            },
-        )
-        .refused,
-    );
+    refused.extend(dispatch::apply(document, &mut tree, &mut Volatile, Rights { exec: false, ..Rights::ALL }).refused);
     if !refused.is_empty() {
         return Err(ImportError::Refused(refused));
     }
     let set = tree.policy_set();
-    if set.is_empty() {
-        Err(ImportError::Empty)
-    } else {
-        Ok(set)
-    }
+    if set.is_empty() { Err(ImportError::Empty) } else { Ok(set) }
 }
 
 /// A policy says what is wanted; it neither reads nor deletes nor acts.
 fn only_writes(command: &Command<'_>, strange: &mut Vec<Refused>) {
     match command {
-        Command::Group(group) => group
-            .commands
-            .iter()
-            .for_each(|inner| only_writes(inner, strange)),
-        Command::Request(request)
-            if matches!(request.verb, Verb::Delete | Verb::Get | Verb::Exec) =>
-        {
+        Command::Group(group) => group.commands.iter().for_each(|inner| only_writes(inner, strange)),
+        Command::Request(request) if matches!(request.verb, Verb::Delete | Verb::Get | Verb::Exec) => {
             strange.push(Refused {
                 cmd_id: request.id.clone().into_owned(),
                 command: request.verb.name().to_owned(),
-                node: request
-                    .items
-                    .first()
-                    .and_then(|item| item.target.as_deref())
-                    .map(str::to_owned),
+                node: request.items.first().and_then(|item| item.target.as_deref()).map(str::to_owned),
                 value: None,
                 allowed: None,
                 status: super::code::NOT_ALLOWED,
                 code: "policy_only_writes",
-                message: format!(
-                    "{} is not part of a policy: expected Add or Replace",
-                    request.verb.name()
-                ),
+                message: format!("{} is not part of a policy: expected Add or Replace", request.verb.name()),
             });
         }
         _ => {}
@@ -187,36 +147,21 @@ fn only_writes(command: &Command<'_>, strange: &mut Vec<Refused>) {
 pub fn delivery(wanted: &Values, delivered: &BTreeSet<Setting>) -> Option<Command<'static>> {
     let uri = |setting: Setting| Node::Policy(setting).uri();
     let replaces = wanted.iter().map(|(setting, value)| {
-        Command::set(
-            Verb::Replace,
-            uri(*setting),
-            value.format().dm_name(),
-            value.to_string(),
-        )
+        Command::set(Verb::Replace, uri(*setting), value.format().dm_name(), value.to_string())
     });
-    let deletes =
-        obsolete(wanted, delivered).map(|setting| Command::request(Verb::Delete, uri(setting)));
+    let deletes = obsolete(wanted, delivered).map(|setting| Command::request(Verb::Delete, uri(setting)));
     let commands: Vec<_> = replaces.chain(deletes).collect();
-    if commands.is_empty() {
-        None
-    } else {
-        Some(Command::atomic(commands))
-    }
+    if commands.is_empty() { None } else { Some(Command::atomic(commands)) }
 }
 
 /// The settings that the commands inside a [`delivery`] are about, in their order; true means a `Replace`.
 pub fn delivered_nodes(wanted: &Values, delivered: &BTreeSet<Setting>) -> Vec<(Setting, bool)> {
     let replaces = wanted.keys().map(|setting| (*setting, true));
-    replaces
-        .chain(obsolete(wanted, delivered).map(|setting| (setting, false)))
-        .collect()
+    replaces.chain(obsolete(wanted, delivered).map(|setting| (setting, false))).collect()
 }
 
 fn obsolete(wanted: &Values, delivered: &BTreeSet<Setting>) -> impl Iterator<Item = Setting> {
-    delivered
-        .iter()
-        .copied()
-        .filter(|setting| !wanted.contains_key(setting))
+    delivered.iter().copied().filter(|setting| !wanted.contains_key(setting))
 }
 
 /// "Rotate now": `Exec` of ResetPassword, then `Get` of ResetPasswordStatus (laps-behaviour.md 1.5). Only a

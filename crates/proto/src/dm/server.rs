@@ -112,12 +112,7 @@ pub struct ServerSession {
 
 impl ServerSession {
     /// Opens a session for a device's first message. `server_uri` is the server's own address.
-    pub fn open(
-        server_uri: &str,
-        first: &Header<'_>,
-        limits: SessionLimits,
-        now: Timestamp,
-    ) -> Self {
+    pub fn open(server_uri: &str, first: &Header<'_>, limits: SessionLimits, now: Timestamp) -> Self {
         Self {
             server_uri: server_uri.to_owned(),
             device_uri: first.source.clone().into_owned(),
@@ -155,36 +150,21 @@ impl ServerSession {
     }
 
     /// Takes a message of the device. Then the caller queues what it wants and calls [`Self::reply`].
-    pub fn receive(
-        &mut self,
-        message: &Message<'_>,
-        now: Timestamp,
-    ) -> Result<Received, SessionError> {
+    pub fn receive(&mut self, message: &Message<'_>, now: Timestamp) -> Result<Received, SessionError> {
         if self.phase == Phase::Ended && message.header.msg_id > self.progress.last_msg_id() {
             return Err(SessionError::Ended);
         }
         if self.progress.arrive(&message.header, now, &self.limits)? == Arrival::Repeat {
-            return Ok(Received {
-                is_repeat: true,
-                ..Received::default()
-            });
+            return Ok(Received { is_repeat: true, ..Received::default() });
         }
         self.last_reply = None;
         self.due.clear();
         self.package_ended = message.is_final;
-        if let Some(bytes) = message
-            .header
-            .meta
-            .max_msg_size
-            .and_then(|n| usize::try_from(n).ok())
-        {
+        if let Some(bytes) = message.header.meta.max_msg_size.and_then(|n| usize::try_from(n).ok()) {
             self.peer_message_bytes = bytes.min(self.limits.message_bytes);
         }
         let header = &message.header;
-        let mut received = Received {
-            is_final: message.is_final,
-            ..Received::default()
-        };
+        let mut received = Received { is_final: message.is_final, ..Received::default() };
         let status = if header.ver_dtd != Header::VER_DTD {
             code::DTD_UNSUPPORTED
         } else if header.ver_proto != Header::VER_PROTO {
@@ -226,8 +206,7 @@ impl ServerSession {
         if self.phase == Phase::Open {
             let mut sent = Vec::new();
             if self.package_ended || self.outbox.is_inside_object() {
-                self.outbox
-                    .fill(&mut commands, &mut ids, self.peer_message_bytes, &mut sent);
+                self.outbox.fill(&mut commands, &mut ids, self.peer_message_bytes, &mut sent);
                 if sent.is_empty() && self.outbox.is_empty() {
                     self.phase = Phase::Closing;
                 }
@@ -239,10 +218,7 @@ impl ServerSession {
                     items: Vec::new(),
                 }));
             }
-            self.outstanding.extend(
-                sent.into_iter()
-                    .map(|Sent { cmd_id, ticket }| ((msg_id, cmd_id), Ticket(ticket))),
-            );
+            self.outstanding.extend(sent.into_iter().map(|Sent { cmd_id, ticket }| ((msg_id, cmd_id), Ticket(ticket))));
         }
         if self.phase == Phase::Closing {
             self.phase = Phase::Ended;
@@ -262,11 +238,7 @@ impl ServerSession {
             },
             ..Header::default()
         };
-        let reply = Message {
-            header,
-            commands,
-            is_final: !self.outbox.is_inside_object(),
-        };
+        let reply = Message { header, commands, is_final: !self.outbox.is_inside_object() };
         self.last_reply = Some(reply.clone());
         reply
     }
@@ -280,12 +252,7 @@ impl ServerSession {
                 self.answer(command, msg_ref, code::OK);
             }
             // Only device information comes this way; items name their node by Source.
-            Command::Request(Request {
-                verb: Verb::Replace,
-                id,
-                items,
-                ..
-            }) if !id.is_empty() => {
+            Command::Request(Request { verb: Verb::Replace, id, items, .. }) if !id.is_empty() => {
                 let mut status = code::OK;
                 for item in items {
                     match self.assemble(item) {
@@ -339,12 +306,7 @@ impl ServerSession {
             return;
         };
         let key = (results.msg_ref.unwrap_or(1), cmd_ref);
-        let Some(ticket) = self
-            .reads
-            .get(&key)
-            .or_else(|| self.outstanding.get(&key))
-            .copied()
-        else {
+        let Some(ticket) = self.reads.get(&key).or_else(|| self.outstanding.get(&key)).copied() else {
             return;
         };
         for item in &results.items {
@@ -353,12 +315,7 @@ impl ServerSession {
                     received.readings.push(Reading {
                         ticket,
                         uri: uri_of(&item),
-                        format: item
-                            .meta
-                            .format
-                            .as_deref()
-                            .or(results.meta.format.as_deref())
-                            .map(str::to_owned),
+                        format: item.meta.format.as_deref().or(results.meta.format.as_deref()).map(str::to_owned),
                         data: item.data.as_deref().unwrap_or_default().to_owned(),
                     });
                     continue;
@@ -402,7 +359,7 @@ impl ServerSession {
         }
         match self.assembler.take(item) {
             Taken::Whole => Ok(Some(Cow::Borrowed(item))),
-            Taken::Complete(item) => Ok(Some(Cow::Owned(item))),
+            Taken::Complete(item) => Ok(Some(Cow::Owned(*item))),
             Taken::Buffered => Ok(None),
             Taken::Refused(status) => Err(status),
         }
@@ -421,31 +378,16 @@ impl ServerSession {
 
 /// Alert 1225: the object at `uri` was given up because another one began.
 pub(super) fn no_end(uri: String) -> Alert<'static> {
-    let item = Item {
-        source: Some(Cow::Owned(uri)),
-        ..Item::default()
-    };
-    Alert {
-        id: Cow::Borrowed(""),
-        code: alert::NO_END_OF_DATA,
-        items: vec![item],
-    }
+    let item = Item { source: Some(Cow::Owned(uri)), ..Item::default() };
+    Alert { id: Cow::Borrowed(""), code: alert::NO_END_OF_DATA, items: vec![item] }
 }
 
 pub(super) fn owned_ref(uri: &str) -> Vec<Cow<'static, str>> {
-    if uri.is_empty() {
-        Vec::new()
-    } else {
-        vec![Cow::Owned(uri.to_owned())]
-    }
+    if uri.is_empty() { Vec::new() } else { vec![Cow::Owned(uri.to_owned())] }
 }
 
 fn uri_of(item: &Item<'_>) -> String {
-    item.source
-        .as_deref()
-        .or(item.target.as_deref())
-        .unwrap_or_default()
-        .to_owned()
+    item.source.as_deref().or(item.target.as_deref()).unwrap_or_default().to_owned()
 }
 
 /// A leaf of the device information; interior nodes (libdmclient lists them) have no value.

@@ -19,12 +19,7 @@ pub struct SessionLimits {
 impl Default for SessionLimits {
     /// 50 messages, 10 minutes, 1 MiB a message, 4 MiB an object.
     fn default() -> Self {
-        Self {
-            messages: 50,
-            duration_s: 600,
-            message_bytes: 1 << 20,
-            object_bytes: 4 << 20,
-        }
+        Self { messages: 50, duration_s: 600, message_bytes: 1 << 20, object_bytes: 4 << 20 }
     }
 }
 
@@ -96,12 +91,7 @@ pub(super) enum Arrival {
 
 impl Progress {
     pub(super) fn new(session_id: String, opened_at: Timestamp) -> Self {
-        Self {
-            session_id,
-            opened_at,
-            messages: 0,
-            last_msg_id: 0,
-        }
+        Self { session_id, opened_at, messages: 0, last_msg_id: 0 }
     }
 
     /// Checks a message of the other side against the bounds and counts it. A gap in the numbers is
@@ -115,18 +105,12 @@ impl Progress {
         if header.session_id != self.session_id {
             return Err(SessionError::OtherSession);
         }
-        if now.ticks().saturating_sub(self.opened_at.ticks())
-            > limits.duration_s.saturating_mul(TICKS_PER_SECOND)
-        {
-            return Err(SessionError::TooLong {
-                max_s: limits.duration_s,
-            });
+        if now.ticks().saturating_sub(self.opened_at.ticks()) > limits.duration_s.saturating_mul(TICKS_PER_SECOND) {
+            return Err(SessionError::TooLong { max_s: limits.duration_s });
         }
         self.messages = self.messages.saturating_add(1);
         if self.messages > limits.messages {
-            return Err(SessionError::TooManyMessages {
-                max: limits.messages,
-            });
+            return Err(SessionError::TooManyMessages { max: limits.messages });
         }
         match header.msg_id.cmp(&self.last_msg_id) {
             core::cmp::Ordering::Less => Err(SessionError::OutOfOrder),

@@ -4,6 +4,7 @@ use super::device::DeviceEventKind;
 use crate::{audit::AuditHead, seal::Sealed};
 use laps::{
     id::{DeviceId, GroupId, Incarnation, PrincipalId, VersionId},
+    rotation::{Fingerprint, ProofKind},
     time::Timestamp,
 };
 
@@ -35,32 +36,6 @@ impl VersionState {
         [Self::Pending, Self::Current, Self::Superseded, Self::Abandoned].into_iter().find(|state| state.word() == word)
     }
 }
-
-/// How a version was proven (rotation.md 8).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum ProofKind {
-    /// The account database, read again, takes the password.
-    Verifier,
-    /// Also through PAM, service `lapwing`.
-    Pam,
-}
-
-impl ProofKind {
-    /// The stored and shown word.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Verifier => "verifier",
-            Self::Pam => "pam",
-        }
-    }
-    /// From the word.
-    pub fn from_word(word: &str) -> Option<Self> {
-        [Self::Verifier, Self::Pam].into_iter().find(|kind| kind.word() == word)
-    }
-}
-
-/// A device's keyed digest of (uid, name, verifier), 128 bits (rotation.md 1, "fingerprint").
-pub type Fingerprint = [u8; 16];
 
 /// What `store` brings.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -205,9 +180,9 @@ pub struct DeviceReport {
     pub installed_version: Option<VersionId>,
 }
 
-/// A version that is pending, as a device may see it.
+/// A version as its device may see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unresolved {
+pub struct KnownVersion {
     /// Its id.
     pub version: VersionId,
     /// Its place in the server's order.
@@ -218,17 +193,17 @@ pub struct Unresolved {
     pub account_name: String,
     /// Its fingerprint.
     pub fingerprint: Fingerprint,
+    /// When it is due by policy.
+    pub expires_at: Option<Timestamp>,
 }
 
 /// Answer of [`report`](super::Store::report).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReportAnswer {
     /// The server's current version.
-    pub current: Option<VersionId>,
-    /// The current version's fingerprint.
-    pub current_fingerprint: Option<Fingerprint>,
+    pub current: Option<KnownVersion>,
     /// Pending versions, newest first.
-    pub unresolved: Vec<Unresolved>,
+    pub unresolved: Vec<KnownVersion>,
     /// The server's incarnation.
     pub incarnation: Incarnation,
     /// The head of the audit log, for the device to keep; the caller signs it.
@@ -239,6 +214,8 @@ pub struct ReportAnswer {
     pub rotate: Option<u64>,
     /// What was noticed; empty when nothing was.
     pub events: Vec<DeviceEventKind>,
+    /// The code that `store` would be refused with now, by switch and device state.
+    pub store_refused: Option<&'static str>,
     /// Whether something durable was written.
     pub written: bool,
 }

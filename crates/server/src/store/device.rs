@@ -250,8 +250,6 @@ pub enum DeviceEventKind {
     ForkCleared,
     /// The installed verifier is that of no known version (rotation.md 4, I1 a and b).
     UnknownVerifier,
-    /// A store was refused because a bound was reached.
-    BoundReached,
     /// A live set was released: policy left the account.
     Released,
     /// The first report after a restore of the server.
@@ -260,12 +258,11 @@ pub enum DeviceEventKind {
 
 impl DeviceEventKind {
     /// Every kind.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 6] = [
         Self::Forked,
         Self::CloneSuspected,
         Self::ForkCleared,
         Self::UnknownVerifier,
-        Self::BoundReached,
         Self::Released,
         Self::ReportedAfterRestore,
     ];
@@ -276,7 +273,6 @@ impl DeviceEventKind {
             Self::CloneSuspected => "clone_suspected",
             Self::ForkCleared => "fork_cleared",
             Self::UnknownVerifier => "unknown_verifier",
-            Self::BoundReached => "bound_reached",
             Self::Released => "released",
             Self::ReportedAfterRestore => "reported_after_restore",
         }

@@ -126,7 +126,7 @@ impl StoreError {
             Self::Exists(_) => "exists",
             Self::InUse(_) => "in_use",
             Self::Changed => "changed_meanwhile",
-            Self::SwitchOff => "laps_not_enabled",
+            Self::SwitchOff => "laps_disabled",
             Self::DeviceUnknown => "device_unknown",
             Self::DeviceDisabled => "device_disabled",
             Self::DeviceDeleted => "device_deleted",

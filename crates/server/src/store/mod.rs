@@ -11,6 +11,7 @@
 mod credential;
 mod device;
 mod error;
+mod live;
 mod page;
 mod person;
 mod policy;
@@ -18,15 +19,15 @@ mod session;
 mod tenant;
 
 pub use credential::{
-    CredentialSummary, DeviceReport, Fingerprint, NewVersion, Proof, ProofKind, Proven, Report, ReportAnswer,
-    RequestedRotation, Reveal, RotationRequest, SealedVersion, Stored, Trimmed, Unresolved, Version, VersionState,
-    Work, WorkKind, WorkTarget,
+    CredentialSummary, DeviceReport, KnownVersion, NewVersion, Proof, Proven, Report, ReportAnswer, RequestedRotation,
+    Reveal, RotationRequest, SealedVersion, Stored, Trimmed, Version, VersionState, Work, WorkKind, WorkTarget,
 };
 pub use device::{
     ALL_DEVICES, Certificate, Device, DeviceChange, DeviceEvent, DeviceEventKind, DeviceFilter, DeviceState, Group,
     JoinToken, Joined, NewCertificate, NewDevice, NewJoinToken, PurgeBy,
 };
 pub use error::StoreError;
+pub use live::{FORK_DAYS, KEEP_DAYS, KEEP_PROVEN, SUSPICION_DAYS, order_best_first, removable};
 pub use page::{Page, PageOf};
 pub use person::{
     Authorization, ClientSecret, GLOBAL_ADMINISTRATOR, NewServicePrincipal, NewUser, RoleAssignment, ServicePrincipal,

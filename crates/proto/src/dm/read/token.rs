@@ -137,9 +137,9 @@ impl<'a> Tokens<'a> {
     pub(super) fn text(&mut self) -> Result<Text<'a>, Fault> {
         let text = self.characters("text_bytes", self.limits.text_bytes, false)?;
         Ok(match text {
-            Cow::Borrowed(text) => Cow::Borrowed(text.trim()),
-            Cow::Owned(text) if text.trim().len() == text.len() => Cow::Owned(text),
-            Cow::Owned(text) => Cow::Owned(text.trim().to_owned()),
+            Cow::Borrowed(text) => Cow::Borrowed(text.trim_ascii()),
+            Cow::Owned(text) if text.trim_ascii().len() == text.len() => Cow::Owned(text),
+            Cow::Owned(text) => Cow::Owned(text.trim_ascii().to_owned()),
         })
     }
 
@@ -157,8 +157,8 @@ impl<'a> Tokens<'a> {
         loop {
             let before = self.position();
             match self.event()? {
-                Event::Text(text) => append(&mut out, lines(text.into_inner())),
-                Event::CData(text) => append(&mut out, lines(text.into_inner())),
+                Event::Text(text) => append(&mut out, plain(text.into_inner())?),
+                Event::CData(text) => append(&mut out, plain(text.into_inner())?),
                 Event::GeneralRef(name) => out.to_mut().push(resolve(&name)?),
                 Event::Start(_) if elements => {
                     raw = true;
@@ -172,7 +172,7 @@ impl<'a> Tokens<'a> {
                     self.depth = self.depth.saturating_sub(1);
                     if inside == 0 {
                         if raw {
-                            out = lines(Cow::Borrowed(self.text.get(from..before).unwrap_or_default()));
+                            out = plain(Cow::Borrowed(self.text.get(from..before).unwrap_or_default()))?;
                         }
                         break;
                     }
@@ -191,9 +191,6 @@ impl<'a> Tokens<'a> {
         }
         self.reader.config_mut().trim_text_start = true;
         within(limit, out.len(), max)?;
-        if out.bytes().any(|b| b < b' ' && !matches!(b, b'\t' | b'\n' | b'\r')) {
-            return Err(Fault::Xml { expected: "no control characters" });
-        }
         Ok(out)
     }
 
@@ -281,9 +278,19 @@ fn append<'a>(out: &mut Text<'a>, more: Text<'a>) {
     }
 }
 
-/// Line ends become `\n` (XML 1.0, 2.11).
-fn lines(text: Text<'_>) -> Text<'_> {
-    if text.contains('\r') { Cow::Owned(text.replace("\r\n", "\n").replace('\r', "\n")) } else { text }
+/// Text without control characters; line ends become `\n` (XML 1.0, 2.2 and 2.11).
+fn plain(text: Text<'_>) -> Result<Text<'_>, Fault> {
+    // Without a way out of the loop it runs on whole vectors.
+    if !text.bytes().fold(false, |found, b| found | (b < b' ')) {
+        return Ok(text);
+    }
+    if text.bytes().any(|b| b < b' ' && !matches!(b, b'\t' | b'\n' | b'\r')) {
+        return Err(Fault::Xml { expected: "no control characters" });
+    }
+    if text.contains('\r') {
+        return Ok(Cow::Owned(text.replace("\r\n", "\n").replace('\r', "\n")));
+    }
+    Ok(text)
 }
 
 /// The character of a predefined entity or a character reference (XML 1.0, 2.2 and 4.6).

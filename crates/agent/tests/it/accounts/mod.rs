@@ -1,0 +1,6 @@
+//! The account database: properties of the formats, trees on disk, the running system in a namespace.
+
+mod files;
+mod fixture;
+mod namespace;
+mod tree;

@@ -1,0 +1,4 @@
+//! Integration tests of the agent.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a failed step of a test ends the test")]
+
+mod accounts;

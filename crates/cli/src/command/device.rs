@@ -1,0 +1,185 @@
+//! `device …`, and how a machine is named on the command line.
+
+use super::time;
+use crate::{arguments::Globals, failure::Failure, output, session};
+use clap::Subcommand;
+use client::SignedIn;
+use laps::id::DeviceId;
+use proto::graph::{Device, DeviceLocalCredentials};
+use serde::Serialize;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DeviceCommand {
+    /// List the machines
+    List,
+    /// Show one machine, and what is stored for it
+    Show {
+        /// The machine: its id, or its name when no other has it
+        device: String,
+    },
+    /// Let a machine store passwords again
+    Enable {
+        /// The machine: its id, or its name when no other has it
+        device: String,
+    },
+    /// Refuse what a machine wants to store; its password stays readable
+    Disable {
+        /// The machine: its id, or its name when no other has it
+        device: String,
+    },
+    /// Delete a machine; its password stays readable for a time, and `restore` brings it back
+    Delete {
+        /// The machine: its id, or its name when no other has it
+        device: String,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Bring a deleted machine back
+    Restore {
+        /// The machine: its id, or its name when no other has it
+        device: String,
+    },
+}
+
+/// `lapwing device …`.
+pub(crate) async fn run(globals: &Globals, command: DeviceCommand) -> Result<(), Failure> {
+    let signed_in = session::signed_in(globals).await?;
+    match command {
+        DeviceCommand::List => {
+            let devices = signed_in.devices(None).await?;
+            output::list(globals.output, &devices, &["name", "id", "state", "last contact", "system"], |device| {
+                vec![
+                    device.display_name.clone(),
+                    device.device_id.to_string(),
+                    state(device),
+                    time(device.approximate_last_sign_in_date_time),
+                    system(device),
+                ]
+            })
+        }
+        DeviceCommand::Show { device } => show(globals, &signed_in, &device).await,
+        DeviceCommand::Enable { device } => {
+            let device = find(&signed_in, &device).await?;
+            signed_in.set_device_enabled(device.device_id, true).await?;
+            output::message(&format!("{} is enabled", device.display_name));
+            Ok(())
+        }
+        DeviceCommand::Disable { device } => {
+            let device = find(&signed_in, &device).await?;
+            signed_in.set_device_enabled(device.device_id, false).await?;
+            let name = &device.display_name;
+            output::message(&format!("{name} is disabled: it stores nothing new, and its password stays readable"));
+            output::message(&format!("  undo: lapwing device enable {}", device.device_id));
+            Ok(())
+        }
+        DeviceCommand::Delete { device, yes } => {
+            let device = find(&signed_in, &device).await?;
+            let name = &device.display_name;
+            if !yes {
+                let question = format!("Delete {name} ({})?", device.device_id);
+                if !crate::terminal::is_there() {
+                    return Err(Failure::wrong_use(
+                        "not_confirmed",
+                        format!("{name} was not deleted: nobody can be asked"),
+                    )
+                    .next("add --yes"));
+                }
+                if !crate::terminal::confirm(&question)? {
+                    return Err(Failure::failed("not_confirmed", format!("{name} was not deleted")));
+                }
+            }
+            signed_in.delete_device(device.device_id).await?;
+            output::message(&format!("{name} is deleted"));
+            output::message(&format!("  undo: lapwing device restore {}", device.device_id));
+            Ok(())
+        }
+        DeviceCommand::Restore { device } => {
+            let device = find(&signed_in, &device).await?;
+            signed_in.restore_device(device.device_id).await?;
+            output::message(&format!("{} is back", device.display_name));
+            Ok(())
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Shown {
+    #[serde(flatten)]
+    device: Device,
+    #[serde(rename = "localCredentials")]
+    credentials: Option<DeviceLocalCredentials>,
+}
+
+async fn show(globals: &Globals, signed_in: &SignedIn, device: &str) -> Result<(), Failure> {
+    let device = find(signed_in, device).await?;
+    let credentials = match signed_in.credential_metadata(device.device_id).await {
+        Ok(credentials) => Some(credentials),
+        Err(error) if error.refusal().is_some_and(|refusal| refusal.status == 404) => None,
+        Err(error) => return Err(error.into()),
+    };
+    let fields = vec![
+        ("Name", device.display_name.clone()),
+        ("Id", device.device_id.to_string()),
+        ("State", state(&device)),
+        ("System", system(&device)),
+        ("Joined", time(device.registration_date_time)),
+        ("Last contact", time(device.approximate_last_sign_in_date_time)),
+        ("Deleted", time(device.deleted_date_time)),
+        ("Password stored", credentials.as_ref().map_or("never".into(), |of| of.last_backup_date_time.to_string())),
+        ("Password due", credentials.as_ref().map(|of| of.refresh_date_time.to_string()).unwrap_or_default()),
+    ];
+    if credentials.is_none() {
+        output::message(&format!("no password is stored; why: lapwing explain {}", device.device_id));
+    }
+    output::item(globals.output, &Shown { device, credentials }, fields)
+}
+
+/// A machine by its id, or by its name when exactly one has it. A deleted one is found by name only when no
+/// other has the name.
+pub(crate) async fn find(signed_in: &SignedIn, named: &str) -> Result<Device, Failure> {
+    if let Ok(id) = named.parse::<DeviceId>() {
+        return signed_in.device(id).await.map_err(|error| {
+            let failure = Failure::from(error);
+            if failure.is_not_found() { unknown(named) } else { failure }
+        });
+    }
+    let filter = format!("displayName eq '{}'", named.replace('\'', "''"));
+    let all = signed_in.devices(Some(&filter)).await?;
+    let is_gone = |device: &Device| device.deleted_date_time.is_some();
+    let (gone, living): (Vec<_>, Vec<_>) = all.into_iter().partition(is_gone);
+    let mut matching = if living.is_empty() { gone } else { living };
+    match (matching.pop(), matching.as_slice()) {
+        (None, _) => Err(unknown(named)),
+        (Some(one), []) => Ok(one),
+        (Some(last), others) => {
+            let mut text = format!("{} machines have the name {named}:", others.len() + 1);
+            for device in others.iter().chain([&last]) {
+                text.push_str(&format!(
+                    "\n  {}  {}  last contact {}",
+                    device.device_id,
+                    state(device),
+                    device.approximate_last_sign_in_date_time.map_or("never".into(), |at| at.to_string())
+                ));
+            }
+            Err(Failure::failed("device_ambiguous", text).next("name the machine by its id"))
+        }
+    }
+}
+
+fn unknown(named: &str) -> Failure {
+    Failure::not_found("device_unknown", format!("no machine has the id or name {named}"))
+        .next("lapwing device list; a machine that never joined: lapwing join-token create")
+}
+
+fn state(device: &Device) -> String {
+    match device.state.as_str() {
+        "" if device.account_enabled => "enabled".into(),
+        "" => "disabled".into(),
+        state => state.to_owned(),
+    }
+}
+
+fn system(device: &Device) -> String {
+    format!("{} {}", device.operating_system, device.operating_system_version).trim().to_owned()
+}

@@ -1,0 +1,20 @@
+//! The commands, one file for each.
+
+pub(crate) mod audit;
+pub(crate) mod csp;
+pub(crate) mod device;
+pub(crate) mod explain;
+pub(crate) mod generate;
+pub(crate) mod group;
+pub(crate) mod join_token;
+pub(crate) mod login;
+pub(crate) mod manual;
+pub(crate) mod password;
+pub(crate) mod people;
+pub(crate) mod policy;
+pub(crate) mod setting;
+
+/// A time, or nothing.
+fn time(at: Option<laps::time::Timestamp>) -> String {
+    at.map(|at| at.to_string()).unwrap_or_default()
+}

@@ -1,0 +1,201 @@
+//! `password …`
+
+use super::device;
+use crate::{
+    arguments::{Form, Globals},
+    failure::Failure,
+    output, session, terminal,
+};
+use clap::Subcommand;
+use client::SignedIn;
+use laps::{id::DeviceId, time::Timestamp};
+use proto::graph::{CredentialVersion, Device, DeviceActionResult};
+use serde::Serialize;
+use std::time::Duration;
+use tokio::time::Instant;
+use zeroize::Zeroizing;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PasswordCommand {
+    /// Print the password of a machine; it is written into the audit log
+    ///
+    /// One password on each line, those that may open the account best first: one, or several while a
+    /// rotation is under way. What each is stands on stderr.
+    Get {
+        /// The machine: its id, or its name when no other has it
+        device: String,
+        /// Also former passwords
+        #[arg(long)]
+        history: bool,
+    },
+    /// Ask a machine for a new password
+    Rotate {
+        /// The machine: its id, or its name when no other has it
+        device: String,
+        /// Wait until the new password is stored, set and proven
+        #[arg(long)]
+        wait: bool,
+        /// Seconds to wait at most
+        #[arg(long, value_name = "SECONDS", default_value_t = 120, requires = "wait")]
+        timeout: u64,
+    },
+}
+
+/// `lapwing password …`.
+pub(crate) async fn run(globals: &Globals, command: PasswordCommand) -> Result<(), Failure> {
+    match command {
+        PasswordCommand::Get { device, history } => {
+            let signed_in = session::signed_in_or_ask(globals).await?;
+            let device = device::find(&signed_in, &device).await?;
+            get(globals, &signed_in, &device, history).await
+        }
+        PasswordCommand::Rotate { device, wait, timeout } => {
+            let signed_in = session::signed_in(globals).await?;
+            let device = device::find(&signed_in, &device).await?;
+            rotate(globals, &signed_in, &device, wait.then(|| Duration::from_secs(timeout))).await
+        }
+    }
+}
+
+/// A candidate as a program reads it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Candidate<'a> {
+    account: &'a str,
+    password: &'a str,
+    state: &'a str,
+    live: bool,
+    proof: Option<&'a str>,
+    #[serde(with = "proto::serde_text::time")]
+    stored: Timestamp,
+    #[serde(with = "proto::serde_text::time_option")]
+    proven: Option<Timestamp>,
+    #[serde(with = "proto::serde_text::time_option")]
+    due: Option<Timestamp>,
+    version: String,
+}
+
+async fn get(globals: &Globals, signed_in: &SignedIn, device: &Device, history: bool) -> Result<(), Failure> {
+    let credentials = signed_in.credentials(device.device_id).await.map_err(|error| {
+        let failure = Failure::from(error);
+        let why = format!("why: lapwing explain {}", device.device_id);
+        if failure.is_not_found() { failure.next(why) } else { failure }
+    })?;
+    let all = credentials.credentials.unwrap_or_default();
+    let wanted: Vec<_> = all.iter().filter(|version| history || version.live).collect();
+    if wanted.is_empty() {
+        let failure =
+            Failure::not_found("password_none", format!("{} has no password that is in use", device.display_name));
+        return Err(failure.next(format!("lapwing explain {}; former ones: add --history", device.device_id)));
+    }
+    if globals.output == Form::Json {
+        let candidates: Vec<_> = wanted.into_iter().map(candidate).collect();
+        return output::json(&candidates);
+    }
+    if wanted.len() > 1 && !history {
+        output::message("a rotation is under way: one of these opens the account, try them in this order");
+    }
+    for version in wanted {
+        output::message(&describe(&device.display_name, version));
+        let mut line = Zeroizing::new(String::with_capacity(version.password.reveal().len() + 1));
+        line.push_str(version.password.reveal());
+        line.push('\n');
+        output::data(&line)?;
+    }
+    if terminal::is_there() {
+        output::message(&format!("when you are done: lapwing password rotate {}", device.display_name));
+    }
+    Ok(())
+}
+
+fn candidate(version: &CredentialVersion) -> Candidate<'_> {
+    Candidate {
+        account: &version.account_name,
+        password: version.password.reveal(),
+        state: &version.state,
+        live: version.live,
+        proof: version.proof.as_deref(),
+        stored: version.backup_date_time,
+        proven: version.proven_date_time,
+        due: version.expiration_date_time,
+        version: version.version_id.to_string(),
+    }
+}
+
+/// One line about a version, without its password.
+pub(crate) fn describe(device: &str, version: &CredentialVersion) -> String {
+    let mut text = format!("{device}, account {}: {}", version.account_name, version.state);
+    let at = |at: Option<Timestamp>| at.map(|at| at.to_string());
+    match (&version.proof, at(version.proven_date_time)) {
+        (Some(proof), Some(proven)) => text.push_str(&format!(", proven {proven} ({proof})")),
+        (None, Some(proven)) => text.push_str(&format!(", proven {proven}")),
+        _ => text.push_str(&format!(", stored {}, not proven", version.backup_date_time)),
+    }
+    if let Some(due) = at(version.expiration_date_time).filter(|_| version.live && !version.released) {
+        text.push_str(&format!(", due {due}"));
+    }
+    if version.released {
+        text.push_str(", no longer rotated");
+    }
+    if version.of_predecessor {
+        text.push_str(", of the machine's former device object");
+    }
+    if let Some(backup) = at(version.from_backup_date_time) {
+        text.push_str(&format!(", from a backup of {backup}: may be stale"));
+    }
+    text
+}
+
+async fn rotate(
+    globals: &Globals,
+    signed_in: &SignedIn,
+    device: &Device,
+    wait: Option<Duration>,
+) -> Result<(), Failure> {
+    signed_in.rotate(device.device_id).await?;
+    let name = &device.display_name;
+    let Some(timeout) = wait else {
+        output::message(&format!("{name} is asked for a new password"));
+        output::message(&format!("  next: lapwing password rotate {name} --wait, or lapwing explain {name}"));
+        return Ok(());
+    };
+    let done = wait_for_rotation(signed_in, device.device_id, timeout).await?.ok_or_else(|| {
+        Failure::failed("rotation_pending", format!("{name} has not rotated within {} s", timeout.as_secs())).next(
+            format!("the request stays: {name} rotates at its next contact; why it waits: lapwing explain {name}"),
+        )
+    })?;
+    if done.action_state == "failed" {
+        return Err(Failure::failed("rotation_failed", format!("{name} could not rotate"))
+            .next(format!("lapwing explain {name}")));
+    }
+    output::message(&format!("{name} has a new password, proven"));
+    output::message(&format!("  next: lapwing password get {name}"));
+    if globals.output == Form::Json { output::json(&done) } else { Ok(()) }
+}
+
+/// Waits until the newest request to rotate is met or failed; `None` when the time is over first.
+pub(crate) async fn wait_for_rotation(
+    signed_in: &SignedIn,
+    device: DeviceId,
+    timeout: Duration,
+) -> Result<Option<DeviceActionResult>, Failure> {
+    let is_rotation = |action: &DeviceActionResult| action.action_name == "rotateLocalAdminPassword";
+    let ends = Instant::now() + timeout;
+    let mut asked = None;
+    loop {
+        let actions = signed_in.managed_device(device).await?.device_action_results;
+        let newest = actions.iter().filter(|action| is_rotation(action)).map(|action| action.sequence).max();
+        // Our request is the newest one at the first look; later ones of others do not matter.
+        let ours = *asked.get_or_insert(newest.unwrap_or(0));
+        let ended = actions.into_iter().find(|action| {
+            is_rotation(action) && action.sequence == ours && matches!(action.action_state.as_str(), "done" | "failed")
+        });
+        if ended.is_some() {
+            return Ok(ended);
+        }
+        if Instant::now() >= ends {
+            return Ok(None);
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+}

@@ -1,0 +1,294 @@
+//! `policy …`
+
+use super::device;
+use crate::{
+    arguments::{Form, Globals},
+    failure::Failure,
+    output, session,
+};
+use clap::Subcommand;
+use client::SignedIn;
+use laps::{
+    id::PolicyId,
+    policy::{EffectivePolicy, Given, JoinState, Management, PolicySet, Reason, Value},
+};
+use proto::{
+    admin::{ALL_DEVICES, Assign, DevicePolicy, Policy, PolicyImport},
+    dm::policy::{ImportError, import},
+};
+use serde::Serialize;
+use serde_json::Map;
+use std::{io::Read as _, path::PathBuf};
+
+/// Largest document that is read, in bytes; what it may hold is bounded more narrowly when it is read.
+const DOCUMENT_BYTES_MAX: u64 = 16 << 20;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PolicyCommand {
+    /// Make a policy of a document, or a new version of the policy of that name
+    Import {
+        /// SyncML, or a JSON object of settings; - is standard input
+        file: PathBuf,
+        /// Its name; the file's name without its ending when absent
+        #[arg(long)]
+        name: Option<String>,
+    },
+    /// List the policies
+    List,
+    /// Show a policy
+    Show {
+        /// Its id or name
+        policy: String,
+    },
+    /// Give a policy to a group of machines
+    Assign {
+        /// Its id or name
+        policy: String,
+        /// The group's id or name; all machines when absent
+        #[arg(long, default_value = ALL_DEVICES)]
+        group: String,
+    },
+    /// Take a policy away from a group of machines
+    Unassign {
+        /// Its id or name
+        policy: String,
+        /// The group's id or name; all machines when absent
+        #[arg(long, default_value = ALL_DEVICES)]
+        group: String,
+    },
+    /// Delete a policy
+    Delete {
+        /// Its id or name
+        policy: String,
+    },
+    /// Check a document here, without a server: what it sets, what has no effect, what is wrong
+    Lint {
+        /// SyncML, or a JSON object of settings; - is standard input
+        file: PathBuf,
+    },
+    /// Which policy a machine has, and how it answered
+    Explain {
+        /// The machine: its id, or its name when no other has it
+        device: String,
+    },
+}
+
+/// `lapwing policy …`.
+pub(crate) async fn run(globals: &Globals, command: PolicyCommand) -> Result<(), Failure> {
+    // What is wrong with the document is told before anybody is asked to sign in.
+    let (file, name) = match command {
+        PolicyCommand::Lint { file } => return lint(globals, &document(&file)?),
+        PolicyCommand::Import { file, name } => (file, name),
+        other => return on_server(globals, other).await,
+    };
+    let set = document(&file)?;
+    let name = match (name, file.file_stem()) {
+        (Some(name), _) => name,
+        (None, Some(stem)) if file.as_os_str() != "-" => stem.to_string_lossy().into_owned(),
+        _ => return Err(Failure::wrong_use("name_missing", "the policy has no name").next("add --name NAME")),
+    };
+    let signed_in = session::signed_in(globals).await?;
+    let policy = signed_in.import_policy(&PolicyImport { name, settings: settings(&set) }).await?;
+    show(globals, &policy)?;
+    if policy.groups.is_empty() {
+        output::message(&format!("  next: lapwing policy assign {} [--group GROUP]", quoted(&policy.name)));
+    }
+    Ok(())
+}
+
+async fn on_server(globals: &Globals, command: PolicyCommand) -> Result<(), Failure> {
+    let signed_in = session::signed_in(globals).await?;
+    match command {
+        PolicyCommand::List => {
+            let policies = signed_in.policies().await?;
+            output::list(globals.output, &policies, &["name", "id", "version", "settings", "assigned to"], |policy| {
+                vec![
+                    policy.name.clone(),
+                    policy.id.to_string(),
+                    policy.version.to_string(),
+                    policy.settings.len().to_string(),
+                    policy.groups.join(", "),
+                ]
+            })
+        }
+        PolicyCommand::Show { policy } => show(globals, &find(&signed_in, &policy).await?),
+        PolicyCommand::Assign { policy, group } => {
+            let id = find(&signed_in, &policy).await?.id;
+            let policy = signed_in.assign_policy(id, &Assign { group }).await?;
+            output::message(&format!("{} is assigned to: {}", policy.name, policy.groups.join(", ")));
+            if signed_in.settings().await.is_ok_and(|settings| settings.laps_enabled == Some(false)) {
+                output::message("LAPS is off, so nothing can be stored yet\n  next: lapwing setting laps on");
+            }
+            Ok(())
+        }
+        PolicyCommand::Unassign { policy, group } => {
+            let id = find(&signed_in, &policy).await?.id;
+            let policy = signed_in.unassign_policy(id, &Assign { group }).await?;
+            let groups = if policy.groups.is_empty() { "nobody".to_owned() } else { policy.groups.join(", ") };
+            output::message(&format!("{} is assigned to: {groups}", policy.name));
+            Ok(())
+        }
+        PolicyCommand::Delete { policy } => {
+            let policy = find(&signed_in, &policy).await?;
+            signed_in.delete_policy(policy.id).await?;
+            output::message(&format!("{} is deleted", policy.name));
+            Ok(())
+        }
+        PolicyCommand::Explain { device } => {
+            let device = device::find(&signed_in, &device).await?;
+            let policy = signed_in.device_policy(device.device_id).await?;
+            match globals.output {
+                Form::Json => output::json(&policy),
+                Form::Table => explain(&policy),
+            }
+        }
+        PolicyCommand::Import { .. } | PolicyCommand::Lint { .. } => Ok(()),
+    }
+}
+
+fn explain(policy: &DevicePolicy) -> Result<(), Failure> {
+    let names: Vec<_> =
+        policy.assigned.iter().map(|policy| format!("{} (version {})", policy.name, policy.version)).collect();
+    output::data(&format!("assigned: {}\n", if names.is_empty() { "none".into() } else { names.join(", ") }))?;
+    if let Some(held) = &policy.held {
+        output::data(&format!("held, because policies disagree: {held}\n"))?;
+    }
+    let Some(sent) = &policy.sent else {
+        output::data("delivered: never\n")?;
+        output::message("  next: the machine takes it at its next check-in; see lapwing explain");
+        return Ok(());
+    };
+    let answered = sent.answered_date_time.map_or("not answered".to_owned(), |at| format!("answered {at}"));
+    output::data(&format!("delivered: {}, {answered}\n", sent.sent_date_time))?;
+    let status = |uri: &str, status: u16| vec![uri.to_owned(), status.to_string()];
+    output::table(&["node", "status"], sent.statuses.iter().map(|setting| status(&setting.uri, setting.status)))
+}
+
+fn show(globals: &Globals, policy: &Policy) -> Result<(), Failure> {
+    let settings: Vec<_> = policy.settings.iter().map(|(name, value)| format!("{name} = {value}")).collect();
+    let fields = vec![
+        ("Name", policy.name.clone()),
+        ("Id", policy.id.to_string()),
+        ("Version", policy.version.to_string()),
+        ("Changed", policy.changed_date_time.to_string()),
+        ("Assigned to", policy.groups.join(", ")),
+        ("Settings", settings.join("\n")),
+    ];
+    output::item(globals.output, policy, fields)
+}
+
+/// A policy by its id, or by its name without regard to case.
+async fn find(signed_in: &SignedIn, named: &str) -> Result<Policy, Failure> {
+    if let Ok(id) = named.parse::<PolicyId>() {
+        return Ok(signed_in.policy(id).await?);
+    }
+    let is_named = |policy: &Policy| policy.name.to_lowercase() == named.to_lowercase();
+    signed_in.policies().await?.into_iter().find(is_named).ok_or_else(|| {
+        Failure::not_found("policy_unknown", format!("no policy has the id or name {named}"))
+            .next("lapwing policy list")
+    })
+}
+
+/// Reads a document; every mistake in it is printed.
+fn document(file: &PathBuf) -> Result<PolicySet, Failure> {
+    let mut bytes = Vec::new();
+    let read = if file.as_os_str() == "-" {
+        std::io::stdin().lock().take(DOCUMENT_BYTES_MAX).read_to_end(&mut bytes)
+    } else {
+        std::fs::File::open(file).and_then(|file| file.take(DOCUMENT_BYTES_MAX).read_to_end(&mut bytes))
+    };
+    read.map_err(|error| Failure::failed("input_unread", format!("{}: {error}", file.display())))?;
+    set_of(&bytes).map_err(|failure| match file.as_os_str() == "-" {
+        true => failure,
+        false => failure.about(&file.display().to_string()),
+    })
+}
+
+/// A document's settings; every mistake in it is printed.
+pub(crate) fn set_of(bytes: &[u8]) -> Result<PolicySet, Failure> {
+    import(bytes).map_err(|error| {
+        if let ImportError::Refused(refused) = &error {
+            for one in refused {
+                let node = one.node.as_deref().unwrap_or(one.command.as_str());
+                let mut line = format!("{node}: {}", one.message);
+                if let Some(value) = &one.value {
+                    line.push_str(&format!("\n  value: {value}"));
+                }
+                if let Some(allowed) = &one.allowed {
+                    line.push_str(&format!("\n  allowed: {allowed}"));
+                }
+                line.push_str(&format!("\n  status {}, code: {}", one.status, one.code));
+                output::message(&line);
+            }
+        }
+        Failure::failed(error.code(), error.to_string()).next(error.next_step())
+    })
+}
+
+/// The settings as the administration API takes them.
+pub(crate) fn settings(set: &PolicySet) -> Map<String, serde_json::Value> {
+    set.iter()
+        .filter_map(|(setting, given)| match given {
+            Given::Value(value) | Given::Implied(value) => Some((setting.name().to_owned(), json(value))),
+            Given::Bad { .. } => None, // an import that has one is refused whole
+        })
+        .collect()
+}
+
+fn json(value: &Value) -> serde_json::Value {
+    match value {
+        Value::Int(number) => (*number).into(),
+        Value::Bool(truth) => (*truth).into(),
+        Value::Text(text) => text.clone().into(),
+    }
+}
+
+#[derive(Serialize)]
+struct Linted {
+    setting: &'static str,
+    value: Option<serde_json::Value>,
+    reason: String,
+    noteworthy: bool,
+}
+
+fn lint(globals: &Globals, set: &PolicySet) -> Result<(), Failure> {
+    // A machine that joined a Lapwing server counts as Entra-joined (design.md 4).
+    let effective = EffectivePolicy::resolve(std::slice::from_ref(set), JoinState::Entra);
+    let lines: Vec<_> = effective
+        .settings()
+        .iter()
+        .filter(|setting| setting.setting.info().in_csp)
+        .map(|setting| Linted {
+            setting: setting.setting.name(),
+            value: setting.value.as_ref().map(json),
+            reason: setting.reason.to_string(),
+            noteworthy: matches!(
+                setting.reason,
+                Reason::BadValue { .. }
+                    | Reason::Unusable { .. }
+                    | Reason::Raised { .. }
+                    | Reason::Unused { given: Some(_), .. }
+            ),
+        })
+        .collect();
+    let verdict = match effective.management() {
+        Management::Managed(_) | Management::Dsrm => "a machine that joined this server manages an account with it",
+        Management::NoPolicy => "it sets nothing",
+        Management::Disabled => "BackupDirectory is 0: no password is managed",
+        Management::JoinStateDoesNotFit { .. } => {
+            "BackupDirectory names Active Directory: a machine that joined only this server does nothing with it"
+        }
+        Management::DomainController => "nothing is managed on a domain controller",
+    };
+    output::message(verdict);
+    output::list(globals.output, &lines, &["setting", "value", "why"], |line| {
+        let value = line.value.as_ref().map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned));
+        let mark = if line.noteworthy { "! " } else { "" };
+        vec![line.setting.to_owned(), value.unwrap_or_default(), format!("{mark}{}", line.reason)]
+    })
+}
+
+fn quoted(name: &str) -> String {
+    let is_plain = name.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | '.'));
+    if is_plain { name.to_owned() } else { format!("'{}'", name.replace('\'', r"'\''")) }
+}

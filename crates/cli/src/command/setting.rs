@@ -1,0 +1,65 @@
+//! `setting …`
+
+use crate::{arguments::Globals, failure::Failure, output, session};
+use clap::{Subcommand, ValueEnum};
+use proto::admin::Settings;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SettingCommand {
+    /// Show the settings
+    Show,
+    /// Turn the tenant switch "Enable LAPS": while it is off, no machine can store a password
+    Laps {
+        /// on or off
+        #[arg(value_enum)]
+        state: Switch,
+    },
+    /// Set the days that a deleted machine's password stays readable
+    TombstoneDays {
+        /// 0 to 365; 0 removes it at once
+        #[arg(value_parser = clap::value_parser!(u32).range(0..=365))]
+        days: u32,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Switch {
+    On,
+    Off,
+}
+
+/// `lapwing setting …`.
+pub(crate) async fn run(globals: &Globals, command: SettingCommand) -> Result<(), Failure> {
+    let signed_in = session::signed_in(globals).await?;
+    match command {
+        SettingCommand::Show => {
+            let settings = signed_in.settings().await?;
+            let number = |number: Option<u32>| number.map(|number| number.to_string()).unwrap_or_default();
+            let fields = vec![
+                ("laps", settings.laps_enabled.map(|on| if on { "on" } else { "off" }).unwrap_or_default().to_owned()),
+                ("tombstone-days", number(settings.tombstone_days)),
+                ("versions-per-day", number(settings.versions_per_day)),
+                ("unresolved-max", number(settings.unresolved_max)),
+            ];
+            output::item(globals.output, &settings, fields)
+        }
+        SettingCommand::Laps { state } => {
+            let on = state == Switch::On;
+            // By Graph, where the switch is a property of a resource that is replaced whole: read, change, write.
+            let mut policy = signed_in.registration_policy().await?;
+            policy.local_admin_password.is_enabled = on;
+            signed_in.set_registration_policy(&policy).await?;
+            output::message(if on {
+                "LAPS is on: machines with a policy store their passwords now\n  next: lapwing policy list"
+            } else {
+                "LAPS is off: machines store nothing; what is stored stays readable"
+            });
+            Ok(())
+        }
+        SettingCommand::TombstoneDays { days } => {
+            signed_in.change_settings(&Settings { tombstone_days: Some(days), ..Settings::default() }).await?;
+            output::message(&format!("a deleted machine's password stays readable for {days} days"));
+            Ok(())
+        }
+    }
+}

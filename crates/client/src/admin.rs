@@ -1,0 +1,101 @@
+//! Lapwing's own administration API, `/v1.0/lapwing/…` (`proto::admin`).
+
+use crate::{Error, SignedIn};
+use laps::id::{DeviceId, GroupId, PolicyId, PrincipalId};
+use proto::admin::{
+    Assign, AuditEntry, AuditHead, CreatedJoinToken, CreatedServicePrincipal, CreatedUser, DevicePolicy, Explanation,
+    Group, JoinToken, NewGroup, NewJoinToken, NewServicePrincipal, NewUser, Person, Policy, PolicyImport, Settings,
+    Version,
+};
+use reqwest::Method;
+
+macro_rules! routes {
+    ($($(#[$doc:meta])* $name:ident($($arg:ident: $type:ty),*) -> $answer:ty = $how:ident $($rest:expr),+;)*) => {
+        impl SignedIn {
+            $($(#[$doc])*
+            ///
+            /// # Errors
+            /// [`Error`].
+            pub async fn $name(&self, $($arg: $type),*) -> Result<$answer, Error> {
+                routes!(@$how self, $($rest),+)
+            })*
+        }
+    };
+    (@list $self:ident, $path:expr) => { $self.list(&format!("/v1.0/lapwing/{}", $path), &[]).await };
+    (@get $self:ident, $path:expr) => { $self.get(&format!("/v1.0/lapwing/{}", $path), &[]).await };
+    (@post $self:ident, $path:expr, $body:expr) => {
+        $self.ask(Method::POST, &format!("/v1.0/lapwing/{}", $path), Some($body)).await
+    };
+    (@put $self:ident, $path:expr, $body:expr) => {
+        $self.act(Method::PUT, &format!("/v1.0/lapwing/{}", $path), Some($body)).await
+    };
+    (@act $self:ident, $method:expr, $path:expr) => {
+        $self.act::<()>($method, &format!("/v1.0/lapwing/{}", $path), None).await
+    };
+}
+
+routes! {
+    /// Join tokens, without the tokens.
+    join_tokens() -> Vec<JoinToken> = list "joinTokens";
+    /// Makes a join token.
+    create_join_token(new: &NewJoinToken) -> CreatedJoinToken = post "joinTokens", new;
+    /// Revokes a join token by its id.
+    revoke_join_token(id: &str) -> () = act Method::DELETE, format_args!("joinTokens/{}", segment(id));
+    /// Groups of devices.
+    groups() -> Vec<Group> = list "groups";
+    /// Makes a group.
+    create_group(new: &NewGroup) -> Group = post "groups", new;
+    /// Deletes a group.
+    delete_group(id: GroupId) -> () = act Method::DELETE, format_args!("groups/{id}");
+    /// Puts a device into a group.
+    add_to_group(id: GroupId, device: DeviceId) -> () = act Method::PUT, format_args!("groups/{id}/members/{device}");
+    /// Takes a device out of a group.
+    remove_from_group(id: GroupId, device: DeviceId) -> () =
+        act Method::DELETE, format_args!("groups/{id}/members/{device}");
+    /// Policies.
+    policies() -> Vec<Policy> = list "policies";
+    /// One policy.
+    policy(id: PolicyId) -> Policy = get format_args!("policies/{id}");
+    /// Makes a policy, or a new version of the one of that name.
+    import_policy(import: &PolicyImport) -> Policy = post "policies", import;
+    /// Deletes a policy.
+    delete_policy(id: PolicyId) -> () = act Method::DELETE, format_args!("policies/{id}");
+    /// Assigns a policy to a group.
+    assign_policy(id: PolicyId, to: &Assign) -> Policy = post format_args!("policies/{id}/assign"), to;
+    /// Takes the assignment back.
+    unassign_policy(id: PolicyId, from: &Assign) -> Policy = post format_args!("policies/{id}/unassign"), from;
+    /// Why a device has no password, or an old one.
+    explain(id: DeviceId) -> Explanation = get format_args!("devices/{id}/explain");
+    /// What policy a device has, and how it answered.
+    device_policy(id: DeviceId) -> DevicePolicy = get format_args!("devices/{id}/policy");
+    /// Versions of a device's passwords, without them.
+    versions(id: DeviceId) -> Vec<Version> = list format_args!("devices/{id}/versions");
+    /// Brings a tombstone back.
+    restore_device(id: DeviceId) -> () = act Method::POST, format_args!("devices/{id}/restore");
+    /// The audit log as it is chained, oldest first.
+    audit_entries() -> Vec<AuditEntry> = list "audit";
+    /// The signed head of the audit log.
+    audit_head() -> AuditHead = get "audit/head";
+    /// People.
+    users() -> Vec<Person> = list "users";
+    /// Makes a person, with a one-time secret.
+    create_user(new: &NewUser) -> CreatedUser = post "users", new;
+    /// Deletes a person.
+    delete_user(id: PrincipalId) -> () = act Method::DELETE, format_args!("users/{id}");
+    /// Service principals.
+    service_principals() -> Vec<Person> = list "servicePrincipals";
+    /// Makes a service principal, with its secret.
+    create_service_principal(new: &NewServicePrincipal) -> CreatedServicePrincipal = post "servicePrincipals", new;
+    /// Deletes a service principal.
+    delete_service_principal(id: PrincipalId) -> () = act Method::DELETE, format_args!("servicePrincipals/{id}");
+    /// The tenant's settings.
+    settings() -> Settings = get "settings";
+    /// Changes the settings that are named.
+    change_settings(settings: &Settings) -> () = put "settings", settings;
+}
+
+/// A text of a person as one segment of a path: whatever could end the segment is taken out, and the server
+/// says that there is no such thing.
+fn segment(text: &str) -> String {
+    text.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').collect()
+}

@@ -1,0 +1,505 @@
+//! Devices, certificates, groups and join tokens.
+
+use super::state::{DeviceRow, State, page};
+use laps::{
+    id::{DeviceId, GroupId},
+    time::{TICKS_PER_DAY, Timestamp},
+};
+use server::{audit::AuditEntry, store::*};
+use std::collections::BTreeMap;
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn same_name(a: &str, b: &str) -> bool {
+    a.to_lowercase() == b.to_lowercase()
+}
+
+impl State {
+    pub(super) fn row(&self, id: DeviceId) -> Result<&DeviceRow, StoreError> {
+        self.devices.get(&id).ok_or(StoreError::NotFound("device"))
+    }
+
+    pub(super) fn row_mut(&mut self, id: DeviceId) -> Result<&mut DeviceRow, StoreError> {
+        self.devices.get_mut(&id).ok_or(StoreError::NotFound("device"))
+    }
+
+    /// The row of a device that can still speak: known and not purged.
+    pub(super) fn speaking(&mut self, id: DeviceId) -> Result<&mut DeviceRow, StoreError> {
+        match self.devices.get_mut(&id) {
+            Some(row) if row.device.state != DeviceState::Purged => Ok(row),
+            _ => Err(StoreError::DeviceUnknown),
+        }
+    }
+
+    pub(super) fn create_join_token(
+        &mut self,
+        new: NewJoinToken,
+        now: Timestamp,
+        audit: AuditEntry,
+    ) -> Result<(), StoreError> {
+        if new.group.is_some_and(|group| !self.has_group(group)) {
+            return Err(StoreError::NotFound("group"));
+        }
+        if self.tokens.contains_key(&new.id) {
+            return Err(StoreError::Exists("join token"));
+        }
+        let token = JoinToken {
+            id: new.id,
+            note: new.note,
+            group: new.group,
+            created_by: new.created_by,
+            created_at: now,
+            expires_at: new.expires_at,
+            used_at: None,
+            used_by: None,
+            revoked_at: None,
+        };
+        self.tokens.insert(new.id, (new.hash, token));
+        self.append_audit(audit)
+    }
+
+    pub(super) fn join_tokens(&self, wanted: Page) -> Result<PageOf<JoinToken>, StoreError> {
+        page(self.tokens.values().map(|(_, token)| token.clone()), &wanted, |token| hex(&token.id))
+    }
+
+    pub(super) fn revoke_join_token(
+        &mut self,
+        id: [u8; 16],
+        now: Timestamp,
+        audit: AuditEntry,
+    ) -> Result<(), StoreError> {
+        let (_, token) = self.tokens.get_mut(&id).ok_or(StoreError::NotFound("join token"))?;
+        if token.used_at.is_some() {
+            return Err(StoreError::TokenUsed);
+        }
+        if token.revoked_at.is_some() {
+            return Ok(());
+        }
+        token.revoked_at = Some(now);
+        self.append_audit(audit)
+    }
+
+    fn token(&self, hash: SecretHash) -> Result<&JoinToken, StoreError> {
+        let found = self.tokens.values().find(|(known, _)| *known == hash);
+        found.map(|(_, token)| token).ok_or(StoreError::TokenUnknown)
+    }
+
+    pub(super) fn check_join_token(&self, hash: SecretHash, now: Timestamp) -> Result<JoinToken, StoreError> {
+        let token = self.token(hash)?;
+        if token.revoked_at.is_some() {
+            return Err(StoreError::TokenRevoked);
+        }
+        if now >= token.expires_at {
+            return Err(StoreError::TokenExpired);
+        }
+        Ok(token.clone())
+    }
+
+    pub(super) fn join(
+        &mut self,
+        hash: SecretHash,
+        new: NewDevice,
+        now: Timestamp,
+        audit: AuditEntry,
+    ) -> Result<Joined, StoreError> {
+        let token = self.check_join_token(hash, now)?;
+        if let Some(device) = token.used_by {
+            let row = self.row(device)?;
+            if row.device.public_key != new.public_key {
+                return Err(StoreError::TokenUsed);
+            }
+            let device = row.device.clone();
+            self.keep_certificate(device.id, new.certificate);
+            return Ok(Joined { device, again: true });
+        }
+        if self.devices.contains_key(&new.id) {
+            return Err(StoreError::Exists("device"));
+        }
+        if let Some(predecessor) = new.predecessor {
+            self.row(predecessor)?;
+        }
+        let device = Device {
+            id: new.id,
+            name: new.name,
+            os: new.os,
+            agent_version: String::new(),
+            state: DeviceState::Enabled,
+            revision: 1,
+            registered_at: now,
+            last_seen: None,
+            deleted_at: None,
+            purged_at: None,
+            reported_since_deletion: false,
+            predecessor: new.predecessor,
+            public_key: new.public_key,
+            groups: token.group.into_iter().filter(|group| *group != ALL_DEVICES).collect(),
+            forked_at: None,
+            clone_suspected: false,
+            from_backup_at: None,
+        };
+        if let Some((_, token)) = self.tokens.get_mut(&token.id) {
+            token.used_at = Some(now);
+            token.used_by = Some(new.id);
+        }
+        let row =
+            DeviceRow { device: device.clone(), report: None, forked_now: false, deliveries: Deliveries::default() };
+        self.devices.insert(new.id, row);
+        self.keep_certificate(new.id, new.certificate);
+        self.append_audit(audit)?;
+        Ok(Joined { device, again: false })
+    }
+
+    fn keep_certificate(&mut self, device: DeviceId, new: NewCertificate) {
+        self.certificates.retain(|known| known.fingerprint != new.fingerprint);
+        self.certificates.push(Certificate {
+            device,
+            fingerprint: new.fingerprint,
+            serial: new.serial,
+            not_before: new.not_before,
+            not_after: new.not_after,
+            revoked_at: None,
+        });
+    }
+
+    pub(super) fn device(&self, id: DeviceId) -> Result<Option<Device>, StoreError> {
+        Ok(self.devices.get(&id).map(|row| row.device.clone()))
+    }
+
+    pub(super) fn device_by_certificate(
+        &self,
+        fingerprint: [u8; 32],
+    ) -> Result<Option<(Device, Certificate)>, StoreError> {
+        let Some(certificate) = self.certificates.iter().find(|known| known.fingerprint == fingerprint) else {
+            return Ok(None);
+        };
+        Ok(Some((self.row(certificate.device)?.device.clone(), certificate.clone())))
+    }
+
+    pub(super) fn shown(&self, filter: &DeviceFilter, row: &DeviceRow) -> bool {
+        let device = &row.device;
+        let name = device.name.to_lowercase();
+        (if filter.states.is_empty() {
+            device.state != DeviceState::Purged
+        } else {
+            filter.states.contains(&device.state)
+        }) && filter.name.as_ref().is_none_or(|wanted| wanted.to_lowercase() == name)
+            && filter.name_prefix.as_ref().is_none_or(|prefix| name.starts_with(&prefix.to_lowercase()))
+            && filter
+                .groups
+                .as_ref()
+                .is_none_or(|groups| groups.iter().any(|group| *group == ALL_DEVICES || device.groups.contains(group)))
+    }
+
+    pub(super) fn devices(&self, filter: DeviceFilter, wanted: Page) -> Result<PageOf<Device>, StoreError> {
+        let shown = self.devices.values().filter(|row| self.shown(&filter, row));
+        page(shown.map(|row| row.device.clone()), &wanted, |device| device.id.to_string())
+    }
+
+    pub(super) fn certificates(&self, device: DeviceId) -> Result<Vec<Certificate>, StoreError> {
+        let mut own: Vec<_> = self.certificates.iter().filter(|known| known.device == device).cloned().collect();
+        own.sort_by_key(|certificate| core::cmp::Reverse(certificate.not_before));
+        Ok(own)
+    }
+
+    pub(super) fn add_certificate(
+        &mut self,
+        device: DeviceId,
+        certificate: NewCertificate,
+        public_key: Vec<u8>,
+        audit: AuditEntry,
+    ) -> Result<(), StoreError> {
+        self.speaking(device)?.device.public_key = public_key;
+        self.keep_certificate(device, certificate);
+        self.append_audit(audit)
+    }
+
+    pub(super) fn revoke_certificate(
+        &mut self,
+        fingerprint: [u8; 32],
+        now: Timestamp,
+        audit: AuditEntry,
+    ) -> Result<(), StoreError> {
+        let found = self.certificates.iter_mut().find(|known| known.fingerprint == fingerprint);
+        let certificate = found.ok_or(StoreError::NotFound("certificate"))?;
+        if certificate.revoked_at.is_some() {
+            return Ok(());
+        }
+        certificate.revoked_at = Some(now);
+        self.append_audit(audit)
+    }
+
+    pub(super) fn change_device(
+        &mut self,
+        id: DeviceId,
+        change: DeviceChange,
+        now: Timestamp,
+        audit: AuditEntry,
+    ) -> Result<Device, StoreError> {
+        use DeviceState::{Deleted, Disabled, Enabled, Purged};
+        let device = &mut self.row_mut(id)?.device;
+        let next = match (change, device.state) {
+            (_, Purged) => return Err(StoreError::DeviceState("purged")),
+            (DeviceChange::Restore, Deleted) => Enabled,
+            (DeviceChange::Restore, Enabled) => Enabled,
+            (DeviceChange::Restore, Disabled) => return Err(StoreError::DeviceState("disabled")),
+            (DeviceChange::Delete, _) => Deleted,
+            (_, Deleted) => return Err(StoreError::DeviceState("deleted")),
+            (DeviceChange::Enable, _) => Enabled,
+            (DeviceChange::Disable, _) => Disabled,
+        };
+        if next == device.state {
+            return Ok(device.clone());
+        }
+        device.state = next;
+        device.revision += 1;
+        device.deleted_at = (next == Deleted).then_some(now);
+        device.reported_since_deletion = false;
+        let device = device.clone();
+        self.append_audit(audit)?;
+        self.add_work(WorkTarget::Device(id), WorkKind::State, now);
+        Ok(device)
+    }
+
+    fn purge_refusal(&self, row: &DeviceRow, by: PurgeBy, now: Timestamp) -> Option<StoreError> {
+        let device = &row.device;
+        let waiting = self.devices.values().any(|other| {
+            other.device.predecessor == Some(device.id)
+                && other.device.state != DeviceState::Purged
+                && !self.has_proven(other.device.id)
+        });
+        if waiting {
+            return Some(StoreError::PurgeRefused("a device without a proven password of its own follows it"));
+        }
+        if by == PurgeBy::Person {
+            return None;
+        }
+        if device.reported_since_deletion {
+            return Some(StoreError::PurgeRefused("it has reported since it was deleted"));
+        }
+        let days = self.tenant.as_ref().map_or(30, |tenant| tenant.settings.tombstone_days);
+        let due = device.deleted_at.map(|at| at.plus_days(days));
+        if due.is_none_or(|due| now < due) {
+            return Some(StoreError::PurgeRefused("its time is not over"));
+        }
+        None
+    }
+
+    pub(super) fn purge_device(
+        &mut self,
+        id: DeviceId,
+        by: PurgeBy,
+        now: Timestamp,
+        audit: AuditEntry,
+    ) -> Result<(), StoreError> {
+        self.refuse_while_clock_held()?;
+        let row = self.row(id)?;
+        match row.device.state {
+            DeviceState::Purged => return Ok(()),
+            DeviceState::Deleted => {}
+            DeviceState::Enabled => return Err(StoreError::DeviceState("enabled")),
+            DeviceState::Disabled => return Err(StoreError::DeviceState("disabled")),
+        }
+        if let Some(refusal) = self.purge_refusal(row, by, now) {
+            return Err(refusal);
+        }
+        self.versions.retain(|(device, _), _| *device != id);
+        self.requests.retain(|request| request.device != id);
+        let row = self.row_mut(id)?;
+        row.report = None;
+        row.deliveries = Deliveries::default();
+        row.device.state = DeviceState::Purged;
+        row.device.revision += 1;
+        row.device.purged_at = Some(now);
+        self.append_audit(audit)
+    }
+
+    pub(super) fn purgeable(&self, now: Timestamp, limit: u32) -> Result<Vec<DeviceId>, StoreError> {
+        let due = self.devices.values().filter(|row| {
+            row.device.state == DeviceState::Deleted && self.purge_refusal(row, PurgeBy::Job, now).is_none()
+        });
+        Ok(due.map(|row| row.device.id).take(limit as usize).collect())
+    }
+
+    pub(super) fn link_predecessor(
+        &mut self,
+        id: DeviceId,
+        predecessor: DeviceId,
+        audit: AuditEntry,
+    ) -> Result<Device, StoreError> {
+        let mut at = Some(predecessor);
+        while let Some(device) = at {
+            if device == id {
+                return Err(StoreError::InUse("itself: that would be a circle"));
+            }
+            at = self.row(device)?.device.predecessor;
+        }
+        let device = &mut self.row_mut(id)?.device;
+        if device.predecessor == Some(predecessor) {
+            return Ok(device.clone());
+        }
+        device.predecessor = Some(predecessor);
+        device.revision += 1;
+        let device = device.clone();
+        self.append_audit(audit)?;
+        Ok(device)
+    }
+
+    pub(super) fn write_seen(&mut self, seen: BTreeMap<DeviceId, Timestamp>) -> u64 {
+        let mut written = 0;
+        for (id, at) in seen {
+            if let Some(row) = self.devices.get_mut(&id) {
+                row.device.last_seen = row.device.last_seen.max(Some(at));
+                written += 1;
+            }
+        }
+        written
+    }
+
+    pub(super) fn device_events(&self, device: DeviceId, wanted: Page) -> Result<PageOf<DeviceEvent>, StoreError> {
+        let before = match &wanted.after {
+            Some(after) => after.parse().map_err(|_| StoreError::BadCursor)?,
+            None => u64::MAX,
+        };
+        let newest = self.events.iter().rev().filter(|event| event.device == device && event.sequence < before);
+        let items = newest.take(wanted.size() + 1).cloned().collect();
+        Ok(PageOf::cut(items, wanted.size(), |event: &DeviceEvent| event.sequence.to_string()))
+    }
+
+    pub(super) fn event(&mut self, device: DeviceId, kind: DeviceEventKind, at: Timestamp) {
+        let sequence = self.next_sequence();
+        self.events.push(DeviceEvent { sequence, device, at, kind, detail: "{}".into() });
+    }
+
+    /// Forks of the last 7 days.
+    pub(super) fn recent_forks(&self, device: DeviceId, now: Timestamp) -> usize {
+        let recent = |event: &&DeviceEvent| {
+            event.device == device
+                && event.kind == DeviceEventKind::Forked
+                && now.ticks_since(event.at) <= 7 * TICKS_PER_DAY
+        };
+        self.events.iter().filter(recent).count()
+    }
+
+    pub(super) fn clear_fork(&mut self, id: DeviceId, now: Timestamp, audit: AuditEntry) -> Result<Device, StoreError> {
+        let device = &mut self.row_mut(id)?.device;
+        if device.forked_at.is_none() && !device.clone_suspected {
+            return Ok(device.clone());
+        }
+        device.forked_at = None;
+        device.clone_suspected = false;
+        let device = device.clone();
+        self.event(id, DeviceEventKind::ForkCleared, now);
+        self.append_audit(audit)?;
+        Ok(device)
+    }
+
+    pub(super) fn has_group(&self, id: GroupId) -> bool {
+        id == ALL_DEVICES || self.groups.contains_key(&id)
+    }
+
+    pub(super) fn create_group(
+        &mut self,
+        id: GroupId,
+        name: String,
+        now: Timestamp,
+        audit: AuditEntry,
+    ) -> Result<Group, StoreError> {
+        if self.has_group(id) || self.group_named(&name, None) {
+            return Err(StoreError::Exists("group"));
+        }
+        let group = Group { id, name, created_at: now };
+        self.groups.insert(id, group.clone());
+        self.append_audit(audit)?;
+        Ok(group)
+    }
+
+    fn group_named(&self, name: &str, except: Option<GroupId>) -> bool {
+        same_name(name, &self.all_devices().name)
+            || self.groups.values().any(|group| Some(group.id) != except && same_name(&group.name, name))
+    }
+
+    fn all_devices(&self) -> Group {
+        let created_at = self.tenant.as_ref().map_or(Timestamp::MIN, |tenant| tenant.initialised_at);
+        Group { id: ALL_DEVICES, name: "All devices".into(), created_at }
+    }
+
+    pub(super) fn group(&self, id: GroupId) -> Result<Option<Group>, StoreError> {
+        Ok(if id == ALL_DEVICES { Some(self.all_devices()) } else { self.groups.get(&id).cloned() })
+    }
+
+    pub(super) fn groups(&self, wanted: Page) -> Result<PageOf<Group>, StoreError> {
+        let all = self.groups.values().cloned().chain([self.all_devices()]);
+        page(all, &wanted, |group| group.id.to_string())
+    }
+
+    pub(super) fn rename_group(&mut self, id: GroupId, name: String, audit: AuditEntry) -> Result<Group, StoreError> {
+        if self.group_named(&name, Some(id)) {
+            return Err(StoreError::Exists("group"));
+        }
+        let group = self.groups.get_mut(&id).ok_or(StoreError::NotFound("group"))?;
+        group.name = name;
+        let group = group.clone();
+        self.append_audit(audit)?;
+        Ok(group)
+    }
+
+    pub(super) fn delete_group(&mut self, id: GroupId, audit: AuditEntry) -> Result<(), StoreError> {
+        if !self.groups.contains_key(&id) {
+            return Err(StoreError::NotFound("group"));
+        }
+        if self.assignments.iter().any(|assignment| assignment.group == id) {
+            return Err(StoreError::InUse("a policy"));
+        }
+        if self.roles.iter().any(|role| role.scope == Some(id)) {
+            return Err(StoreError::InUse("a role"));
+        }
+        if self
+            .tokens
+            .values()
+            .any(|(_, token)| token.group == Some(id) && token.used_at.is_none() && token.revoked_at.is_none())
+        {
+            return Err(StoreError::InUse("a join token"));
+        }
+        self.groups.remove(&id);
+        for row in self.devices.values_mut().filter(|row| row.device.groups.contains(&id)) {
+            row.device.groups.retain(|group| *group != id);
+            row.device.revision += 1;
+        }
+        self.append_audit(audit)
+    }
+
+    pub(super) fn add_member(&mut self, group: GroupId, id: DeviceId, audit: AuditEntry) -> Result<(), StoreError> {
+        if !self.groups.contains_key(&group) {
+            return Err(StoreError::NotFound("group"));
+        }
+        let device = &mut self.row_mut(id)?.device;
+        if device.groups.contains(&group) {
+            return Ok(());
+        }
+        device.groups.push(group);
+        device.groups.sort_unstable();
+        self.membership_changed(id, audit)
+    }
+
+    pub(super) fn remove_member(&mut self, group: GroupId, id: DeviceId, audit: AuditEntry) -> Result<(), StoreError> {
+        if !self.groups.contains_key(&group) {
+            return Err(StoreError::NotFound("group"));
+        }
+        let device = &mut self.row_mut(id)?.device;
+        if !device.groups.contains(&group) {
+            return Ok(());
+        }
+        device.groups.retain(|known| *known != group);
+        self.membership_changed(id, audit)
+    }
+
+    fn membership_changed(&mut self, id: DeviceId, audit: AuditEntry) -> Result<(), StoreError> {
+        self.row_mut(id)?.device.revision += 1;
+        let at = audit.at;
+        self.append_audit(audit)?;
+        self.add_work(WorkTarget::Device(id), WorkKind::Policy, at);
+        Ok(())
+    }
+}

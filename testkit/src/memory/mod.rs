@@ -1,0 +1,269 @@
+//! The store in memory, with the semantics of a crash.
+//!
+//! A second, independent implementation of [`server::store::Store`]: plain maps, no SQL. What a verb
+//! changes is durable when it is acknowledged. [`MemoryStore::fail_at`] breaks the n-th verb from now
+//! on, before or after its change, as a crash of the server does: the caller gets no acknowledgement
+//! and does not know. [`MemoryStore::crash`] loses what is only in memory.
+
+mod devices;
+mod people;
+mod policies;
+mod sessions;
+mod state;
+mod tenant;
+mod versions;
+
+use laps::{
+    id::{DeviceId, GroupId, Incarnation, PolicyId, PrincipalId, VersionId},
+    time::Timestamp,
+};
+use server::{
+    audit::{AuditCheckpoint, AuditEntry, AuditFilter, AuditHead, AuditRecord, SignedHead},
+    seal::KeyId,
+    store::*,
+};
+use state::State;
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+use tokio::sync::watch;
+
+/// Where a verb breaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Break {
+    /// Nothing was changed.
+    BeforeCommit,
+    /// It was changed, and the acknowledgement is lost.
+    AfterCommit,
+}
+
+/// The store in memory.
+#[derive(Debug)]
+pub struct MemoryStore {
+    state: Mutex<State>,
+    seen: Mutex<BTreeMap<DeviceId, Timestamp>>,
+    faults: Mutex<BTreeMap<u64, Break>>,
+    verbs: Mutex<u64>,
+    work: watch::Sender<u64>,
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl MemoryStore {
+    /// An empty store, not initialised.
+    pub fn new() -> Self {
+        Self {
+            state: Mutex::new(State::default()),
+            seen: Mutex::default(),
+            faults: Mutex::default(),
+            verbs: Mutex::new(0),
+            work: watch::Sender::new(0),
+        }
+    }
+
+    /// Breaks the verb that changes something `ahead` such verbs from now (0: the next one).
+    pub fn fail_at(&self, ahead: u64, how: Break) {
+        let at = *locked(&self.verbs) + ahead;
+        locked(&self.faults).insert(at, how);
+    }
+
+    /// What a crash loses: contacts that were not written, faults that did not come.
+    pub fn crash(&self) {
+        locked(&self.seen).clear();
+        locked(&self.faults).clear();
+    }
+
+    /// A copy of everything durable, as a backup takes it.
+    pub fn snapshot(&self) -> Self {
+        Self { state: Mutex::new(locked(&self.state).clone()), ..Self::new() }
+    }
+
+    fn read<T>(&self, verb: impl FnOnce(&State) -> Result<T, StoreError>) -> Answer<'_, T>
+    where
+        T: Send + 'static,
+    {
+        let answer = verb(&locked(&self.state));
+        Box::pin(async move { answer })
+    }
+
+    /// A verb works on a copy, which takes the place of the state when it succeeds.
+    fn write<T>(&self, verb: impl FnOnce(&mut State) -> Result<T, StoreError>) -> Answer<'_, T>
+    where
+        T: Send + 'static,
+    {
+        let answer = self.transaction(verb);
+        Box::pin(async move { answer })
+    }
+
+    fn transaction<T>(&self, verb: impl FnOnce(&mut State) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let fault = {
+            let mut verbs = locked(&self.verbs);
+            let fault = locked(&self.faults).remove(&verbs);
+            *verbs += 1;
+            fault
+        };
+        let broken = || StoreError::Unavailable("injected fault".into());
+        if fault == Some(Break::BeforeCommit) {
+            return Err(broken());
+        }
+        let mut state = locked(&self.state);
+        let mut copy = state.clone();
+        let answer = verb(&mut copy)?;
+        *state = copy;
+        let newest = state.newest_work();
+        drop(state);
+        self.work.send_if_modified(|seen| core::mem::replace(seen, newest) != newest);
+        if fault == Some(Break::AfterCommit) { Err(broken()) } else { Ok(answer) }
+    }
+}
+
+/// `name(arguments) -> Type` for verbs that hand their arguments to the method of [`State`] with the same name.
+macro_rules! verbs {
+    ($(read $name:ident($($arg:ident: $type:ty),*) -> $out:ty;)* ; $(write $write:ident($($warg:ident: $wtype:ty),*) -> $wout:ty;)*) => {
+        $(fn $name(&self, $($arg: $type),*) -> Answer<'_, $out> { self.read(|state| state.$name($($arg),*)) })*
+        $(fn $write(&self, $($warg: $wtype),*) -> Answer<'_, $wout> { self.write(|state| state.$write($($warg),*)) })*
+    };
+}
+
+impl Store for MemoryStore {
+    fn ready(&self) -> Answer<'_, ()> {
+        self.read(|_| Ok(()))
+    }
+    fn note_seen(&self, device: DeviceId, now: Timestamp) {
+        locked(&self.seen).insert(device, now);
+    }
+    fn flush_seen(&self) -> Answer<'_, u64> {
+        let seen = core::mem::take(&mut *locked(&self.seen));
+        if seen.is_empty() {
+            return Box::pin(async { Ok(0) });
+        }
+        self.write(|state| Ok(state.write_seen(seen)))
+    }
+    fn watch_work(&self) -> watch::Receiver<u64> {
+        self.work.subscribe()
+    }
+    fn device(&self, id: DeviceId) -> Answer<'_, Option<Device>> {
+        let seen = locked(&self.seen).get(&id).copied();
+        self.read(|state| {
+            let mut device = state.device(id)?;
+            if let Some(device) = &mut device {
+                device.last_seen = device.last_seen.max(seen);
+            }
+            Ok(device)
+        })
+    }
+
+    verbs! {
+        read tenant() -> Tenant;
+        read counts() -> Counts;
+        read keys() -> Vec<Key>;
+        read wrapped_under(key: KeyId, limit: u32) -> Vec<WrappedKey>;
+        read sealed_samples() -> Vec<SealedVersion>;
+        read audit(filter: AuditFilter, page: Page) -> PageOf<AuditRecord>;
+        read audit_chain(chain: u32, after: u64, limit: u32) -> Vec<AuditRecord>;
+        read audit_heads() -> Vec<AuditHead>;
+        read signed_heads() -> Vec<SignedHead>;
+        read audit_checkpoints() -> Vec<AuditCheckpoint>;
+        read join_tokens(page: Page) -> PageOf<JoinToken>;
+        read check_join_token(hash: SecretHash, now: Timestamp) -> JoinToken;
+        read device_by_certificate(fingerprint: [u8; 32]) -> Option<(Device, Certificate)>;
+        read devices(filter: DeviceFilter, page: Page) -> PageOf<Device>;
+        read certificates(device: DeviceId) -> Vec<Certificate>;
+        read purgeable(now: Timestamp, limit: u32) -> Vec<DeviceId>;
+        read device_events(device: DeviceId, page: Page) -> PageOf<DeviceEvent>;
+        read group(id: GroupId) -> Option<Group>;
+        read groups(page: Page) -> PageOf<Group>;
+        read last_report(device: DeviceId) -> Option<DeviceReport>;
+        read versions(device: DeviceId, history: bool) -> Vec<Version>;
+        read credentials(filter: DeviceFilter, page: Page) -> PageOf<CredentialSummary>;
+        read rotation_requests(device: DeviceId) -> Vec<RotationRequest>;
+        read work_since(after: u64, limit: u32) -> Vec<Work>;
+        read policy(id: PolicyId) -> Option<Policy>;
+        read policy_versions(id: PolicyId) -> Vec<Policy>;
+        read policies(page: Page) -> PageOf<Policy>;
+        read assignments(policy: Option<PolicyId>) -> Vec<Assignment>;
+        read policies_for(device: DeviceId) -> Vec<AssignedPolicy>;
+        read deliveries(device: DeviceId) -> Deliveries;
+        read user(id: PrincipalId) -> Option<User>;
+        read user_by_name(user_name: String) -> Option<User>;
+        read users(page: Page) -> PageOf<User>;
+        read service_principal(id: PrincipalId) -> Option<ServicePrincipal>;
+        read service_principals(page: Page) -> PageOf<ServicePrincipal>;
+        read role_assignments(principal: Option<PrincipalId>) -> Vec<RoleAssignment>;
+        read authorization(principal: PrincipalId) -> Option<Authorization>;
+        read session(kind: SessionKind, hash: SecretHash, now: Timestamp) -> Option<Session>;
+        read device_code_by_user_code(user_code: String, now: Timestamp) -> Option<DeviceCode>;
+        read lockout(key: String, now: Timestamp) -> Lockout;
+        ;
+        write initialise(tenant: NewTenant, now: Timestamp, audit: AuditEntry) -> ();
+        write update_settings(settings: Settings, revision: u64, audit: AuditEntry) -> Tenant;
+        write observe_clock(reading: ClockReading) -> bool;
+        write confirm_clock(now: Timestamp, audit: AuditEntry) -> ();
+        write begin_incarnation(incarnation: Incarnation, backup_at: Timestamp, now: Timestamp, audit: AuditEntry) -> ();
+        write begin_rekey(key: KeyId, now: Timestamp, audit: AuditEntry) -> ();
+        write rewrap(from: KeyId, to: KeyId, keys: Vec<WrappedKey>) -> u64;
+        write retire_key(key: KeyId, now: Timestamp, audit: AuditEntry) -> u64;
+        write append_audit(entry: AuditEntry) -> ();
+        write put_signed_head(signed: SignedHead) -> ();
+        write prune_audit(checkpoint: AuditCheckpoint, audit: AuditEntry) -> u64;
+        write create_join_token(token: NewJoinToken, now: Timestamp, audit: AuditEntry) -> ();
+        write revoke_join_token(id: [u8; 16], now: Timestamp, audit: AuditEntry) -> ();
+        write join(token: SecretHash, device: NewDevice, now: Timestamp, audit: AuditEntry) -> Joined;
+        write add_certificate(device: DeviceId, certificate: NewCertificate, public_key: Vec<u8>, audit: AuditEntry) -> ();
+        write revoke_certificate(fingerprint: [u8; 32], now: Timestamp, audit: AuditEntry) -> ();
+        write change_device(id: DeviceId, change: DeviceChange, now: Timestamp, audit: AuditEntry) -> Device;
+        write purge_device(id: DeviceId, by: PurgeBy, now: Timestamp, audit: AuditEntry) -> ();
+        write link_predecessor(device: DeviceId, predecessor: DeviceId, audit: AuditEntry) -> Device;
+        write clear_fork(device: DeviceId, now: Timestamp, audit: AuditEntry) -> Device;
+        write create_group(id: GroupId, name: String, now: Timestamp, audit: AuditEntry) -> Group;
+        write rename_group(id: GroupId, name: String, audit: AuditEntry) -> Group;
+        write delete_group(id: GroupId, audit: AuditEntry) -> ();
+        write add_member(group: GroupId, device: DeviceId, audit: AuditEntry) -> ();
+        write remove_member(group: GroupId, device: DeviceId, audit: AuditEntry) -> ();
+        write store_pending(version: NewVersion, now: Timestamp, audit: AuditEntry) -> Stored;
+        write mark_proven(proof: Proof, now: Timestamp, audit: AuditEntry) -> Proven;
+        write abandon(device: DeviceId, version: VersionId, now: Timestamp, audit: AuditEntry) -> Option<VersionState>;
+        write report(report: Report, now: Timestamp) -> ReportAnswer;
+        write reveal(reveal: Reveal, audit: AuditEntry) -> Vec<SealedVersion>;
+        write release(device: DeviceId, now: Timestamp, audit: AuditEntry) -> u64;
+        write trim(after: Option<String>, limit: u32, now: Timestamp, audit: AuditEntry) -> Trimmed;
+        write request_rotation(device: DeviceId, by: PrincipalId, now: Timestamp, audit: AuditEntry) -> RequestedRotation;
+        write create_policy(id: PolicyId, name: String, values: String, now: Timestamp, audit: AuditEntry) -> Policy;
+        write revise_policy(id: PolicyId, version: u32, name: String, values: String, now: Timestamp, audit: AuditEntry) -> Policy;
+        write delete_policy(id: PolicyId, audit: AuditEntry) -> ();
+        write assign_policy(policy: PolicyId, group: GroupId, now: Timestamp, audit: AuditEntry) -> ();
+        write unassign_policy(policy: PolicyId, group: GroupId, audit: AuditEntry) -> ();
+        write record_delivery(delivery: NewDelivery, now: Timestamp) -> Delivery;
+        write answer_delivery(device: DeviceId, sequence: u64, statuses: Vec<SettingStatus>, complete: bool, now: Timestamp) -> ();
+        write hold_delivery(device: DeviceId, reason: String) -> ();
+        write create_user(user: NewUser, now: Timestamp, audit: AuditEntry) -> User;
+        write update_user(id: PrincipalId, change: UserChange, audit: AuditEntry) -> User;
+        write delete_user(id: PrincipalId, audit: AuditEntry) -> ();
+        write redeem_one_time(user: PrincipalId, secret: SecretHash, password_hash: String, now: Timestamp, audit: AuditEntry) -> User;
+        write create_service_principal(principal: NewServicePrincipal, now: Timestamp, audit: AuditEntry) -> ServicePrincipal;
+        write update_service_principal(id: PrincipalId, change: ServicePrincipalChange, audit: AuditEntry) -> ServicePrincipal;
+        write delete_service_principal(id: PrincipalId, audit: AuditEntry) -> ();
+        write assign_role(assignment: RoleAssignment, audit: AuditEntry) -> ();
+        write unassign_role(id: [u8; 16], audit: AuditEntry) -> ();
+        write put_session(session: Session) -> ();
+        write replace_session(old: SecretHash, new: SecretHash, expires_at: Timestamp, now: Timestamp) -> Replaced;
+        write delete_session(kind: SessionKind, hash: SecretHash) -> ();
+        write delete_sessions_of(principal: PrincipalId) -> u64;
+        write create_device_code(code: DeviceCode) -> ();
+        write answer_device_code(user_code: String, principal: Option<PrincipalId>, now: Timestamp, audit: AuditEntry) -> ();
+        write poll_device_code(hash: SecretHash, client_id: String, now: Timestamp) -> DeviceCodePoll;
+        write use_once(purpose: &'static str, key: SecretHash, expires_at: Timestamp, now: Timestamp) -> bool;
+        write count_failure(key: String, rule: LockoutRule, now: Timestamp) -> Lockout;
+        write clear_failures(key: String) -> ();
+        write sweep(now: Timestamp) -> u64;
+    }
+}

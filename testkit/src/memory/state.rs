@@ -1,0 +1,180 @@
+//! What the store in memory holds, and its audit log.
+
+use laps::{
+    id::{DeviceId, GroupId, PolicyId, PrincipalId, VersionId},
+    time::Timestamp,
+};
+use server::{
+    audit::{AuditCheckpoint, AuditEntry, AuditFilter, AuditHead, AuditRecord, Disclosed, SignedHead},
+    store::*,
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The one chain of this writer.
+const CHAIN: u32 = 1;
+
+/// A row of a version: what is shown and what is sealed.
+#[derive(Debug, Clone)]
+pub(super) struct Row {
+    pub(super) version: Version,
+    pub(super) sealed: server::seal::Sealed,
+}
+
+/// A device's row and what only the store knows of it.
+#[derive(Debug, Clone)]
+pub(super) struct DeviceRow {
+    pub(super) device: Device,
+    pub(super) report: Option<DeviceReport>,
+    /// The last report showed it forked.
+    pub(super) forked_now: bool,
+    pub(super) deliveries: Deliveries,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct UserRow {
+    pub(super) user: User,
+    pub(super) one_time: Option<SecretHash>,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct CodeRow {
+    pub(super) code: DeviceCode,
+    pub(super) answer: Option<Option<PrincipalId>>,
+    pub(super) given: bool,
+    pub(super) asked_at: Option<Timestamp>,
+}
+
+#[derive(Debug, Clone, Default)]
+pub(super) struct State {
+    pub(super) tenant: Option<Tenant>,
+    pub(super) clock_seen: Option<Timestamp>,
+    pub(super) keys: Vec<Key>,
+    pub(super) sequence: u64,
+    pub(super) devices: BTreeMap<DeviceId, DeviceRow>,
+    pub(super) certificates: Vec<Certificate>,
+    pub(super) tokens: BTreeMap<[u8; 16], (SecretHash, JoinToken)>,
+    pub(super) groups: BTreeMap<GroupId, Group>,
+    pub(super) versions: BTreeMap<(DeviceId, VersionId), Row>,
+    pub(super) events: Vec<DeviceEvent>,
+    pub(super) requests: Vec<RotationRequest>,
+    pub(super) work: Vec<(Timestamp, Work)>,
+    pub(super) policies: BTreeMap<PolicyId, Vec<Policy>>,
+    pub(super) assignments: BTreeSet<Assignment>,
+    pub(super) users: BTreeMap<PrincipalId, UserRow>,
+    pub(super) service_principals: BTreeMap<PrincipalId, ServicePrincipal>,
+    pub(super) roles: Vec<RoleAssignment>,
+    pub(super) sessions: BTreeMap<(SessionKind, SecretHash), (Session, bool)>,
+    pub(super) codes: BTreeMap<SecretHash, CodeRow>,
+    pub(super) used: BTreeMap<(&'static str, SecretHash), Timestamp>,
+    pub(super) failures: BTreeMap<String, (Vec<Timestamp>, Option<Timestamp>, LockoutRule)>,
+    records: Vec<AuditRecord>,
+    head: Option<AuditHead>,
+    signed: Option<SignedHead>,
+    checkpoint: Option<AuditCheckpoint>,
+}
+
+/// A page of items that are sorted by key.
+pub(super) fn page<T>(
+    items: impl Iterator<Item = T>,
+    page: &Page,
+    key: impl Fn(&T) -> String,
+) -> Result<PageOf<T>, StoreError> {
+    let after = page.after.clone();
+    let items = items.filter(|item| after.as_ref().is_none_or(|after| key(item) > *after));
+    Ok(PageOf::cut(items.take(page.size() + 1).collect(), page.size(), key))
+}
+
+impl State {
+    pub(super) fn next_sequence(&mut self) -> u64 {
+        self.sequence += 1;
+        self.sequence
+    }
+
+    pub(super) fn newest_work(&self) -> u64 {
+        self.work.last().map_or(0, |(_, work)| work.sequence)
+    }
+
+    pub(super) fn add_work(&mut self, target: WorkTarget, kind: WorkKind, now: Timestamp) -> u64 {
+        let sequence = self.next_sequence();
+        self.work.push((now, Work { sequence, target, kind }));
+        sequence
+    }
+
+    pub(super) fn append(&mut self, entry: AuditEntry, disclosed: Vec<Disclosed>) {
+        let head = self.head.unwrap_or(AuditHead::empty(CHAIN));
+        let record = AuditRecord::chained(head, entry, disclosed);
+        self.head = Some(record.head());
+        self.records.push(record);
+    }
+
+    pub(super) fn append_audit(&mut self, entry: AuditEntry) -> Result<(), StoreError> {
+        self.append(entry, Vec::new());
+        Ok(())
+    }
+
+    pub(super) fn audit_count(&self) -> u64 {
+        self.records.len() as u64
+    }
+
+    pub(super) fn audit(&self, filter: AuditFilter, page: Page) -> Result<PageOf<AuditRecord>, StoreError> {
+        let after = match &page.after {
+            Some(after) => after.parse().map_err(|_| StoreError::BadCursor)?,
+            None => u64::MAX,
+        };
+        let shown = |record: &&AuditRecord| {
+            let entry = &record.entry;
+            record.sequence < after
+                && filter.activity.as_ref().is_none_or(|activity| *activity == entry.activity)
+                && filter.actor.as_ref().is_none_or(|actor| *actor == entry.actor.id())
+                && filter.target.as_ref().is_none_or(|target| *target == entry.target.id)
+                && filter.from.is_none_or(|from| entry.at >= from)
+                && filter.until.is_none_or(|until| entry.at < until)
+        };
+        let items = self.records.iter().rev().filter(shown).take(page.size() + 1).cloned().collect();
+        Ok(PageOf::cut(items, page.size(), |record: &AuditRecord| record.sequence.to_string()))
+    }
+
+    pub(super) fn audit_chain(&self, chain: u32, after: u64, limit: u32) -> Result<Vec<AuditRecord>, StoreError> {
+        let wanted = self.records.iter().filter(|record| record.chain == chain && record.sequence > after);
+        Ok(wanted.take(limit as usize).cloned().collect())
+    }
+
+    pub(super) fn audit_heads(&self) -> Result<Vec<AuditHead>, StoreError> {
+        Ok(self.head.into_iter().collect())
+    }
+
+    pub(super) fn audit_head(&self) -> AuditHead {
+        self.head.unwrap_or(AuditHead::empty(CHAIN))
+    }
+
+    pub(super) fn put_signed_head(&mut self, signed: SignedHead) -> Result<(), StoreError> {
+        let known = self.records.iter().any(|record| record.head() == signed.head);
+        if !known {
+            return Err(StoreError::Changed);
+        }
+        self.signed = Some(signed);
+        Ok(())
+    }
+
+    pub(super) fn signed_heads(&self) -> Result<Vec<SignedHead>, StoreError> {
+        Ok(self.signed.iter().cloned().collect())
+    }
+
+    pub(super) fn prune_audit(&mut self, checkpoint: AuditCheckpoint, audit: AuditEntry) -> Result<u64, StoreError> {
+        self.refuse_while_clock_held()?;
+        let head = checkpoint.signed.head;
+        if !self.records.iter().any(|record| record.head() == head) {
+            return Err(StoreError::Changed);
+        }
+        let before = self.records.len();
+        self.records.retain(|record| record.sequence > head.sequence);
+        let removed = (before - self.records.len()) as u64;
+        self.checkpoint = Some(checkpoint);
+        self.append(audit, Vec::new());
+        Ok(removed)
+    }
+
+    pub(super) fn audit_checkpoints(&self) -> Result<Vec<AuditCheckpoint>, StoreError> {
+        Ok(self.checkpoint.iter().cloned().collect())
+    }
+}

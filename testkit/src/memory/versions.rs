@@ -1,0 +1,442 @@
+//! Versions of passwords: the verbs of rotation.md 3.
+
+use super::state::{Row, State, page};
+use laps::{
+    id::{DeviceId, PrincipalId, VersionId},
+    time::{TICKS_PER_DAY, Timestamp},
+};
+use server::{
+    audit::{AuditEntry, Disclosed},
+    store::*,
+};
+
+fn known(version: impl core::borrow::Borrow<Version>) -> KnownVersion {
+    let version = version.borrow();
+    KnownVersion {
+        version: version.version,
+        sequence: version.sequence,
+        account_id: version.account_id.clone(),
+        account_name: version.account_name.clone(),
+        fingerprint: version.fingerprint,
+        expires_at: version.expires_at,
+    }
+}
+
+impl State {
+    pub(super) fn has_proven(&self, device: DeviceId) -> bool {
+        self.of(device).any(|row| row.version.proven_at.is_some())
+    }
+
+    fn of(&self, device: DeviceId) -> impl Iterator<Item = &Row> {
+        self.versions.values().filter(move |row| row.version.device == device)
+    }
+
+    pub(super) fn store_pending(
+        &mut self,
+        new: NewVersion,
+        now: Timestamp,
+        audit: AuditEntry,
+    ) -> Result<Stored, StoreError> {
+        if let Some(row) = self.versions.get(&(new.device, new.version)) {
+            let known = &row.version;
+            if (&known.account_id, &known.account_name, known.fingerprint)
+                != (&new.account_id, &new.account_name, new.fingerprint)
+            {
+                return Err(StoreError::VersionConflict);
+            }
+            return Ok(Stored {
+                sequence: known.sequence,
+                state: known.state,
+                stored_at: known.stored_at,
+                again: true,
+            });
+        }
+        match self.speaking(new.device)?.device.state {
+            DeviceState::Deleted => return Err(StoreError::DeviceDeleted),
+            DeviceState::Disabled => return Err(StoreError::DeviceDisabled),
+            _ => {}
+        }
+        let settings = self.tenant()?.settings;
+        if !settings.laps_enabled {
+            return Err(StoreError::SwitchOff);
+        }
+        let recent = |at: Timestamp| now.ticks_since(at) < TICKS_PER_DAY;
+        let mut stored: Vec<_> =
+            self.of(new.device).map(|row| row.version.stored_at).filter(|at| recent(*at)).collect();
+        let asked =
+            self.requests.iter().filter(|request| request.device == new.device && recent(request.requested_at)).count();
+        if stored.len() >= settings.versions_per_day as usize + asked {
+            stored.sort_unstable();
+            let oldest = stored.first().copied().unwrap_or(now);
+            return Err(StoreError::TooManyVersions { retry_at: oldest.plus_days(1) });
+        }
+        let pending = self.of(new.device).filter(|row| row.version.state == VersionState::Pending).count();
+        if pending >= settings.unresolved_max as usize {
+            return Err(StoreError::TooManyUnresolved);
+        }
+        let usable = self.keys.iter().any(|key| key.id == new.sealed.key && key.retired_at.is_none());
+        if !usable {
+            return Err(StoreError::KeyRetired { active: self.active_key()? });
+        }
+        let sequence = self.next_sequence();
+        let version = Version {
+            device: new.device,
+            version: new.version,
+            account_id: new.account_id,
+            account_name: new.account_name,
+            state: VersionState::Pending,
+            sequence,
+            fingerprint: new.fingerprint,
+            proof: None,
+            stored_at: now,
+            set_at: None,
+            proven_at: None,
+            ended_at: None,
+            expires_at: new.expires_at,
+            released_at: None,
+            from_backup_at: None,
+            installed: false,
+            live: true,
+            of_predecessor: false,
+        };
+        self.versions.insert((new.device, new.version), Row { version, sealed: new.sealed });
+        self.append_audit(audit)?;
+        Ok(Stored { sequence, state: VersionState::Pending, stored_at: now, again: false })
+    }
+
+    pub(super) fn mark_proven(
+        &mut self,
+        proof: Proof,
+        now: Timestamp,
+        audit: AuditEntry,
+    ) -> Result<Proven, StoreError> {
+        self.speaking(proof.device)?;
+        let proven = match self.versions.get(&(proof.device, proof.version)) {
+            None => return Err(StoreError::VersionUnknown),
+            Some(row) => row.version.clone(),
+        };
+        match proven.state {
+            VersionState::Abandoned => return Err(StoreError::VersionAbandoned),
+            VersionState::Current | VersionState::Superseded => {
+                return Ok(Proven { state: proven.state, again: true, requests_met: Vec::new() });
+            }
+            VersionState::Pending => {}
+        }
+        // A later one was proven before: this proof came late and is overtaken.
+        let overtaken = self.of(proof.device).any(|row| {
+            row.version.state == VersionState::Current
+                && row.version.account_id == proven.account_id
+                && row.version.sequence > proven.sequence
+        });
+        let mut released = false;
+        for row in self.versions.values_mut().filter(|row| row.version.device == proof.device) {
+            let version = &mut row.version;
+            if version.version == proof.version {
+                version.state = if overtaken { VersionState::Superseded } else { VersionState::Current };
+                version.proof = Some(proof.kind);
+                version.proven_at = Some(now);
+                version.set_at = proof.set_at;
+                version.ended_at = overtaken.then_some(now);
+                version.released_at = None;
+                version.from_backup_at = None;
+                if proof.expires_at.is_some() {
+                    version.expires_at = proof.expires_at;
+                }
+            } else if version.account_id == proven.account_id {
+                let former = version.state == VersionState::Current && !overtaken;
+                let older = version.state == VersionState::Pending && version.sequence < proven.sequence;
+                if former || older {
+                    version.state = VersionState::Superseded;
+                    version.ended_at = Some(now);
+                }
+            } else if matches!(version.state, VersionState::Current | VersionState::Pending)
+                && version.released_at.is_none()
+            {
+                version.released_at = Some(now);
+                released = true;
+            }
+        }
+        let mut requests_met = Vec::new();
+        let open = |request: &&mut RotationRequest| {
+            request.device == proof.device && request.met_at.is_none() && request.sequence < proven.sequence
+        };
+        for request in self.requests.iter_mut().filter(open) {
+            request.met_at = Some(now);
+            request.met_by = Some(proof.version);
+            requests_met.push(request.sequence);
+        }
+        if released {
+            self.event(proof.device, DeviceEventKind::Released, now);
+        }
+        self.append_audit(audit)?;
+        let state = if overtaken { VersionState::Superseded } else { VersionState::Current };
+        Ok(Proven { state, again: false, requests_met })
+    }
+
+    pub(super) fn abandon(
+        &mut self,
+        device: DeviceId,
+        version: VersionId,
+        now: Timestamp,
+        audit: AuditEntry,
+    ) -> Result<Option<VersionState>, StoreError> {
+        self.speaking(device)?;
+        let Some(row) = self.versions.get_mut(&(device, version)) else { return Ok(None) };
+        if row.version.state != VersionState::Pending {
+            return Ok(Some(row.version.state));
+        }
+        row.version.state = VersionState::Abandoned;
+        row.version.ended_at = Some(now);
+        self.append_audit(audit)?;
+        Ok(Some(VersionState::Abandoned))
+    }
+
+    pub(super) fn report(&mut self, report: Report, now: Timestamp) -> Result<ReportAnswer, StoreError> {
+        let id = report.device;
+        self.speaking(id)?;
+        let own = |state: &Self| -> Option<Version> {
+            let current = state.of(id).filter(|row| row.version.state == VersionState::Current);
+            // Of several accounts the one that is not released.
+            current.min_by_key(|row| row.version.released_at.is_some()).map(|row| row.version.clone())
+        };
+        let current = own(self).filter(|version| version.released_at.is_none());
+        let installed_version = report.installed.and_then(|fingerprint| {
+            let mut same: Vec<_> = self.of(id).filter(|row| row.version.fingerprint == fingerprint).collect();
+            same.sort_by_key(|row| core::cmp::Reverse(row.version.sequence));
+            same.first().map(|row| row.version.version)
+        });
+        let mut events = Vec::new();
+        let mut written = false;
+
+        let current_id = current.as_ref().map(|version| version.version);
+        let forked = current_id != report.acknowledged && (current_id.is_none() || current_id != report.intent);
+        if forked != self.row(id)?.forked_now {
+            self.row_mut(id)?.forked_now = forked;
+            written = true;
+            if forked {
+                events.push(DeviceEventKind::Forked);
+                self.event(id, DeviceEventKind::Forked, now);
+                let again = self.recent_forks(id, now) >= 2;
+                let device = &mut self.row_mut(id)?.device;
+                device.forked_at = Some(now);
+                if again && !device.clone_suspected {
+                    device.clone_suspected = true;
+                    events.push(DeviceEventKind::CloneSuspected);
+                    self.event(id, DeviceEventKind::CloneSuspected, now);
+                }
+            }
+        }
+        let row = self.row_mut(id)?;
+        if row.device.from_backup_at.take().is_some() {
+            written = true;
+            events.push(DeviceEventKind::ReportedAfterRestore);
+            self.event(id, DeviceEventKind::ReportedAfterRestore, now);
+            for row in self.versions.values_mut().filter(|row| row.version.device == id) {
+                row.version.from_backup_at = None;
+            }
+        }
+        let row = self.row_mut(id)?;
+        if row.device.state == DeviceState::Deleted && !row.device.reported_since_deletion {
+            row.device.reported_since_deletion = true;
+            written = true;
+        }
+        let before = row.report.as_ref().map(|before| (&before.report, before.installed_version));
+        if before != Some((&report, installed_version)) {
+            written = true;
+            row.device.name.clone_from(&report.name);
+            row.device.os.clone_from(&report.os);
+            row.device.agent_version.clone_from(&report.agent_version);
+            row.report = Some(DeviceReport { report: report.clone(), changed_at: now, installed_version });
+            let unknown = report.installed.is_some() && installed_version.is_none() && self.of(id).next().is_some();
+            if unknown {
+                events.push(DeviceEventKind::UnknownVerifier);
+                self.event(id, DeviceEventKind::UnknownVerifier, now);
+            }
+        }
+        let mut unresolved: Vec<_> =
+            self.of(id).filter(|row| row.version.state == VersionState::Pending).map(|row| &row.version).collect();
+        unresolved.sort_by_key(|version| core::cmp::Reverse(version.sequence));
+        Ok(ReportAnswer {
+            current: current.as_ref().map(known),
+            unresolved: unresolved.into_iter().map(known).collect(),
+            store_refused: match self.row(id)?.device.state {
+                DeviceState::Deleted => Some(StoreError::DeviceDeleted.code()),
+                DeviceState::Disabled => Some(StoreError::DeviceDisabled.code()),
+                _ if !self.tenant()?.settings.laps_enabled => Some(StoreError::SwitchOff.code()),
+                _ => None,
+            },
+            incarnation: self.tenant()?.incarnation,
+            audit_head: self.audit_head(),
+            forked,
+            rotate: self
+                .requests
+                .iter()
+                .filter(|request| request.device == id && request.met_at.is_none())
+                .map(|request| request.sequence)
+                .max(),
+            events,
+            written,
+        })
+    }
+
+    pub(super) fn last_report(&self, device: DeviceId) -> Result<Option<DeviceReport>, StoreError> {
+        Ok(self.devices.get(&device).and_then(|row| row.report.clone()))
+    }
+
+    /// The rows of a device, best first.
+    fn ordered(&self, id: DeviceId, history: bool) -> Vec<Row> {
+        let installed = self.devices.get(&id).and_then(|row| row.report.as_ref()?.installed_version);
+        let mut versions: Vec<Version> = self.of(id).map(|row| row.version.clone()).collect();
+        for version in &mut versions {
+            version.installed = Some(version.version) == installed;
+        }
+        order_best_first(&mut versions);
+        versions.retain(|version| history || version.live);
+        versions
+            .into_iter()
+            .filter_map(|version| {
+                Some(Row { sealed: self.versions.get(&(id, version.version))?.sealed.clone(), version })
+            })
+            .collect()
+    }
+
+    fn readable(&self, id: DeviceId, history: bool) -> Vec<Row> {
+        let mut rows = self.ordered(id, history);
+        let predecessor = self.devices.get(&id).and_then(|row| row.device.predecessor);
+        if let (Some(predecessor), false) = (predecessor, self.has_proven(id)) {
+            rows.extend(self.ordered(predecessor, false).into_iter().map(|mut row| {
+                row.version.of_predecessor = true;
+                row
+            }));
+        }
+        rows
+    }
+
+    pub(super) fn versions(&self, device: DeviceId, history: bool) -> Result<Vec<Version>, StoreError> {
+        Ok(self.readable(device, history).into_iter().map(|row| row.version).collect())
+    }
+
+    pub(super) fn credentials(
+        &self,
+        filter: DeviceFilter,
+        wanted: Page,
+    ) -> Result<PageOf<CredentialSummary>, StoreError> {
+        let living = |row: &&super::state::DeviceRow| {
+            matches!(row.device.state, DeviceState::Enabled | DeviceState::Disabled) && self.shown(&filter, row)
+        };
+        let summaries = self.devices.values().filter(living).filter_map(|row| {
+            let readable = self.readable(row.device.id, false);
+            Some(CredentialSummary {
+                device: row.device.id,
+                device_name: row.device.name.clone(),
+                last_backup_at: readable.iter().map(|row| row.version.stored_at).max()?,
+                refresh_at: readable.first().and_then(|row| row.version.expires_at),
+            })
+        });
+        page(summaries, &wanted, |summary| summary.device.to_string())
+    }
+
+    pub(super) fn reveal(&mut self, reveal: Reveal, audit: AuditEntry) -> Result<Vec<SealedVersion>, StoreError> {
+        if self.epoch_of(reveal.principal) != Some(reveal.epoch) {
+            return Err(StoreError::AuthorizationChanged);
+        }
+        let device = &self.speaking(reveal.device)?.device;
+        if device.revision != reveal.device_revision {
+            return Err(StoreError::Changed);
+        }
+        let rows = self.readable(reveal.device, reveal.history);
+        if rows.is_empty() {
+            return Err(StoreError::NoPassword);
+        }
+        let disclosed =
+            rows.iter().map(|row| Disclosed { device: row.version.device, version: row.version.version }).collect();
+        self.append(audit, disclosed);
+        Ok(rows.into_iter().map(|row| SealedVersion { version: row.version, sealed: row.sealed }).collect())
+    }
+
+    pub(super) fn release(&mut self, device: DeviceId, now: Timestamp, audit: AuditEntry) -> Result<u64, StoreError> {
+        self.speaking(device)?;
+        let mut released = 0;
+        for row in self.versions.values_mut().filter(|row| row.version.device == device) {
+            let live = matches!(row.version.state, VersionState::Pending | VersionState::Current);
+            if live && row.version.released_at.is_none() {
+                row.version.released_at = Some(now);
+                released += 1;
+            }
+        }
+        if released > 0 {
+            self.event(device, DeviceEventKind::Released, now);
+            self.append_audit(audit)?;
+        }
+        Ok(released)
+    }
+
+    pub(super) fn trim(
+        &mut self,
+        after: Option<String>,
+        limit: u32,
+        now: Timestamp,
+        audit: AuditEntry,
+    ) -> Result<Trimmed, StoreError> {
+        self.refuse_while_clock_held()?;
+        let wanted = Page::behind(after, limit);
+        let devices = page(self.devices.keys().copied(), &wanted, DeviceId::to_string)?;
+        let mut trimmed = Trimmed { next: devices.next, ..Trimmed::default() };
+        for id in devices.items {
+            let device = &mut self.row_mut(id)?.device;
+            if let Some(at) = device.forked_at {
+                if now < at.plus_days(FORK_DAYS) {
+                    continue;
+                }
+                device.forked_at = None;
+                trimmed.forks_ended += 1;
+            }
+            let versions: Vec<Version> = self.ordered(id, true).into_iter().map(|row| row.version).collect();
+            let gone = removable(&versions, now);
+            trimmed.versions += gone.len() as u64;
+            self.versions.retain(|(device, version), _| *device != id || !gone.contains(version));
+        }
+        if trimmed.versions > 0 {
+            self.append_audit(audit)?;
+        }
+        Ok(trimmed)
+    }
+
+    pub(super) fn request_rotation(
+        &mut self,
+        device: DeviceId,
+        by: PrincipalId,
+        now: Timestamp,
+        audit: AuditEntry,
+    ) -> Result<RequestedRotation, StoreError> {
+        match self.speaking(device)?.device.state {
+            DeviceState::Deleted => return Err(StoreError::DeviceDeleted),
+            DeviceState::Disabled => return Err(StoreError::DeviceDisabled),
+            _ => {}
+        }
+        let newest = self.of(device).map(|row| row.version.sequence).max().unwrap_or(0);
+        let open = self
+            .requests
+            .iter()
+            .find(|request| request.device == device && request.met_at.is_none() && request.sequence > newest);
+        if let Some(request) = open {
+            return Ok(RequestedRotation { request: request.clone(), again: true });
+        }
+        let sequence = self.add_work(WorkTarget::Device(device), WorkKind::Rotate, now);
+        let request =
+            RotationRequest { sequence, device, requested_by: by, requested_at: now, met_at: None, met_by: None };
+        self.requests.push(request.clone());
+        self.append_audit(audit)?;
+        Ok(RequestedRotation { request, again: false })
+    }
+
+    pub(super) fn rotation_requests(&self, device: DeviceId) -> Result<Vec<RotationRequest>, StoreError> {
+        let own = self.requests.iter().rev().filter(|request| request.device == device);
+        Ok(own.take(20).cloned().collect())
+    }
+
+    pub(super) fn work_since(&self, after: u64, limit: u32) -> Result<Vec<Work>, StoreError> {
+        let newer = self.work.iter().map(|(_, work)| work).filter(|work| work.sequence > after);
+        Ok(newer.take(limit as usize).cloned().collect())
+    }
+}
