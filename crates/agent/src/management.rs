@@ -150,7 +150,7 @@ pub async fn session(
         let answer = proto::dm::read(&answer, Mode::Wire, &Limits::default())
             .map_err(|error| broken(error.fault.code(), format!("the management server's message: {error}")))?;
         match session.receive(answer, now(), &mut collecting) {
-            Ok(Step::Send(next)) => message = next,
+            Ok(Step::Send(next)) => message = *next,
             Ok(Step::End { is_aborted: false }) => return Ok(collecting.report),
             Ok(Step::End { is_aborted: true }) => {
                 return Err(broken("dm_session_aborted", "the management server broke the session off".into()));

@@ -42,6 +42,7 @@ impl<D: Directory, C: Clock + Clone, W: Witness> Runner<D, C, W> {
                 },
             }),
             last_acknowledged: report.last_acknowledged,
+            intent: report.intent,
             incarnation: report.incarnation,
             evidence: self.evidence(report.unmanaged.map(|why| why.as_str().to_owned())),
             last_error: report.last_error.map(|failure| LastError {
