@@ -95,7 +95,10 @@ impl<D: Directory, C: Clock + Clone, W: Witness> Runner<D, C, W> {
         };
         match self.state.write_renewed(&mut self.identity, None, offered) {
             Ok(()) => {
-                self.events.write(event::CERTIFICATE_RENEWED, "the server's CA certificates changed; the new ones are trusted");
+                self.events.write(
+                    event::CERTIFICATE_RENEWED,
+                    "the server's CA certificates changed; the new ones are trusted",
+                );
                 self.identity_changed = true;
             }
             Err(error) => self.events.failure(&error.failure()),
