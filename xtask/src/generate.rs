@@ -30,7 +30,9 @@ pub(crate) fn generate(root: &Path, check: bool) -> Result<()> {
 }
 
 /// Path under `docs/reference/`, and what renders it.
-const GENERATED: &[(&str, fn() -> String)] = &[
+type Generated = (&'static str, fn() -> String);
+
+const GENERATED: &[Generated] = &[
     ("settings.md", proto::reference::settings_page),
     ("csp.md", proto::reference::csp_page),
     ("LAPS.ddf", proto::ddf::render),
