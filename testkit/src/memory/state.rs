@@ -102,7 +102,7 @@ impl State {
 
     pub(super) fn append(&mut self, entry: AuditEntry, disclosed: Vec<Disclosed>) {
         let head = self.head.unwrap_or(AuditHead::empty(CHAIN));
-        let record = AuditRecord::following(head, entry, disclosed);
+        let record = AuditRecord::chained(head, entry, disclosed);
         self.head = Some(record.head());
         self.records.push(record);
     }

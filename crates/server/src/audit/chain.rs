@@ -1,6 +1,72 @@
-//! How a chain is verified.
+//! The hash chain: what a record's hash covers, and how a chain is verified.
 
-use super::{AuditCheckpoint, AuditHead, AuditRecord};
+use super::{AuditCheckpoint, AuditEntry, AuditHead, AuditRecord, Disclosed, Outcome};
+use sha2::{Digest, Sha256};
+
+/// Hashes fields so that no two lists of fields give the same bytes: every field is length-prefixed.
+struct Fields(Sha256);
+
+impl Fields {
+    fn new() -> Self {
+        Self(Sha256::new_with_prefix(b"lapwing/audit/1"))
+    }
+    fn bytes(mut self, field: &[u8]) -> Self {
+        self.0.update((field.len() as u64).to_be_bytes());
+        self.0.update(field);
+        self
+    }
+    fn text(self, field: &str) -> Self {
+        self.bytes(field.as_bytes())
+    }
+    fn number(self, field: u64) -> Self {
+        self.bytes(&field.to_be_bytes())
+    }
+}
+
+/// hash = SHA-256("lapwing/audit/1" ‖ length-prefixed: previous, chain, sequence, every field of the entry,
+/// every disclosed version).
+fn hash(head: &AuditHead, sequence: u64, entry: &AuditEntry, disclosed: &[Disclosed]) -> [u8; 32] {
+    let mut fields = Fields::new()
+        .bytes(&head.hash)
+        .number(u64::from(head.chain))
+        .number(sequence)
+        .bytes(&entry.id)
+        .number(entry.at.ticks())
+        .text(&entry.activity)
+        .text(&entry.category)
+        .text(entry.actor.kind())
+        .text(&entry.actor.id())
+        .text(entry.actor.name())
+        .text(&entry.target.kind)
+        .text(&entry.target.id)
+        .text(&entry.target.name)
+        .text(match &entry.outcome {
+            Outcome::Success => "",
+            Outcome::Failure(code) => code,
+        })
+        .text(&entry.request_id)
+        .text(&entry.client)
+        .text(&entry.detail)
+        .number(disclosed.len() as u64);
+    for version in disclosed {
+        fields = fields.bytes(version.device.as_bytes()).bytes(version.version.as_bytes());
+    }
+    fields.0.finalize().into()
+}
+
+impl AuditRecord {
+    /// The record that follows `head`.
+    pub fn chained(head: AuditHead, entry: AuditEntry, disclosed: Vec<Disclosed>) -> Self {
+        let sequence = head.sequence + 1;
+        let hash = hash(&head, sequence, &entry, &disclosed);
+        Self { chain: head.chain, sequence, entry, disclosed, previous: head.hash, hash }
+    }
+
+    /// The head of the chain that ends with this record.
+    pub const fn head(&self) -> AuditHead {
+        AuditHead { chain: self.chain, sequence: self.sequence, hash: self.hash }
+    }
+}
 
 /// Where a chain is broken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -38,7 +104,7 @@ impl Verifier {
         if record.previous != self.head.hash {
             return Err(broken("it does not name the record before it"));
         }
-        if record.digest() != record.hash {
+        if hash(&self.head, record.sequence, &record.entry, &record.disclosed) != record.hash {
             return Err(broken("its contents were changed"));
         }
         self.head = record.head();
@@ -54,7 +120,7 @@ impl Verifier {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::audit::{Actor, AuditEntry, Outcome, Target};
+    use crate::audit::{Actor, Target};
     use laps::time::Timestamp;
 
     fn entry(detail: &str) -> AuditEntry {
@@ -77,7 +143,7 @@ mod tests {
         let mut head = AuditHead::empty(1);
         let mut records = Vec::new();
         for detail in ["one", "two", "three"] {
-            let record = AuditRecord::following(head, entry(detail), Vec::new());
+            let record = AuditRecord::chained(head, entry(detail), Vec::new());
             head = record.head();
             records.push(record);
         }

@@ -7,5 +7,4 @@ mod record;
 pub use chain::{Broken, Verifier};
 pub use record::{
     Actor, AuditCheckpoint, AuditEntry, AuditFilter, AuditHead, AuditRecord, Disclosed, Outcome, SignedHead, Target,
-    decode_disclosed, encode_disclosed,
 };

@@ -4,7 +4,6 @@ use laps::{
     id::{DeviceId, PrincipalId, VersionId},
     time::Timestamp,
 };
-use sha2::{Digest, Sha256};
 
 /// Who did it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -175,77 +174,4 @@ impl Actor {
             Self::Anonymous => "",
         }
     }
-}
-
-impl AuditRecord {
-    /// The record that follows `head` in its chain.
-    pub fn following(head: AuditHead, entry: AuditEntry, disclosed: Vec<Disclosed>) -> Self {
-        let mut record = Self {
-            chain: head.chain,
-            sequence: head.sequence + 1,
-            entry,
-            disclosed,
-            previous: head.hash,
-            hash: [0; 32],
-        };
-        record.hash = record.digest();
-        record
-    }
-
-    /// The end of the chain when this record is its last.
-    pub const fn head(&self) -> AuditHead {
-        AuditHead { chain: self.chain, sequence: self.sequence, hash: self.hash }
-    }
-
-    /// SHA-256 over the hash before and every field, each with its length before it.
-    pub fn digest(&self) -> [u8; 32] {
-        let mut hash = Sha256::new();
-        let mut field = |bytes: &[u8]| {
-            hash.update((bytes.len() as u64).to_be_bytes());
-            hash.update(bytes);
-        };
-        field(b"lapwing/audit/1");
-        field(&self.previous);
-        field(&self.chain.to_be_bytes());
-        field(&self.sequence.to_be_bytes());
-        let entry = &self.entry;
-        field(&entry.id);
-        field(&entry.at.ticks().to_be_bytes());
-        field(entry.activity.as_bytes());
-        field(entry.category.as_bytes());
-        field(entry.actor.kind().as_bytes());
-        field(entry.actor.id().as_bytes());
-        field(entry.actor.name().as_bytes());
-        field(entry.target.kind.as_bytes());
-        field(entry.target.id.as_bytes());
-        field(entry.target.name.as_bytes());
-        match &entry.outcome {
-            Outcome::Success => field(b""),
-            Outcome::Failure(code) => field(code.as_bytes()),
-        }
-        field(entry.request_id.as_bytes());
-        field(entry.client.as_bytes());
-        field(entry.detail.as_bytes());
-        field(&encode_disclosed(&self.disclosed));
-        hash.finalize().into()
-    }
-}
-
-/// The stored form of a list of disclosed versions: 32 bytes each, device and version.
-pub fn encode_disclosed(disclosed: &[Disclosed]) -> Vec<u8> {
-    disclosed.iter().flat_map(|one| [*one.device.as_bytes(), *one.version.as_bytes()].concat()).collect()
-}
-
-/// Reads the stored form; `None` when it is not one.
-pub fn decode_disclosed(bytes: &[u8]) -> Option<Vec<Disclosed>> {
-    let (pairs, rest) = bytes.as_chunks::<32>();
-    rest.is_empty().then(|| {
-        pairs
-            .iter()
-            .map(|pair| {
-                let half = |from: usize| core::array::from_fn(|index| pair[from + index]);
-                Disclosed { device: DeviceId::from_bytes(half(0)), version: VersionId::from_bytes(half(16)) }
-            })
-            .collect()
-    })
 }

@@ -6,11 +6,11 @@ use super::{
 };
 use crate::{
     audit::{
-        Actor, AuditCheckpoint, AuditEntry, AuditFilter, AuditHead, AuditRecord, Disclosed, Outcome, SignedHead,
-        Target, decode_disclosed, encode_disclosed,
+        Actor, AuditCheckpoint, AuditEntry, AuditFilter, AuditHead, AuditRecord, Disclosed, Outcome, SignedHead, Target,
     },
     store::{Page, PageOf},
 };
+use laps::id::{DeviceId, VersionId};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 /// The chain of this writer.
@@ -21,7 +21,7 @@ const COLUMNS: &str = "chain, sequence, id, at, activity, category, actor_kind, 
 
 /// Appends an entry, with the versions that it discloses.
 pub(super) fn append(tx: &Connection, entry: AuditEntry, disclosed: Vec<Disclosed>) -> Result<(), StoreError> {
-    let record = AuditRecord::following(head(tx)?, entry, disclosed);
+    let record = AuditRecord::chained(head(tx)?, entry, disclosed);
     let entry = &record.entry;
     let failure = match &entry.outcome {
         Outcome::Success => None,
@@ -203,5 +203,24 @@ fn record(row: &Row<'_>) -> rusqlite::Result<AuditRecord> {
         disclosed: decode_disclosed(&row.get::<_, Vec<u8>>(16)?).ok_or_else(|| bad("disclosed"))?,
         previous: row.get(17)?,
         hash: row.get(18)?,
+    })
+}
+
+/// The stored form of a list of disclosed versions: 32 bytes each, device and version.
+fn encode_disclosed(disclosed: &[Disclosed]) -> Vec<u8> {
+    disclosed.iter().flat_map(|one| [*one.device.as_bytes(), *one.version.as_bytes()].concat()).collect()
+}
+
+/// Reads the stored form; `None` when it is not one.
+fn decode_disclosed(bytes: &[u8]) -> Option<Vec<Disclosed>> {
+    let (pairs, rest) = bytes.as_chunks::<32>();
+    rest.is_empty().then(|| {
+        pairs
+            .iter()
+            .map(|pair| {
+                let half = |from: usize| core::array::from_fn(|index| pair[from + index]);
+                Disclosed { device: DeviceId::from_bytes(half(0)), version: VersionId::from_bytes(half(16)) }
+            })
+            .collect()
     })
 }
