@@ -91,12 +91,16 @@ policy_up() {
 
 # agent_up [ARGUMENTS of join]: joins this machine, or the tree that --prefix names, and starts the agent.
 agent_up() {
+    agent_join "$@"
+    lapwing_agent run --state "$WORK/state" >>"$WORK/agent.log" 2>&1 &
+    AGENT=$!
+    STARTED+=("$AGENT")
+}
+
+agent_join() {
     lapwing join-token create >"$HOME/token"
     lapwing_agent join --server "$URL" --ca "$WORK/server/ca.pem" --token-file "$HOME/token" --state "$WORK/state" "$@"
     rm "$HOME/token"
-    lapwing_agent run --state "$WORK/state" "$@" >>"$WORK/agent.log" 2>&1 &
-    AGENT=$!
-    STARTED+=("$AGENT")
     DEVICE=$(lapwing_agent status --state "$WORK/state" --output json | json .device_name)
 }
 
