@@ -64,10 +64,16 @@ server_up() {
     URL=https://localhost:$PORT
     lapwingd init --data "$WORK/server" --hostname localhost >"$WORK/init.out" 2>"$WORK/init.err" || die "init: $(cat "$WORK/init.err")"
     server_start
-    # The one-time secret is printed once, on a line of its own after its name; it is redeemed for a password.
-    sed -n 's/^one-time secret: *//p' "$WORK/init.out" | lapwing login --here --server "$URL" --ca "$WORK/server/ca.pem" --user admin
+    # The one-time secret is printed once; it is redeemed for a password of one's own. Neither is an argument.
+    printf 'Canary-of-the-admin-%s\n' "$(od -An -N8 -tx8 /dev/urandom | tr -d ' ')" >"$HOME/password"
+    one_time_secret <"$WORK/init.out" | lapwing --server "$URL" --ca "$WORK/server/ca.pem" \
+        login --here --user admin --secret-file - --new-password-file "$HOME/password"
+    rm "$WORK/init.out"
     say "server at $URL, admin signed in"
 }
+
+# The secret in what init printed.
+one_time_secret() { sed -n 's/^.*[Oo]ne-time secret: *//p'; }
 
 server_start() {
     lapwingd run --data "$WORK/server" --listen "127.0.0.1:$PORT" >>"$WORK/server.log" 2>&1 &
@@ -80,19 +86,26 @@ server_start() {
 policy_up() {
     lapwing setting laps on
     lapwing policy import "$1" --name e2e
-    lapwing policy assign e2e --group all
+    lapwing policy assign e2e
 }
 
 # agent_up [ARGUMENTS of join]: joins this machine, or the tree that --prefix names, and starts the agent.
 agent_up() {
-    lapwing join-token create --output json | json .token >"$WORK/token"
-    lapwing_agent join --server "$URL" --ca "$WORK/server/ca.pem" --token-file "$WORK/token" --state "$WORK/state" "$@"
-    rm "$WORK/token"
-    lapwing_agent run --state "$WORK/state" "$@" >>"$WORK/agent.log" 2>&1 &
+    agent_join "$@"
+    lapwing_agent run --state "$WORK/state" >>"$WORK/agent.log" 2>&1 &
     AGENT=$!
     STARTED+=("$AGENT")
+}
+
+agent_join() {
+    lapwing join-token create >"$HOME/token"
+    lapwing_agent join --server "$URL" --ca "$WORK/server/ca.pem" --token-file "$HOME/token" --state "$WORK/state" "$@"
+    rm "$HOME/token"
     DEVICE=$(lapwing_agent status --state "$WORK/state" --output json | json .device_name)
 }
 
-# password: what retrieval prints for the device; waits for the first proven one.
-password() { lapwing password get "$DEVICE"; }
+# password: the best of what retrieval prints for the device.
+password() {
+    local printed
+    printed=$(lapwing password get "$DEVICE") && printf '%s\n' "${printed%%$'\n'*}"
+}

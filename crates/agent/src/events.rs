@@ -163,8 +163,7 @@ mod tests {
 
     #[test]
     fn journal_and_syslog_forms() {
-        let record =
-            EventRecord { at: Fixed.now(), event: 10020, level: "information".into(), text: "set".into() };
+        let record = EventRecord { at: Fixed.now(), event: 10020, level: "information".into(), text: "set".into() };
         assert_eq!(
             journal_fields(&record, Level::Information),
             b"MESSAGE=set\nPRIORITY=6\nSYSLOG_IDENTIFIER=lapwing-agent\nLAPWING_EVENT=10020\n"

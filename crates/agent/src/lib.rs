@@ -7,13 +7,16 @@
 
 pub mod accounts;
 pub mod clock;
+pub mod command;
 
 pub mod directory;
 pub mod effect;
 pub mod events;
+pub mod join;
 
 pub mod management;
 pub mod platform;
+pub mod run;
 
 pub mod sources;
 pub mod state;

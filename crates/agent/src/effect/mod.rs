@@ -27,10 +27,11 @@ use laps::{
     event,
     policy::JoinState,
     rotation::Failure,
-    time::Timestamp,
+    time::{TICKS_PER_SECOND, Timestamp},
 };
 use proto::device::Next;
 use secret::Held;
+use std::time::Duration;
 
 /// Sees every effect before and after it is carried out. Tests stop the process there.
 pub trait Witness {
@@ -64,6 +65,15 @@ pub struct Parts<D, C, W> {
     pub events: EventLog<C>,
     /// Sees the effects.
     pub witness: W,
+}
+
+/// A cycle that came to its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cycled {
+    /// How it ended.
+    pub finish: Finish,
+    /// A request came too late for it: run another one now.
+    pub again: bool,
 }
 
 /// The runner could not be made.
@@ -111,6 +121,7 @@ pub struct Runner<D, C, W = NoWitness> {
     seen: Option<Account>,
     held: Option<Held>,
     next: Option<Next>,
+    due_at: Option<Timestamp>,
     identity_changed: bool,
 }
 
@@ -144,6 +155,7 @@ impl<D: Directory, C: Clock + Clone, W: Witness> Runner<D, C, W> {
             seen: None,
             held: None,
             next: None,
+            due_at: None,
             identity_changed: false,
         })
     }
@@ -168,6 +180,11 @@ impl<D: Directory, C: Clock + Clone, W: Witness> Runner<D, C, W> {
     pub const fn next(&self) -> Option<&Next> {
         self.next.as_ref()
     }
+    /// How long until the password falls due, by the device's clock; `None` when none is managed.
+    pub fn due_in(&self) -> Option<Duration> {
+        let ticks = self.due_at?.ticks_since(self.clock.now());
+        Some(Duration::from_secs(ticks / TICKS_PER_SECOND))
+    }
     /// The management server asked for a reset that no cycle has answered yet.
     pub fn reset_is_pending(&self) -> bool {
         self.configuration.tree.reset_status().is_pending()
@@ -191,7 +208,7 @@ impl<D: Directory, C: Clock + Clone, W: Witness> Runner<D, C, W> {
         &mut self,
         reset: bool,
         asked: &mut dyn FnMut() -> Option<Reason>,
-    ) -> Result<Finish, StateError> {
+    ) -> Result<Cycled, StateError> {
         self.renew_if_due().await;
         let start = self.start(reset)?;
         let (mut cycle, mut turn) = Cycle::start(start);
@@ -201,7 +218,8 @@ impl<D: Directory, C: Clock + Clone, W: Witness> Runner<D, C, W> {
             }
             if let Effect::Finish(finish) = turn.effect {
                 self.finished(&finish);
-                return Ok(finish);
+                let again = cycle.asked_too_late() || (self.reset_is_pending() && finish.last_error.is_none());
+                return Ok(Cycled { finish, again });
             }
             self.witness.before(&turn.effect);
             let outcome = self.carry_out(turn.effect, cycle.reasons()).await;
@@ -233,9 +251,8 @@ impl<D: Directory, C: Clock + Clone, W: Witness> Runner<D, C, W> {
             self.events.failure(&error.failure());
             None
         });
-        let secret_held = intent
-            .as_ref()
-            .is_some_and(|intent| self.held.as_ref().is_some_and(|held| held.version == intent.version));
+        let secret_held =
+            intent.as_ref().is_some_and(|intent| self.held.as_ref().is_some_and(|held| held.version == intent.version));
         Ok(Start {
             tenant: self.identity.tenant,
             device: self.identity.device,
@@ -283,14 +300,9 @@ impl<D: Directory, C: Clock + Clone, W: Witness> Runner<D, C, W> {
             self.events.failure(&error.failure());
         }
         let clock = self.clock.clone();
-        let session = management::session(
-            &self.directory,
-            &mut self.configuration,
-            self.identity.device,
-            ended,
-            || clock.now(),
-        )
-        .await;
+        let session =
+            management::session(&self.directory, &mut self.configuration, self.identity.device, ended, || clock.now())
+                .await;
         let failure = match session {
             Ok(report) => {
                 if report.policy_changed {
@@ -324,6 +336,8 @@ impl<D: Directory, C: Clock + Clone, W: Witness> Runner<D, C, W> {
 
     fn finished(&mut self, finish: &Finish) {
         let now = self.clock.now();
+        // A password that is overdue is not a reason to run at once again: the pace decides then.
+        self.due_at = finish.expires_at.filter(|at| *at > now);
         self.contact.last_error = finish.last_error.clone().map(|failure| (failure, now));
         self.write_contact();
     }

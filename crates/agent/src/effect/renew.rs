@@ -63,29 +63,26 @@ impl<D: Directory, C: Clock + Clone, W: Witness> Runner<D, C, W> {
             .await
             .map_err(|error| directory::failure(&error, "the device certificate was not renewed"))?;
         self.saw_server_time(answer.server_time);
-        let decode = |text: &String| STANDARD.decode(text).map_err(|_| unusable("the answer holds no certificate".into()));
+        let decode =
+            |text: &String| STANDARD.decode(text).map_err(|_| unusable("the answer holds no certificate".into()));
         let certificate = decode(&answer.certificate)?;
-        let validity =
-            Validity::of(&certificate).ok_or_else(|| unusable("the answer holds no certificate".into()))?;
+        let validity = Validity::of(&certificate).ok_or_else(|| unusable("the answer holds no certificate".into()))?;
         let ca = answer.ca.iter().map(decode).collect::<Result<Vec<_>, _>>()?;
-        self.state
-            .write_renewed(&mut self.identity, Some((certificate, &key)), ca)
-            .map_err(|error| error.failure())?;
-        self.events.write(event::CERTIFICATE_RENEWED, &format!("the device certificate is valid until {}", validity.not_after));
+        self.state.write_renewed(&mut self.identity, Some((certificate, &key)), ca).map_err(|error| error.failure())?;
+        self.events.write(
+            event::CERTIFICATE_RENEWED,
+            &format!("the device certificate is valid until {}", validity.not_after),
+        );
         self.reconnect();
         Ok(())
     }
 
     /// A new client with what is stored now; the former one stays when that fails.
     fn reconnect(&mut self) {
-        let made = self
-            .state
-            .device_key(&self.identity)
-            .map_err(|error| error.failure())
-            .and_then(|key| {
-                (self.connect)(&self.identity, &key, self.contact.server_time)
-                    .map_err(|error| Failure::new(event::AUTHENTICATION_FAILED, "identity_unusable", error.to_string()))
-            });
+        let made = self.state.device_key(&self.identity).map_err(|error| error.failure()).and_then(|key| {
+            (self.connect)(&self.identity, &key, self.contact.server_time)
+                .map_err(|error| Failure::new(event::AUTHENTICATION_FAILED, "identity_unusable", error.to_string()))
+        });
         match made {
             Ok(directory) => {
                 self.directory = directory;

@@ -42,6 +42,7 @@ impl<D: Directory, C: Clock + Clone, W: Witness> Runner<D, C, W> {
                 },
             }),
             last_acknowledged: report.last_acknowledged,
+            intent: report.intent,
             incarnation: report.incarnation,
             evidence: self.evidence(report.unmanaged.map(|why| why.as_str().to_owned())),
             last_error: report.last_error.map(|failure| LastError {
@@ -94,7 +95,10 @@ impl<D: Directory, C: Clock + Clone, W: Witness> Runner<D, C, W> {
         };
         match self.state.write_renewed(&mut self.identity, None, offered) {
             Ok(()) => {
-                self.events.write(event::CERTIFICATE_RENEWED, "the server's CA certificates changed; the new ones are trusted");
+                self.events.write(
+                    event::CERTIFICATE_RENEWED,
+                    "the server's CA certificates changed; the new ones are trusted",
+                );
                 self.identity_changed = true;
             }
             Err(error) => self.events.failure(&error.failure()),

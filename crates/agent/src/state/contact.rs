@@ -1,7 +1,10 @@
 //! What the last contacts with the server left behind.
 
 use super::{StateDir, StateError, durable};
-use laps::{rotation::Failure, time::{TICKS_PER_HOUR, Timestamp}};
+use laps::{
+    rotation::Failure,
+    time::{TICKS_PER_HOUR, Timestamp},
+};
 use proto::serde_text;
 use serde::{Deserialize, Serialize};
 

@@ -1,7 +1,10 @@
 //! What can be wrong with the state directory.
 
 use laps::{event, rotation::Failure};
-use std::{io, path::{Path, PathBuf}};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 /// The state directory could not be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -21,7 +24,9 @@ pub enum StateError {
         what: &'static str,
     },
     /// Another process uses it.
-    #[error("the state directory is in use by {owner}; one directory belongs to one agent: stop that one, or name another with --state")]
+    #[error(
+        "the state directory is in use by {owner}; one directory belongs to one agent: stop that one, or name another with --state"
+    )]
     Locked {
         /// Process id and program of the owner, as it wrote them.
         owner: String,
@@ -33,13 +38,17 @@ pub enum StateError {
         path: PathBuf,
     },
     /// The file system is read-only.
-    #[error("{path:?} is on a read-only file system; nothing was changed: mount it writable, or name another with --state")]
+    #[error(
+        "{path:?} is on a read-only file system; nothing was changed: mount it writable, or name another with --state"
+    )]
     ReadOnly {
         /// The file.
         path: PathBuf,
     },
     /// A file of a newer version of the agent.
-    #[error("{path:?} has format {found}, this version reads up to {known}; install a version of lapwing-agent that is as new")]
+    #[error(
+        "{path:?} has format {found}, this version reads up to {known}; install a version of lapwing-agent that is as new"
+    )]
     Newer {
         /// The file.
         path: PathBuf,

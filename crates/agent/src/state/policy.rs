@@ -87,9 +87,7 @@ impl Storage for PolicyFile {
         self.write(values).map_err(|error| match error {
             StateError::Full { .. } => StorageFault { kind: FaultKind::Full, maybe_changed: false },
             // The rename is done when only the sync of the directory fails.
-            StateError::Io { action: "sync", .. } => {
-                StorageFault { kind: FaultKind::Unwritable, maybe_changed: true }
-            }
+            StateError::Io { action: "sync", .. } => StorageFault { kind: FaultKind::Unwritable, maybe_changed: true },
             _ => StorageFault { kind: FaultKind::Unwritable, maybe_changed: false },
         })
     }

@@ -92,7 +92,9 @@ impl EventRing {
         for path in [&self.before, &self.now] {
             match fs::read(path) {
                 Ok(bytes) => {
-                    records.extend(bytes.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()));
+                    records.extend(
+                        bytes.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()),
+                    );
                 }
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => return Err(StateError::io(path, "read", &error)),

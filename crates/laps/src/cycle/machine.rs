@@ -49,7 +49,8 @@ pub struct Cycle {
     failure: Option<Failure>,
     /// The failure that the directory was told of in this cycle, if it was told anything.
     told: Option<Option<Failure>>,
-    unresolved: bool,
+    /// The version of an intent that could not be resolved.
+    intent_left: Option<VersionId>,
     offline: bool,
     notes: Vec<Note>,
 }
@@ -70,7 +71,7 @@ impl Cycle {
             proven: Vec::new(),
             failure: None,
             told: None,
-            unresolved: false,
+            intent_left: None,
             offline: false,
             notes: Vec::new(),
             start,
@@ -202,7 +203,7 @@ impl Cycle {
                 | rotation::Finish::Unresolved { failure, .. }
                 | rotation::Finish::Untouched { failure, .. },
             ) => {
-                self.unresolved = true;
+                self.intent_left = Some(rotation.version());
                 self.fail(failure);
                 self.close()
             }
@@ -279,6 +280,7 @@ impl Cycle {
                 Plan::Manage(_) => None,
             },
             last_acknowledged: memory.map(|memory| memory.version),
+            intent: self.intent_left,
             incarnation: memory.map(|memory| memory.incarnation),
             last_error: match self.state {
                 State::Reporting => self.failure.clone().or_else(|| self.start.last_error.clone()),
@@ -412,7 +414,7 @@ impl Cycle {
                 }
                 rotation::Finish::Abandoned { .. } => self.answer(),
                 rotation::Finish::NotProven { failure, .. } | rotation::Finish::Unresolved { failure, .. } => {
-                    self.unresolved = true;
+                    self.intent_left = Some(rotation.version());
                     self.fail(failure);
                     self.answer()
                 }
@@ -501,7 +503,7 @@ impl Cycle {
             proven: core::mem::take(&mut self.proven),
             last_error: self.failure.clone(),
             offline: self.offline,
-            unresolved: self.unresolved,
+            unresolved: self.intent_left.is_some(),
             expires_at: self.start.memory.as_ref().map(|memory| memory.expires_at),
             reasons: core::mem::take(&mut self.reasons),
         })

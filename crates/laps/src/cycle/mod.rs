@@ -76,6 +76,9 @@ pub struct Report {
     pub unmanaged: Option<Unmanaged>,
     /// The version of the last proof that was acknowledged, by this device object.
     pub last_acknowledged: Option<VersionId>,
+    /// The version of an intent that is left unresolved. When it is the directory's current one, only the
+    /// answer to its proof was lost, and the device is not forked.
+    pub intent: Option<VersionId>,
     /// The incarnation that was seen with it.
     pub incarnation: Option<Incarnation>,
     /// What went wrong.

@@ -313,6 +313,10 @@ pub struct Report {
     /// The version of the last proof that the server acknowledged.
     #[serde(default, with = "serde_text::text_option", skip_serializing_if = "Option::is_none")]
     pub last_acknowledged: Option<VersionId>,
+    /// The version of the device's unresolved intent. When it is the server's current one, only the answer
+    /// to its proof was lost, and the device is not forked.
+    #[serde(default, with = "serde_text::text_option", skip_serializing_if = "Option::is_none")]
+    pub intent: Option<VersionId>,
     /// The incarnation that the device saw last.
     #[serde(default, with = "serde_text::text_option", skip_serializing_if = "Option::is_none")]
     pub incarnation: Option<Incarnation>,

@@ -1,0 +1,249 @@
+//! Joining a server: token, key, certificate (design.md 5, "Device identity").
+
+use crate::{
+    clock::Clock,
+    directory::USER_AGENT,
+    platform::{AccountError, Durability, ManagedTree, Tree},
+    state::{DeviceKey as _, Identity, Joined, KeyError, SoftwareKey, StateDir, StateError},
+};
+use base64::{
+    Engine as _,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
+use client::{CaFingerprint, Client, Fault, Settings, Trust};
+use laps::account::Selection;
+use proto::device::{JoinRequest, Predecessor, rejoin_statement};
+use std::path::PathBuf;
+use zeroize::Zeroizing;
+
+/// How a join token begins: its form is `lwj1.<SHA-256 of the CA certificate>.<32 random bytes>`, both in
+/// base64url without padding.
+const TOKEN_PREFIX: &str = "lwj1.";
+/// The longest name of a machine, in characters.
+const NAME_CHARS_MAX: usize = 255;
+
+/// A text that is not a join token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("this is not a join token: expected {TOKEN_PREFIX}… as `lapwing join-token create` prints it")]
+pub struct NotAToken;
+
+/// The fingerprint of the server's CA that a join token names.
+///
+/// # Errors
+/// [`NotAToken`]. The text is never shown: it is a secret.
+pub fn ca_of_token(token: &str) -> Result<CaFingerprint, NotAToken> {
+    let (ca, secret) = token.strip_prefix(TOKEN_PREFIX).and_then(|rest| rest.split_once('.')).ok_or(NotAToken)?;
+    let bytes = |text: &str| URL_SAFE_NO_PAD.decode(text).ok().map(Zeroizing::new).filter(|bytes| bytes.len() == 32);
+    let (Some(ca), Some(_)) = (bytes(ca), bytes(secret)) else {
+        return Err(NotAToken);
+    };
+    let hex: String = ca.iter().map(|byte| format!("{byte:02x}")).collect();
+    hex.parse().map_err(|_| NotAToken)
+}
+
+/// What a join needs.
+pub struct Request {
+    /// The server, `https://NAME:PORT`.
+    pub server: String,
+    /// The join token.
+    pub token: Zeroizing<String>,
+    /// CA certificates to trust, DER; without them the token's fingerprint pins the CA.
+    pub ca: Vec<Vec<u8>>,
+    /// The name of the machine.
+    pub name: String,
+    /// The tree whose accounts are managed, when it is not the running system.
+    pub prefix: Option<PathBuf>,
+    /// Whether the account database must be durable.
+    pub durability: Durability,
+}
+
+/// The machine did not join.
+#[derive(Debug, thiserror::Error)]
+pub enum JoinError {
+    /// The token.
+    #[error(transparent)]
+    Token(#[from] NotAToken),
+    /// The state directory.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The tree cannot be managed.
+    #[error("{0}; {remedy}", remedy = .0.remedy())]
+    Accounts(#[from] AccountError),
+    /// The tree that `--prefix` names cannot be reached.
+    #[error(
+        "the directory {prefix:?} cannot be used: {text}; give the root of a tree that holds etc/passwd and etc/shadow"
+    )]
+    Prefix {
+        /// As it was given.
+        prefix: PathBuf,
+        /// What the system says.
+        text: String,
+    },
+    /// The address or the CA.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+    /// The server, or the way to it.
+    #[error("{0}{remedy}", remedy = with_remedy(.0))]
+    Server(#[from] client::Error),
+    /// The key.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// An answer that cannot be used.
+    #[error("the server's answer cannot be used: {0}")]
+    Answer(&'static str),
+}
+
+fn with_remedy(error: &client::Error) -> String {
+    match error.refusal() {
+        None if !error.remedy().is_empty() => format!("; {}", error.remedy()),
+        _ => String::new(),
+    }
+}
+
+impl JoinError {
+    /// The stable code.
+    pub fn code(&self) -> &str {
+        match self {
+            Self::Token(_) => "join_token_malformed",
+            Self::State(error) => error.code(),
+            Self::Accounts(error) => error.code(),
+            Self::Prefix { .. } => "account_db_missing",
+            Self::Fault(_) => "server_settings",
+            Self::Server(error) => error.code(),
+            Self::Key(_) => "device_key",
+            Self::Answer(_) => "answer_malformed",
+        }
+    }
+}
+
+/// The tree that is managed: the running system, or the one below a prefix.
+///
+/// # Errors
+/// [`JoinError::Prefix`].
+pub fn tree_of(prefix: Option<&PathBuf>) -> Result<Tree, JoinError> {
+    match prefix {
+        None => Ok(Tree::running()),
+        Some(prefix) => {
+            Tree::below(prefix).map_err(|error| JoinError::Prefix { prefix: prefix.clone(), text: error.to_string() })
+        }
+    }
+}
+
+/// Joins, and stores the identity. The state directory is locked by the caller. Whatever could refuse
+/// here is asked before the token is used up.
+///
+/// # Errors
+/// [`JoinError`]; the former identity, if any, is then still in force.
+pub async fn join(state: &StateDir, request: Request, clock: &impl Clock) -> Result<Identity, JoinError> {
+    let named = ca_of_token(request.token.trim())?;
+    let tree = tree_of(request.prefix.as_ref())?;
+    let root = tree.root().to_owned();
+    let os = OsRelease::of(&tree);
+    let managed = ManagedTree::new(tree);
+    let today = crate::accounts::day_of(clock.now());
+    match managed.preflight(&Selection::BuiltIn, request.durability, today) {
+        // Policy may name another account than the built-in administrator.
+        Ok(_) | Err(AccountError::AccountNotFound { .. }) => {}
+        Err(error) => return Err(error.into()),
+    }
+    state.probe()?;
+
+    let trust = if request.ca.is_empty() { Trust::Fingerprint(named) } else { Trust::Pinned(request.ca) };
+    let mut settings = Settings::new(&request.server, trust);
+    settings.user_agent = USER_AGENT.into();
+    let client = Client::new(&settings)?;
+
+    let key = SoftwareKey::generate()?;
+    let csr = key.request()?;
+    let predecessor = match state.predecessor_for_join()? {
+        Some((device, old)) => {
+            Some(Predecessor { device, signature: STANDARD.encode(old.sign(&rejoin_statement(&csr))?) })
+        }
+        None => None,
+    };
+    let name: String = request.name.chars().take(NAME_CHARS_MAX).collect();
+    let answer = client
+        .join(&JoinRequest {
+            token: request.token.trim().to_owned(),
+            csr: STANDARD.encode(&csr),
+            name: name.clone(),
+            os: os.id,
+            os_version: os.version,
+            agent_version: env!("CARGO_PKG_VERSION").into(),
+            predecessor,
+        })
+        .await?;
+    let decode = |text: &String| STANDARD.decode(text).map_err(|_| JoinError::Answer("a certificate is not base64"));
+    let certificate = decode(&answer.certificate)?;
+    if crate::effect::Validity::of(&certificate).is_none() {
+        return Err(JoinError::Answer("the device certificate is not X.509"));
+    }
+    let ca = answer.ca.iter().map(decode).collect::<Result<Vec<_>, _>>()?;
+    if ca.is_empty() {
+        return Err(JoinError::Answer("it names no CA certificate"));
+    }
+    let joined = Joined {
+        server: client.server(),
+        name,
+        tenant: answer.tenant,
+        device: answer.device,
+        incarnation: answer.incarnation,
+        certificate,
+        ca,
+        joined_at: answer.server_time,
+        prefix: request.prefix.is_some().then_some(root),
+        volatile_ok: request.durability == Durability::VolatileOk,
+    };
+    Ok(state.write_joined(joined, &key)?)
+}
+
+/// The operating system, by os-release(5).
+struct OsRelease {
+    id: String,
+    version: String,
+}
+
+impl OsRelease {
+    fn of(tree: &Tree) -> Self {
+        let bytes = tree.read("etc/os-release").or_else(|_| tree.read("usr/lib/os-release")).unwrap_or_default();
+        let text = String::from_utf8_lossy(&bytes);
+        let value = |name: &str| {
+            let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+            line.unwrap_or_default().trim_matches(['"', '\'']).chars().take(64).collect::<String>()
+        };
+        Self { id: value("ID"), version: value("VERSION_ID") }
+    }
+}
+
+/// The name of this machine: the host name.
+pub fn host_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_names_its_ca() {
+        let der = b"a certificate";
+        let hex = CaFingerprint::of(der).to_string();
+        let digest: Vec<u8> = (0..32).map(|i| u8::from_str_radix(&hex[2 * i..2 * i + 2], 16).unwrap()).collect();
+        let secret = URL_SAFE_NO_PAD.encode([7; 32]);
+        let token = format!("lwj1.{}.{secret}", URL_SAFE_NO_PAD.encode(&digest));
+        assert_eq!(ca_of_token(&token), Ok(CaFingerprint::of(der)));
+        let cut = &token[..token.len() - 1];
+        for bad in ["", "lwj1.", "lwj1.AA.AA", cut, &token.replace("lwj1", "lwj2"), &format!("{token}A")] {
+            assert_eq!(ca_of_token(bad), Err(NotAToken), "{bad}");
+        }
+    }
+
+    #[test]
+    fn os_release_is_read_below_the_prefix() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("etc")).unwrap();
+        std::fs::write(dir.path().join("etc/os-release"), "NAME=\"D\"\nID=debian\nVERSION_ID=\"12\"\n").unwrap();
+        let os = OsRelease::of(&Tree::below(dir.path()).unwrap());
+        assert_eq!((os.id.as_str(), os.version.as_str()), ("debian", "12"));
+    }
+}
