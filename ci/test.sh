@@ -15,6 +15,7 @@ step "dependencies" fetch || finish
 step "format" cargo fmt --all --check
 step "clippy" cargo clippy --workspace --all-targets --locked -- -D warnings
 step "dependency rules" cargo xtask check-deps
+step "generated files" cargo xtask generate --check
 [ "${1:-}" = lint ] && finish
 
 if command -v cargo-deny >/dev/null; then
@@ -43,6 +44,14 @@ fi
 step "doc tests" cargo test --workspace --locked --doc
 count "doc tests: $(awk '/^test result:/ {p += $4} END {print p + 0, "passed"}' "$LOGS/doc-tests.log")"
 step "documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --locked --no-deps --document-private-items
+
+# The fuzz targets' own checks run over the corpus and seeded mutations in crates/proto/tests; this is the engine.
+if command -v cargo-fuzz >/dev/null && cargo +nightly --version >/dev/null 2>&1; then
+    fuzz() { for each in fuzz/fuzz_targets/*.rs; do cargo +nightly fuzz run "$(basename "$each" .rs)" -- -max_total_time=20 -seed=1 || return 1; done; }
+    step "fuzz targets, 20 s each" fuzz
+else
+    skip "coverage-guided fuzzing" "cargo-fuzz or a nightly toolchain is missing; corpus and seeded mutations ran as tests"
+fi
 
 if need systemd-analyze systemd; then
     step "units and PAM service" bash ci/packaging.sh

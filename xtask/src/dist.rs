@@ -65,21 +65,35 @@ impl Built<'_> {
         }
         write(&doc.join("copyright"), copyright.as_bytes(), 0o644)?;
         install(&self.root.join("CHANGELOG.md"), &doc.join("CHANGELOG.md"), 0o644)?;
+        self.printed(package, binary, tree)
+    }
+
+    /// Completions and manual pages, which the binaries write themselves.
+    fn printed(&self, package: &Package, binary: &Path, tree: &Path) -> Result<()> {
         let name = package.name;
-        let printed = [
-            (vec!["completions", "bash"], format!("usr/share/bash-completion/completions/{name}")),
-            (vec!["completions", "zsh"], format!("usr/share/zsh/vendor-completions/_{name}")),
-            (vec!["completions", "fish"], format!("usr/share/fish/vendor_completions.d/{name}.fish")),
-            (vec!["man"], format!("usr/share/man/man{}/{name}.{}", package.section, package.section)),
-        ];
-        for (arguments, to) in printed {
-            let out =
-                Command::new(binary).args(&arguments).output().with_context(|| format!("run {}", binary.display()))?;
+        for (shell, to) in [
+            ("bash", format!("usr/share/bash-completion/completions/{name}")),
+            ("zsh", format!("usr/share/zsh/vendor-completions/_{name}")),
+            ("fish", format!("usr/share/fish/vendor_completions.d/{name}.fish")),
+        ] {
+            let out = Command::new(binary).args(["completions", shell]).output()?;
             if !out.status.success() || out.stdout.is_empty() {
-                bail!("`{name} {}` printed nothing: {}", arguments.join(" "), String::from_utf8_lossy(&out.stderr));
+                bail!("`{name} completions {shell}`: {}", String::from_utf8_lossy(&out.stderr));
             }
             write(&tree.join(to), &out.stdout, 0o644)?;
         }
+        let pages = tree.with_extension("man");
+        if pages.exists() {
+            fs::remove_dir_all(&pages)?;
+        }
+        run(Command::new(binary).arg("man").arg(&pages))?;
+        for page in fs::read_dir(&pages)? {
+            let page = page?.path();
+            let section = page.extension().unwrap_or_default().to_string_lossy().into_owned();
+            let to = tree.join(format!("usr/share/man/man{section}")).join(page.file_name().unwrap_or_default());
+            install(&page, &to, 0o644)?;
+        }
+        fs::remove_dir_all(&pages)?;
         Ok(())
     }
 
@@ -165,8 +179,6 @@ struct Package {
     name: &'static str,
     /// Member of the workspace that builds it.
     member: &'static str,
-    /// Section of its manual page.
-    section: u8,
     depends: &'static str,
     recommends: &'static str,
     description: &'static str,
@@ -178,7 +190,6 @@ const PACKAGES: &[Package] = &[
     Package {
         name: "lapwingd",
         member: "lapwing-server",
-        section: 8,
         depends: "libc6, libgcc-s1",
         recommends: "lapwing, systemd",
         description: "server of Lapwing: local administrator passwords of a fleet\n \
@@ -193,7 +204,6 @@ const PACKAGES: &[Package] = &[
     Package {
         name: "lapwing-agent",
         member: "lapwing-agent",
-        section: 8,
         depends: "libc6, libgcc-s1, libpam-modules",
         recommends: "systemd",
         description: "agent of Lapwing: rotates the local administrator password\n \
@@ -208,7 +218,6 @@ const PACKAGES: &[Package] = &[
     Package {
         name: "lapwing",
         member: "lapwing-cli",
-        section: 1,
         depends: "libc6, libgcc-s1",
         recommends: "ca-certificates",
         description: "command line of Lapwing\n \

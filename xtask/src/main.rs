@@ -6,6 +6,7 @@
 mod canary;
 mod deps;
 mod dist;
+mod generate;
 mod source;
 
 use anyhow::{Result, bail};
@@ -15,6 +16,7 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 usage: cargo xtask TASK
   check-deps           who may use whom, and what may not stand where
+  generate [--check]   the reference pages and templates that come from the table of settings
   dist [--no-build]    the three Debian packages, in dist/
   canary PLACE...      looks below PLACE for the passwords on standard input, in every form";
 
@@ -34,6 +36,8 @@ fn task() -> Result<()> {
     match words.as_slice() {
         ["check-deps"] => deps::check(&root()),
         ["canary", places @ ..] if !places.is_empty() => canary::scan(places),
+        ["generate"] => generate::generate(&root(), false),
+        ["generate", "--check"] => generate::generate(&root(), true),
         ["dist"] => dist::packages(&root(), true),
         ["dist", "--no-build"] => dist::packages(&root(), false),
         _ => bail!("{USAGE}"),

@@ -4,9 +4,11 @@
 //! `audit`, `ca` and `oauth`. Time, randomness and the store are given to `app`.
 #![warn(missing_docs)]
 
+pub mod app;
 pub mod audit;
 pub mod authz;
 pub mod ca;
+pub mod http;
 pub mod oauth;
 pub mod seal;
 pub mod store;

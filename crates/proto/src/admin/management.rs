@@ -202,7 +202,7 @@ pub struct AuditHead {
     pub hash: String,
     /// The signed head as text, as devices keep it.
     pub signed: String,
-    /// The public key that checks it, 64 hexadecimal digits.
+    /// The public key that checks it: an uncompressed P-256 point, 130 hexadecimal digits.
     pub public_key: String,
 }
 

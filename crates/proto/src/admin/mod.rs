@@ -27,6 +27,7 @@
 
 mod directory;
 mod management;
+mod token;
 
 pub use directory::{
     CreatedJoinToken, CreatedServicePrincipal, CreatedUser, Group, JoinToken, NewGroup, NewJoinToken,
@@ -36,6 +37,8 @@ pub use management::{
     Assign, AuditEntry, AuditHead, AuditTarget, DeliveredPolicy, DevicePolicy, Explanation, GroupName, Link, Policy,
     PolicyImport, SettingStatus, Version,
 };
+
+pub use token::{JoinTokenText, NotAJoinToken};
 
 use serde::{Deserialize, Serialize};
 

@@ -184,6 +184,22 @@ pub fn values(set: &PolicySet) -> Values {
         .collect()
 }
 
+/// The JSON object of settings that [`import_json`] reads back: names to numbers, truth values, texts.
+pub fn json(values: &Values) -> String {
+    let object: serde_json::Map<_, _> = values
+        .iter()
+        .map(|(setting, value)| {
+            let value = match value {
+                laps::policy::Value::Int(number) => (*number).into(),
+                laps::policy::Value::Bool(yes) => (*yes).into(),
+                laps::policy::Value::Text(text) => text.as_str().into(),
+            };
+            (setting.name().to_owned(), value)
+        })
+        .collect();
+    serde_json::Value::Object(object).to_string()
+}
+
 /// One value in JSON.
 #[derive(Debug)]
 enum Scalar {

@@ -78,6 +78,15 @@ fn json_says_the_same_as_syncml() {
     assert_eq!(policy::import(json), policy::import(ENTRA));
 }
 
+#[test]
+fn settings_survive_json() {
+    for document in [ENTRA, HYBRID] {
+        let set = policy::import(document).expect("a policy");
+        let json = policy::json(&policy::values(&set));
+        assert_eq!(policy::import(json.as_bytes()), Ok(set));
+    }
+}
+
 fn refusals(document: &str) -> Vec<(String, Option<String>, Option<String>, &'static str)> {
     match policy::import(document.as_bytes()) {
         Err(policy::ImportError::Refused(refused)) => refused

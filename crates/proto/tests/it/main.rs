@@ -1,5 +1,5 @@
 //! Integration tests of the wire formats.
-#![allow(clippy::expect_used, clippy::panic, reason = "a test says what it expects")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
 
 mod admx;
 mod ddf;

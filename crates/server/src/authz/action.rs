@@ -7,6 +7,8 @@ pub enum Action {
     CredentialRead,
     /// Read passwords.
     CredentialReveal,
+    /// Read passwords of a deleted device, while its tombstone stands: a stricter role.
+    CredentialRevealDeleted,
     /// List and see devices.
     DeviceRead,
     /// Enable and disable devices.
@@ -56,6 +58,7 @@ impl Action {
     pub const ALL: &'static [Self] = &[
         Self::CredentialRead,
         Self::CredentialReveal,
+        Self::CredentialRevealDeleted,
         Self::DeviceRead,
         Self::DeviceEnable,
         Self::DeviceDelete,
@@ -84,6 +87,7 @@ impl Action {
         match self {
             Self::CredentialRead => "microsoft.directory/deviceLocalCredentials/standard/read",
             Self::CredentialReveal => "microsoft.directory/deviceLocalCredentials/password/read",
+            Self::CredentialRevealDeleted => "lapwing.directory/deletedDevices/password/read",
             Self::DeviceRead => "microsoft.directory/devices/standard/read",
             Self::DeviceEnable => "microsoft.directory/devices/enable",
             Self::DeviceDelete => "microsoft.directory/devices/delete",
@@ -113,6 +117,7 @@ impl Action {
         match self {
             Self::CredentialRead => &["DeviceLocalCredential.ReadBasic.All", "DeviceLocalCredential.Read.All"],
             Self::CredentialReveal => &["DeviceLocalCredential.Read.All"],
+            Self::CredentialRevealDeleted => &["DeviceLocalCredential.ReadDeleted.All"],
             Self::DeviceRead | Self::GroupRead | Self::Explain => &[
                 "Device.Read.All",
                 "Device.ReadWrite.All",
@@ -197,6 +202,20 @@ impl Scopes {
             Action::ALL.iter().filter(|action| action.permissions().contains(name)).all(|action| allows(*action))
         });
         all
+    }
+
+    /// Those that are in both.
+    pub fn narrowed(&self, other: &Self) -> Self {
+        let both = self.0.iter().copied().filter(|name| other.0.contains(name));
+        Self(both.collect())
+    }
+    /// Those that are in either.
+    pub fn joined(&self, other: &Self) -> Self {
+        let mut all = self.0.clone();
+        all.extend(&other.0);
+        all.sort_unstable();
+        all.dedup();
+        Self(all)
     }
 
     /// Their names.

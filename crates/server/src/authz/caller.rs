@@ -53,10 +53,8 @@ pub struct DeviceIdentity {
     pub tenant: TenantId,
     /// The device object.
     pub device: DeviceId,
-    /// The certificate's serial number.
-    pub serial: [u8; 16],
-    /// SHA-256 of its public key (SubjectPublicKeyInfo).
-    pub key_sha256: [u8; 32],
+    /// SHA-256 of its DER.
+    pub fingerprint: [u8; 32],
     /// Its start.
     pub not_before: Timestamp,
     /// Its end.
@@ -70,6 +68,8 @@ pub enum Job {
     Init,
     /// Trims versions and tombstones whose time has passed.
     Retention,
+    /// Signs heads of the audit log.
+    SignHeads,
     /// Wraps data keys again.
     Rekey,
     /// A restored backup is taken into use.
@@ -82,6 +82,7 @@ impl Job {
         match self {
             Self::Init => "init",
             Self::Retention => "retention",
+            Self::SignHeads => "sign_heads",
             Self::Rekey => "rekey",
             Self::Restore => "restore",
         }
@@ -99,6 +100,7 @@ impl Job {
                     | Action::JoinTokenWrite
             ),
             Self::Retention => matches!(action, Action::DeviceDelete),
+            Self::SignHeads => matches!(action, Action::SettingsRead),
             Self::Rekey | Self::Restore => false,
         }
     }
@@ -158,8 +160,7 @@ impl Caller {
             Identity::Device(DeviceIdentity {
                 tenant: TenantId::from_random_bytes([1; 16]),
                 device: DeviceId::from_random_bytes([2; 16]),
-                serial: [1; 16],
-                key_sha256: [4; 32],
+                fingerprint: [4; 32],
                 not_before: Timestamp::MIN,
                 not_after: Timestamp::MAX,
             }),

@@ -85,6 +85,39 @@ pub fn decide(caller: &Caller, action: Action, target: Target<'_>) -> Result<(),
     Ok(())
 }
 
+/// The devices that a list may show.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reach {
+    /// All.
+    Tenant,
+    /// Those of these groups.
+    Groups(Vec<GroupId>),
+}
+
+/// What part of a list of devices the caller may see: everything that [`decide`] would allow one by one.
+pub fn reach(caller: &Caller, action: Action) -> Result<Reach, Denied> {
+    match decide(caller, action, Target::Tenant) {
+        Ok(()) => Ok(Reach::Tenant),
+        Err(Denied::Group(_)) => {
+            let groups: Vec<GroupId> = caller
+                .principal()
+                .map(|principal| principal.assignments.as_slice())
+                .unwrap_or_default()
+                .iter()
+                .filter(|assignment| assignment.role.allows(action))
+                .filter_map(|assignment| match assignment.scope {
+                    RoleScope::Group(group) => Some(group),
+                    RoleScope::Tenant => None,
+                })
+                .collect();
+            // Scopes of the token count as for a single device.
+            decide(caller, action, Target::Device(&groups))?;
+            Ok(Reach::Groups(groups))
+        }
+        Err(denied) => Err(denied),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -109,6 +142,7 @@ mod tests {
         // GA, Intune, CloudDevice, Helpdesk, SecurityReader
         (Action::CredentialRead, [true, true, true, true, true]),
         (Action::CredentialReveal, [true, true, true, false, false]),
+        (Action::CredentialRevealDeleted, [true, false, false, false, false]),
         (Action::DeviceRead, [true, true, true, true, true]),
         (Action::DeviceEnable, [true, false, true, false, false]),
         (Action::DeviceDelete, [true, false, true, false, false]),
@@ -194,6 +228,8 @@ mod tests {
         assert!(reveal(Target::Device(&[other, mine])).is_ok());
         assert_eq!(reveal(Target::Device(&[other])), Err(Denied::Group(Action::CredentialReveal)));
         assert_eq!(reveal(Target::Tenant), Err(Denied::Group(Action::CredentialReveal)));
+        assert_eq!(reach(&caller, Action::CredentialReveal), Ok(Reach::Groups(vec![mine])));
+        assert_eq!(reach(&caller, Action::AuditRead), Err(Denied::Role(Action::AuditRead)));
     }
 
     #[test]

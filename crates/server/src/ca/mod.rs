@@ -3,6 +3,7 @@
 //! Names come from the server alone: of a certificate signing request only the public key is used.
 //! Times are given by the caller; the private keys live in files of mode 0600 ([`keys`]).
 
+pub mod head;
 pub mod keys;
 pub mod presented;
 pub mod tls;
@@ -88,12 +89,14 @@ impl std::fmt::Debug for CaFingerprint {
 pub struct IssuedCertificate {
     /// The certificate in DER.
     pub der: Vec<u8>,
+    /// SHA-256 of the DER.
+    pub fingerprint: [u8; 32],
     /// Its serial number, 16 bytes, first byte below 0x80.
     pub serial: [u8; 16],
+    /// Its start.
+    pub not_before: Timestamp,
     /// Its end.
     pub not_after: Timestamp,
-    /// SHA-256 of its SubjectPublicKeyInfo: what ties a device object to a key.
-    pub key_sha256: [u8; 32],
 }
 
 /// A new key pair and certificate, as PEM texts to be written to files.
@@ -204,17 +207,40 @@ impl Authority {
         params.is_ca = IsCa::ExplicitNoCa;
         let serial_sent = serial_number(serial);
         params.serial_number = Some(serial_sent.clone());
-        let not_after = validity(&mut params, now, DEVICE_CERTIFICATE_DAYS);
+        let (not_before, not_after) = validity(&mut params, now, DEVICE_CERTIFICATE_DAYS);
         let certificate = params.signed_by(&request.public_key, &self.issuer)?;
         let mut issued_serial = [0; 16];
         issued_serial.copy_from_slice(&serial_sent.to_bytes());
         Ok(IssuedCertificate {
             der: certificate.der().to_vec(),
+            fingerprint: Sha256::digest(certificate.der()).into(),
             serial: issued_serial,
+            not_before,
             not_after,
-            key_sha256: Sha256::digest(request.public_key.subject_public_key_info()).into(),
         })
     }
+}
+
+/// The SubjectPublicKeyInfo (DER) of a PKCS #10 request whose own signature is right.
+pub fn request_key(csr_der: &[u8]) -> Result<Vec<u8>, CaError> {
+    let request = CertificateSigningRequestParams::from_der(&CertificateSigningRequestDer::from(csr_der))
+        .map_err(|error| CaError::BadRequest(error.to_string()))?;
+    check_key(csr_der)?;
+    Ok(request.public_key.subject_public_key_info())
+}
+
+/// Whether `signature` (ASN.1 DER) is of `message` under an ECDSA P-256 key given as SubjectPublicKeyInfo.
+pub fn verify_p256(public_key: &[u8], message: &[u8], signature: &[u8]) -> bool {
+    use x509_parser::prelude::FromDer;
+    let Ok((_, spki)) = x509_parser::x509::SubjectPublicKeyInfo::from_der(public_key) else {
+        return false;
+    };
+    aws_lc_rs::signature::UnparsedPublicKey::new(
+        &aws_lc_rs::signature::ECDSA_P256_SHA256_ASN1,
+        spki.subject_public_key.as_ref(),
+    )
+    .verify(message, signature)
+    .is_ok()
 }
 
 /// RFC 5280 4.1.2.2: positive, at most 20 bytes. The top bits become 01, so that it has always 16 bytes.
@@ -223,15 +249,16 @@ fn serial_number(mut bytes: [u8; 16]) -> SerialNumber {
     SerialNumber::from_slice(&bytes)
 }
 
-/// Sets the validity and answers its end (whole seconds, as X.509 has them).
-fn validity(params: &mut CertificateParams, now: Timestamp, days: u32) -> Timestamp {
+/// Sets the validity and answers its start and end (whole seconds, as X.509 has them).
+fn validity(params: &mut CertificateParams, now: Timestamp, days: u32) -> (Timestamp, Timestamp) {
     let now_s = now.unix_ms().max(0).unsigned_abs() / 1000;
     let start_s = now_s.saturating_sub(BACKDATE_S);
     let end_s = now_s + u64::from(days) * 86_400;
     let epoch = rcgen::date_time_ymd(1970, 1, 1);
     params.not_before = epoch + Duration::from_secs(start_s);
     params.not_after = epoch + Duration::from_secs(end_s);
-    Timestamp::from_unix_ms(i64::try_from(end_s * 1000).unwrap_or(i64::MAX))
+    let time = |s: u64| Timestamp::from_unix_ms(i64::try_from(s * 1000).unwrap_or(i64::MAX));
+    (time(start_s), time(end_s))
 }
 
 /// RFC 1123 host names, with `*` not allowed.
@@ -298,7 +325,9 @@ pub(crate) mod tests {
         assert_eq!((seen.tenant, seen.device), (tenant, device));
         assert_eq!(seen.serial, issued.serial);
         assert_eq!(seen.not_after, issued.not_after);
-        assert_eq!(seen.key_sha256, issued.key_sha256);
+        assert_eq!(seen.fingerprint, issued.fingerprint);
+        assert_eq!(seen.not_before, issued.not_before);
+        assert_eq!(request_key(&csr(&params, &key)).unwrap(), key.subject_public_key_info());
         assert_eq!(issued.not_after, now.plus_days(DEVICE_CERTIFICATE_DAYS));
         assert!(
             parsed

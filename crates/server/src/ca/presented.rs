@@ -25,8 +25,8 @@ pub struct PresentedCertificate {
     pub not_before: Timestamp,
     /// Its end.
     pub not_after: Timestamp,
-    /// SHA-256 of its SubjectPublicKeyInfo.
-    pub key_sha256: [u8; 32],
+    /// SHA-256 of its DER.
+    pub fingerprint: [u8; 32],
 }
 
 impl PresentedCertificate {
@@ -65,7 +65,7 @@ impl PresentedCertificate {
             serial,
             not_before: time(certificate.validity().not_before),
             not_after: time(certificate.validity().not_after),
-            key_sha256: Sha256::digest(certificate.public_key().raw).into(),
+            fingerprint: Sha256::digest(der).into(),
         })
     }
 

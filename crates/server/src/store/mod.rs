@@ -16,6 +16,7 @@ mod page;
 mod person;
 mod policy;
 mod session;
+pub mod sqlite;
 mod tenant;
 
 pub use credential::{

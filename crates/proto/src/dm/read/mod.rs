@@ -6,7 +6,7 @@ mod token;
 
 use super::fault::{Fault, Limits, ReadError};
 use super::message::{Header, Message};
-use token::Tokens;
+use token::{Tokens, local};
 
 /// How much oddity is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,8 +38,8 @@ fn to_u64(n: usize) -> u64 {
 fn document<'a>(tokens: &mut Tokens<'a>, mode: Mode) -> Result<Message<'a>, Fault> {
     const ROOT: Fault = Fault::NotSyncMl { expected: "the root element SyncML" };
     let root = tokens.root()?;
-    let name = root.local_name();
-    if !(name.as_ref() == "SyncML" || (mode == Mode::Import && name.as_ref() == "SyncMl")) {
+    let name = local(&root);
+    if !(name == "SyncML" || (mode == Mode::Import && name == "SyncMl")) {
         return Err(ROOT);
     }
     token::check_namespace(&root)?;
@@ -47,7 +47,7 @@ fn document<'a>(tokens: &mut Tokens<'a>, mode: Mode) -> Result<Message<'a>, Faul
     let mut header = None;
     let mut body = None;
     while let Some(child) = tokens.child()? {
-        match child.local_name().as_ref() {
+        match local(&child) {
             "SyncHdr" => header = Some(parts::header(tokens)?),
             "SyncBody" if body.is_some() => {
                 return Err(Fault::NotSyncMl { expected: "one SyncBody" });

@@ -5,7 +5,7 @@ use super::super::message::{
     Alert, Chal, Command, Cred, Group, GroupKind, Header, Item, Meta, Request, Results, Status, Text, Verb,
 };
 use super::Mode;
-use super::token::{Tokens, original_error};
+use super::token::{Tokens, local, original_error};
 use std::borrow::Cow;
 
 type Parsed<T> = Result<T, Fault>;
@@ -17,7 +17,7 @@ pub(super) fn header<'a>(tokens: &mut Tokens<'a>) -> Parsed<Header<'a>> {
     let mut header = Header { msg_id: 0, ..Header::default() };
     let (mut session_id, mut dtd, mut proto) = (None, None, None);
     while let Some(child) = tokens.child()? {
-        match child.local_name().as_ref() {
+        match local(&child) {
             "VerDTD" => dtd = Some(tokens.text()?),
             "VerProto" => proto = Some(tokens.text()?),
             "SessionID" => session_id = Some(tokens.text()?),
@@ -48,7 +48,7 @@ pub(super) fn header<'a>(tokens: &mut Tokens<'a>) -> Parsed<Header<'a>> {
 
 /// The commands of `SyncBody`, and whether `Final` was there.
 pub(super) fn body<'a>(tokens: &mut Tokens<'a>, mode: Mode) -> Parsed<(Vec<Command<'a>>, bool)> {
-    let mut commands = Vec::new();
+    let mut commands = Vec::with_capacity(16);
     let mut is_final = false;
     loop {
         let child = tokens.child_or_text(|text| match mode {
@@ -62,7 +62,7 @@ pub(super) fn body<'a>(tokens: &mut Tokens<'a>, mode: Mode) -> Parsed<(Vec<Comma
         let Some(child) = child else {
             return Ok((commands, is_final));
         };
-        match child.local_name().as_ref() {
+        match local(&child) {
             "Final" => {
                 tokens.skip()?;
                 is_final = true;
@@ -96,7 +96,7 @@ fn is_cmd_id(name: &str, mode: Mode) -> bool {
 fn request<'a>(tokens: &mut Tokens<'a>, verb: Verb, mode: Mode) -> Parsed<Command<'a>> {
     let mut request = Request { verb, id: Cow::Borrowed(""), meta: Meta::default(), items: Vec::new() };
     while let Some(child) = tokens.child()? {
-        match child.local_name().as_ref() {
+        match local(&child) {
             "Item" => {
                 if request.items.is_empty() {
                     request.items.reserve_exact(1);
@@ -115,7 +115,7 @@ fn alert<'a>(tokens: &mut Tokens<'a>, mode: Mode) -> Parsed<Command<'a>> {
     let mut alert = Alert::default();
     let mut code = None;
     while let Some(child) = tokens.child()? {
-        match child.local_name().as_ref() {
+        match local(&child) {
             "Data" => code = number(&tokens.text()?),
             "Item" => alert.items.push(item(tokens)?),
             name if is_cmd_id(name, mode) => alert.id = tokens.text()?,
@@ -131,7 +131,7 @@ fn alert<'a>(tokens: &mut Tokens<'a>, mode: Mode) -> Parsed<Command<'a>> {
 fn group<'a>(tokens: &mut Tokens<'a>, kind: GroupKind, mode: Mode) -> Parsed<Command<'a>> {
     let mut group = Group { kind, id: Cow::Borrowed(""), meta: Meta::default(), commands: Vec::new() };
     while let Some(child) = tokens.child()? {
-        match child.local_name().as_ref() {
+        match local(&child) {
             "Meta" => meta(tokens, &mut group.meta)?,
             name if is_cmd_id(name, mode) => group.id = tokens.text()?,
             // Recursion is bounded by the depth limit.
@@ -145,7 +145,7 @@ fn status<'a>(tokens: &mut Tokens<'a>, mode: Mode) -> Parsed<Command<'a>> {
     let mut status = Status::default();
     let (mut msg_ref, mut code) = (None, None);
     while let Some(child) = tokens.child()? {
-        match child.local_name().as_ref() {
+        match local(&child) {
             "MsgRef" => msg_ref = number(&tokens.text()?),
             "CmdRef" => status.cmd_ref = tokens.text()?,
             "Cmd" => status.cmd = tokens.text()?,
@@ -170,7 +170,7 @@ fn status<'a>(tokens: &mut Tokens<'a>, mode: Mode) -> Parsed<Command<'a>> {
 fn results<'a>(tokens: &mut Tokens<'a>, mode: Mode) -> Parsed<Command<'a>> {
     let mut results = Results::default();
     while let Some(child) = tokens.child()? {
-        match child.local_name().as_ref() {
+        match local(&child) {
             "MsgRef" => results.msg_ref = number(&tokens.text()?),
             "CmdRef" => results.cmd_ref = tokens.text()?,
             "Meta" => meta(tokens, &mut results.meta)?,
@@ -193,7 +193,7 @@ fn unknown<'a>(tokens: &mut Tokens<'a>, name: &str, mode: Mode) -> Parsed<Comman
     let mut id = Cow::Borrowed("");
     // Text directly inside does not matter: the element is refused anyway.
     while let Some(child) = tokens.child_or_text(|_| Ok(()))? {
-        if is_cmd_id(child.local_name().as_ref(), mode) { id = tokens.text()? } else { tokens.skip()? }
+        if is_cmd_id(local(&child), mode) { id = tokens.text()? } else { tokens.skip()? }
     }
     Ok(Command::Unknown { name, id })
 }
@@ -202,7 +202,7 @@ fn item<'a>(tokens: &mut Tokens<'a>) -> Parsed<Item<'a>> {
     tokens.count_item()?;
     let mut item = Item::default();
     while let Some(child) = tokens.child()? {
-        match child.local_name().as_ref() {
+        match local(&child) {
             "Target" => item.target = address(tokens)?,
             "Source" => item.source = address(tokens)?,
             "Meta" => meta(tokens, &mut item.meta)?,
@@ -224,7 +224,7 @@ fn item<'a>(tokens: &mut Tokens<'a>) -> Parsed<Item<'a>> {
 fn address<'a>(tokens: &mut Tokens<'a>) -> Parsed<Option<Text<'a>>> {
     let mut uri = None;
     while let Some(child) = tokens.child()? {
-        match child.local_name().as_ref() {
+        match local(&child) {
             "LocURI" => uri = Some(tokens.text()?),
             _ => tokens.skip()?,
         }
@@ -235,7 +235,7 @@ fn address<'a>(tokens: &mut Tokens<'a>) -> Parsed<Option<Text<'a>>> {
 fn meta<'a>(tokens: &mut Tokens<'a>, meta: &mut Meta<'a>) -> Parsed<()> {
     const BYTES: &str = "a whole number of bytes";
     while let Some(child) = tokens.child()? {
-        match child.local_name().as_ref() {
+        match local(&child) {
             "Format" => meta.format = Some(tokens.text()?),
             "Type" => meta.kind = Some(tokens.text()?),
             "Mark" => meta.mark = Some(tokens.text()?),
@@ -260,7 +260,7 @@ fn meta<'a>(tokens: &mut Tokens<'a>, meta: &mut Meta<'a>) -> Parsed<()> {
 fn cred<'a>(tokens: &mut Tokens<'a>) -> Parsed<Cred<'a>> {
     let mut cred = Cred::default();
     while let Some(child) = tokens.child()? {
-        match child.local_name().as_ref() {
+        match local(&child) {
             "Meta" => meta(tokens, &mut cred.meta)?,
             "Data" => cred.data = tokens.text()?,
             _ => tokens.skip()?,
@@ -272,7 +272,7 @@ fn cred<'a>(tokens: &mut Tokens<'a>) -> Parsed<Cred<'a>> {
 fn chal<'a>(tokens: &mut Tokens<'a>) -> Parsed<Chal<'a>> {
     let mut chal = Chal::default();
     while let Some(child) = tokens.child()? {
-        match child.local_name().as_ref() {
+        match local(&child) {
             "Meta" => meta(tokens, &mut chal.meta)?,
             _ => tokens.skip()?,
         }

@@ -234,6 +234,15 @@ impl<'a> Tokens<'a> {
     }
 }
 
+/// The name of an element without its prefix. Names are short: no search by vectors.
+pub(super) fn local<'s>(start: &'s BytesStart<'_>) -> &'s str {
+    let name = start.name().into_inner();
+    match name.bytes().rposition(|b| b == b':') {
+        None => name,
+        Some(colon) => name.get(colon + 1..).unwrap_or_default(),
+    }
+}
+
 /// The default namespace of the root must be one of SyncML 1.x, when it says one.
 pub(super) fn check_namespace(root: &BytesStart<'_>) -> Result<(), Fault> {
     let prefix = root.name().prefix();

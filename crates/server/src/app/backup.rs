@@ -1,0 +1,237 @@
+//! The verbs of devices (rotation.md 3): store, prove, abandon, report.
+
+use super::record::{category, target};
+use super::{App, Error, Result};
+use crate::audit::activity;
+use crate::authz::Caller;
+use crate::store::{self, KnownVersion, NewVersion, Proof, StoreError, VersionState};
+use laps::password::Password;
+use laps::time::Timestamp;
+use proto::device::{
+    self, Abandon, Code, InstalledVersion, Next, Prove, Report, ReportAnswer, Store, StoreAnswer, UnresolvedVersion,
+    VersionAnswer,
+};
+use serde_json::json;
+
+/// Longest account name that is taken, bytes.
+const ACCOUNT_NAME_BYTES_MAX: usize = 256;
+/// Characters that are kept of a device's last error.
+const ERROR_CHARS_MAX: usize = 500;
+
+impl App {
+    /// `store(v)`: the password is sealed before anything else is done with it.
+    pub async fn store_version(&self, caller: &Caller, version: &Store, password: &Password) -> Result<StoreAnswer> {
+        let (device, _) = self.authentic(caller, false).await?;
+        let name = &version.account.name;
+        if name.is_empty() || name.len() > ACCOUNT_NAME_BYTES_MAX || name.chars().any(char::is_control) {
+            return Err(Error::device(
+                Code::BadRequest,
+                format!("the account's name must have 1 to {ACCOUNT_NAME_BYTES_MAX} printable bytes"),
+            ));
+        }
+        let now = self.now();
+        let account_id = version.account.id.to_string();
+        // A key that is retired between sealing and storing is met once more with the new one.
+        for attempt in 0..3 {
+            let sealed = self.seal(device.id, version.version, &account_id, password)?;
+            let audit = self.entry(
+                caller,
+                activity::UPDATE_PASSWORD,
+                category::DEVICE,
+                target("device", &device.id, &device.name),
+                json!({
+                    "version": version.version.to_string(),
+                    "account": name,
+                    "state": "pending",
+                    "reasons": version.reasons.iter().take(16).collect::<Vec<_>>(),
+                }),
+            )?;
+            let stored = self
+                .store
+                .store_pending(
+                    NewVersion {
+                        device: device.id,
+                        version: version.version,
+                        account_id: account_id.clone(),
+                        account_name: name.clone(),
+                        fingerprint: version.fingerprint,
+                        expires_at: Some(version.expires_at),
+                        device_time: Some(version.device_time),
+                        sealed,
+                    },
+                    now,
+                    audit,
+                )
+                .await;
+            match stored {
+                Err(StoreError::KeyRetired { .. }) if attempt < 2 => {
+                    self.vault.reload().map_err(|error| Error::Internal(error.to_string()))?;
+                }
+                Err(error) => return Err(Error::of_store(error, now)),
+                Ok(stored) => {
+                    self.metrics.stored.inc();
+                    return Ok(StoreAnswer {
+                        sequence: stored.sequence,
+                        state: wire_state(stored.state),
+                        stored_at: stored.stored_at,
+                        server_time: now,
+                    });
+                }
+            }
+        }
+        Err(Error::Internal("every key was retired while sealing".into()))
+    }
+
+    /// `prove(v)`.
+    pub async fn prove_version(&self, caller: &Caller, proof: &Prove) -> Result<VersionAnswer> {
+        let (device, _) = self.authentic(caller, false).await?;
+        let now = self.now();
+        let kind = match proof.kind {
+            device::ProofKind::Verifier => laps::rotation::ProofKind::Verifier,
+            device::ProofKind::Pam => laps::rotation::ProofKind::Pam,
+        };
+        let audit = self.entry(
+            caller,
+            activity::UPDATE_PASSWORD,
+            category::DEVICE,
+            target("device", &device.id, &device.name),
+            json!({
+                "version": proof.version.to_string(),
+                "state": "current",
+                "proof": super::vault::proof_word(kind),
+            }),
+        )?;
+        let proven = self
+            .store
+            .mark_proven(
+                Proof {
+                    device: device.id,
+                    version: proof.version,
+                    kind,
+                    set_at: Some(proof.device_time),
+                    expires_at: None,
+                },
+                now,
+                audit,
+            )
+            .await?;
+        if !proven.again {
+            self.metrics.proven.inc();
+        }
+        Ok(VersionAnswer { state: Some(wire_state(proven.state)), server_time: now })
+    }
+
+    /// `abandon(v)`.
+    pub async fn abandon_version(&self, caller: &Caller, abandon: &Abandon) -> Result<VersionAnswer> {
+        let (device, _) = self.authentic(caller, false).await?;
+        let now = self.now();
+        let audit = self.entry(
+            caller,
+            activity::UPDATE_PASSWORD,
+            category::DEVICE,
+            target("device", &device.id, &device.name),
+            json!({
+                "version": abandon.version.to_string(),
+                "state": "abandoned",
+                "reason": abandon.reason.chars().take(100).collect::<String>(),
+            }),
+        )?;
+        let state = self.store.abandon(device.id, abandon.version, now, audit).await?;
+        Ok(VersionAnswer { state: state.map(wire_state), server_time: now })
+    }
+
+    /// `report`: taken from any authentic device, with an expired certificate too.
+    pub async fn report(&self, caller: &Caller, report: &Report) -> Result<ReportAnswer> {
+        let (device, in_time) = self.authentic(caller, true).await?;
+        let now = self.now();
+        // Before the store is read: work that comes while it is read wakes the device again.
+        let newest_work = *self.store.watch_work().borrow();
+        let answer = self.store.report(stored_report(&device, report), now).await?;
+        for event in &answer.events {
+            tracing::warn!(device = %device.id, event = event.word(), "seen in a report");
+        }
+        let head = self.head_key.sign(answer.audit_head, now)?;
+        self.waiters.saw(device.id, newest_work);
+        Ok(ReportAnswer {
+            current: answer.current.as_ref().and_then(installed),
+            unresolved: answer.unresolved.iter().filter_map(unresolved).collect(),
+            incarnation: answer.incarnation,
+            audit_head: Some(super::log::head_text(&head)),
+            rotate_requested: answer.rotate,
+            store_refused: match answer.store_refused {
+                Some("laps_not_enabled") => Some(Code::LapsDisabled.as_str().to_owned()),
+                Some(code) => Some(code.to_owned()),
+                None if !in_time => Some(Code::CertificateExpired.as_str().to_owned()),
+                None => None,
+            },
+            ca: Vec::new(),
+            server_time: now,
+            next: Next { poll_after_s: self.options.poll_after_s, wait: self.waiters.has_room(device.id) },
+        })
+    }
+}
+
+const fn wire_state(state: VersionState) -> device::VersionState {
+    match state {
+        VersionState::Pending => device::VersionState::Pending,
+        VersionState::Current => device::VersionState::Current,
+        VersionState::Superseded => device::VersionState::Superseded,
+        VersionState::Abandoned => device::VersionState::Abandoned,
+    }
+}
+
+fn installed(version: &KnownVersion) -> Option<InstalledVersion> {
+    Some(InstalledVersion {
+        version: version.version,
+        sequence: version.sequence,
+        fingerprint: version.fingerprint,
+        account_id: version.account_id.parse().ok()?,
+        account_name: version.account_name.clone(),
+        expires_at: version.expires_at.unwrap_or(Timestamp::MIN),
+    })
+}
+
+fn unresolved(version: &KnownVersion) -> Option<UnresolvedVersion> {
+    Some(UnresolvedVersion {
+        version: version.version,
+        sequence: version.sequence,
+        fingerprint: version.fingerprint,
+        account_id: version.account_id.parse().ok()?,
+        account_name: version.account_name.clone(),
+        expires_at: version.expires_at.unwrap_or(Timestamp::MIN),
+    })
+}
+
+/// What is kept of a report. It holds no time of the report itself, so that the same again costs no write.
+fn stored_report(device: &store::Device, report: &Report) -> store::Report {
+    let usability = match &report.account {
+        None => "missing",
+        Some(account) if !account.usability.enabled => "disabled",
+        Some(account) if account.usability.expired => "expired",
+        Some(account) if account.usability.no_login_shell => "no_login_shell",
+        Some(account) if !account.usability.administrator => "not_administrator",
+        Some(_) => "usable",
+    };
+    let last_error = report.last_error.as_ref().map(|error| {
+        json!({
+            "event": error.event,
+            "code": error.code.chars().take(100).collect::<String>(),
+            "text": error.text.chars().take(ERROR_CHARS_MAX).collect::<String>(),
+        })
+        .to_string()
+    });
+    store::Report {
+        device: device.id,
+        account_id: report.account.as_ref().map(|account| account.id.to_string()),
+        account_name: report.account.as_ref().map(|account| account.name.clone()),
+        usability: usability.to_owned(),
+        installed: report.installed_fingerprint,
+        acknowledged: report.last_acknowledged,
+        intent: None,
+        last_error,
+        evidence: serde_json::to_string(&report.evidence).unwrap_or_else(|_| "{}".into()),
+        name: device.name.clone(),
+        os: device.os.clone(),
+        agent_version: report.evidence.agent_version.chars().take(64).collect(),
+    }
+}

@@ -1,0 +1,210 @@
+//! Reading passwords: the list, one device's metadata, and the reveal (design.md 5, "Audit").
+
+use super::record::{category, target};
+use super::{App, Error, Kind, Result};
+use crate::audit::activity;
+use crate::authz::{self, Action, Caller, Reach, Target};
+use crate::store::{self, CredentialSummary, DeviceFilter, DeviceState, Page, Reveal, StoreError, Version};
+use laps::id::DeviceId;
+use proto::graph::DeviceLocalCredentials;
+use proto::graph::filter::{FilterError, Operator};
+use proto::graph::query::Query;
+use serde_json::json;
+
+/// How often a reveal is decided again because the device changed meanwhile.
+const ATTEMPTS: u32 = 3;
+
+/// A page of a list, and where the next one starts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Listed<T> {
+    /// The items.
+    pub items: Vec<T>,
+    /// Where the next page starts.
+    pub next: Option<String>,
+}
+
+impl App {
+    /// Devices with a stored password: metadata only, never a password.
+    pub async fn credentials(
+        &self,
+        caller: &Caller,
+        query: &Query,
+        after: Option<String>,
+    ) -> Result<Listed<DeviceLocalCredentials>> {
+        let groups = match authz::reach(caller, Action::CredentialRead)? {
+            Reach::Tenant => None,
+            Reach::Groups(groups) => Some(groups),
+        };
+        let filter = DeviceFilter {
+            states: vec![DeviceState::Enabled, DeviceState::Disabled],
+            name: name_of(query, "devicename", Operator::Equal),
+            name_prefix: name_of(query, "devicename", Operator::StartsWith),
+            groups,
+        };
+        let page = self.store.credentials(filter, Page::behind(after, query.page())).await?;
+        let mut items = Vec::with_capacity(page.items.len());
+        for summary in page.items {
+            let entity = summary_entity(summary);
+            let wanted = match &query.filter {
+                None => true,
+                Some(filter) => filter.matches(|path| property(&entity, path)).map_err(bad_filter)?,
+            };
+            if wanted {
+                items.push(entity);
+            }
+        }
+        Ok(Listed { items, next: page.next })
+    }
+
+    /// One device's metadata; with `reveal` also its passwords, best first, then the history.
+    pub async fn credential(&self, caller: &Caller, id: DeviceId, reveal: bool) -> Result<DeviceLocalCredentials> {
+        if reveal {
+            return self.reveal(caller, id).await;
+        }
+        let device = self.device_for(caller, Action::CredentialRead, id).await?;
+        let versions = self.store.versions(id, true).await?;
+        entity(&device, &versions).ok_or_else(|| no_password(&device))
+    }
+
+    /// Gives passwords out. The record of it is durable before anything is unsealed; when the caller's
+    /// rights or the device changed since the decision, it is decided again or refused.
+    async fn reveal(&self, caller: &Caller, id: DeviceId) -> Result<DeviceLocalCredentials> {
+        if caller.origin.user_agent.is_none() {
+            return Err(Error::refused(
+                Kind::HeaderMissing,
+                "user_agent_missing",
+                "Parameter (User-Agent) is required but missing from headers",
+            ));
+        }
+        let principal = caller.principal().ok_or(authz::Denied::Kind(Action::CredentialReveal))?;
+        for _ in 0..ATTEMPTS {
+            let device = match self.device_to_reveal(caller, id).await {
+                Err(error @ Error::Denied(_)) => {
+                    self.record_refusal(
+                        caller,
+                        activity::RECOVER_PASSWORD,
+                        category::DEVICE,
+                        target("device", &id, ""),
+                        error.code(),
+                    )
+                    .await?;
+                    return Err(error);
+                }
+                other => other?,
+            };
+            let audit = self.entry(
+                caller,
+                activity::RECOVER_PASSWORD,
+                category::DEVICE,
+                target("device", &device.id, &device.name),
+                json!({
+                    "AdditionalInfo": "Successfully recovered local credential by device id",
+                }),
+            )?;
+            let revealed = self
+                .store
+                .reveal(
+                    Reveal {
+                        device: id,
+                        device_revision: device.revision,
+                        principal: principal.id,
+                        epoch: principal.epoch,
+                        history: true,
+                    },
+                    audit,
+                )
+                .await;
+            let sealed = match revealed {
+                Err(StoreError::Changed) => continue,
+                Err(StoreError::AuthorizationChanged) => {
+                    return Err(Error::not_signed_in("your rights changed since this token was made; sign in again"));
+                }
+                Err(StoreError::NoPassword) => return Err(no_password(&device)),
+                other => other?,
+            };
+            self.metrics.reveals.inc();
+            let versions: Vec<Version> = sealed.iter().map(|row| row.version.clone()).collect();
+            let mut entity = entity(&device, &versions).ok_or_else(|| no_password(&device))?;
+            entity.credentials = Some(sealed.iter().map(|row| self.unseal(row)).collect::<Result<_>>()?);
+            return Ok(entity);
+        }
+        Err(StoreError::Changed.into())
+    }
+
+    async fn device_to_reveal(&self, caller: &Caller, id: DeviceId) -> Result<store::Device> {
+        let device = self.device_for(caller, Action::CredentialReveal, id).await?;
+        match device.state {
+            DeviceState::Enabled | DeviceState::Disabled => {}
+            DeviceState::Deleted => {
+                authz::decide(caller, Action::CredentialRevealDeleted, Target::Device(&device.groups))?
+            }
+            DeviceState::Purged => return Err(purged(&device)),
+        }
+        Ok(device)
+    }
+}
+
+fn name_of(query: &Query, path: &str, operator: Operator) -> Option<String> {
+    query.filter.as_ref()?.value_of(path, operator).map(str::to_owned)
+}
+
+pub(super) fn bad_filter(error: FilterError) -> Error {
+    Error::invalid("bad_filter", format!("$filter: {error}"))
+}
+
+fn property(entity: &DeviceLocalCredentials, path: &str) -> Option<Vec<String>> {
+    let value = match path {
+        "id" => entity.id.to_string(),
+        "devicename" => entity.device_name.clone(),
+        "lastbackupdatetime" => entity.last_backup_date_time.to_string(),
+        "refreshdatetime" => entity.refresh_date_time.to_string(),
+        _ => return None,
+    };
+    Some(vec![value])
+}
+
+fn summary_entity(summary: CredentialSummary) -> DeviceLocalCredentials {
+    DeviceLocalCredentials {
+        id: summary.device,
+        device_name: summary.device_name,
+        last_backup_date_time: summary.last_backup_at,
+        // Never null: the Windows cmdlet parses it (protocols.md 5.2).
+        refresh_date_time: summary.refresh_at.unwrap_or(summary.last_backup_at),
+        credentials: None,
+    }
+}
+
+fn entity(device: &store::Device, versions: &[Version]) -> Option<DeviceLocalCredentials> {
+    let best = versions.first()?;
+    let newest = versions.iter().map(|version| version.stored_at).max().unwrap_or(best.stored_at);
+    Some(DeviceLocalCredentials {
+        id: device.id,
+        device_name: device.name.clone(),
+        last_backup_date_time: newest,
+        refresh_date_time: best.expires_at.unwrap_or(newest),
+        credentials: None,
+    })
+}
+
+fn no_password(device: &store::Device) -> Error {
+    if device.state == DeviceState::Purged {
+        return purged(device);
+    }
+    Error::not_found(
+        "no_password",
+        format!(
+            "no password is stored for the device {}; GET /v1.0/lapwing/devices/{}/explain says why",
+            device.name, device.id
+        ),
+    )
+}
+
+fn purged(device: &store::Device) -> Error {
+    Error::not_found(
+        "device_purged",
+        format!(
+            "the device {} was removed for good and its passwords with it; join it again, or use another local administrator",
+            device.name
+        ),
+    )
+}

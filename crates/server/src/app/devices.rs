@@ -1,0 +1,355 @@
+//! Devices: the two lists that tools know, state, deletion, and the request to rotate.
+
+use super::credentials::{Listed, bad_filter};
+use super::record::{category, target};
+use super::{App, Error, Kind, Result, device_not_found};
+use crate::audit::activity;
+use crate::authz::{self, Action, Caller, Reach};
+use crate::store::{self, DeviceChange, DeviceFilter, DeviceState, Page, PurgeBy, RotationRequest, StoreError};
+use laps::id::DeviceId;
+use proto::admin::Version;
+use proto::graph::filter::{Filter, Operator};
+use proto::graph::query::Query;
+use proto::graph::{Device, DeviceActionResult, DevicePatch, ManagedDevice};
+use serde_json::json;
+
+impl App {
+    /// Devices, tombstones left out unless the filter names their state.
+    pub async fn devices(&self, caller: &Caller, query: &Query, after: Option<String>) -> Result<Listed<Device>> {
+        let page = self.device_rows(caller, query, "displayname", &["deviceid", "id"], after).await?;
+        filtered(page, query.filter.as_ref(), device_entity, device_property)
+    }
+
+    /// One device.
+    pub async fn device(&self, caller: &Caller, id: DeviceId) -> Result<Device> {
+        let device = self.device_for(caller, Action::DeviceRead, id).await?;
+        Ok(device_entity(&device))
+    }
+
+    /// Devices as a management service shows them.
+    pub async fn managed_devices(
+        &self,
+        caller: &Caller,
+        query: &Query,
+        after: Option<String>,
+    ) -> Result<Listed<ManagedDevice>> {
+        let page = self.device_rows(caller, query, "devicename", &["azureaddeviceid", "id"], after).await?;
+        filtered(page, query.filter.as_ref(), |device| managed_entity(device, &[]), managed_property)
+    }
+
+    /// One managed device, with its requests to rotate.
+    pub async fn managed_device(&self, caller: &Caller, id: DeviceId) -> Result<ManagedDevice> {
+        let device = self.device_for(caller, Action::DeviceRead, id).await?;
+        let requests = self.store.rotation_requests(id).await?;
+        Ok(managed_entity(&device, &requests))
+    }
+
+    /// Enables or disables a device.
+    pub async fn patch_device(&self, caller: &Caller, id: DeviceId, patch: &DevicePatch) -> Result<()> {
+        let Some(enabled) = patch.account_enabled else {
+            return Err(Error::invalid(
+                "nothing_to_change",
+                "the body changes nothing: expected accountEnabled, true or false",
+            ));
+        };
+        let device = self.device_for(caller, Action::DeviceEnable, id).await?;
+        let change = if enabled { DeviceChange::Enable } else { DeviceChange::Disable };
+        let audit = self.entry(
+            caller,
+            activity::UPDATE_DEVICE,
+            category::DEVICE,
+            target("device", &id, &device.name),
+            json!({"accountEnabled": enabled}),
+        )?;
+        self.store.change_device(id, change, self.now(), audit).await?;
+        Ok(())
+    }
+
+    /// Deletes a device: it becomes a tombstone, and with a retention of 0 days its passwords go at once.
+    pub async fn delete_device(&self, caller: &Caller, id: DeviceId) -> Result<()> {
+        let device = self.device_for(caller, Action::DeviceDelete, id).await?;
+        if matches!(device.state, DeviceState::Deleted | DeviceState::Purged) {
+            return Err(device_not_found(id));
+        }
+        let now = self.now();
+        let audit = self.entry(
+            caller,
+            activity::DELETE_DEVICE,
+            category::DEVICE,
+            target("device", &id, &device.name),
+            json!({}),
+        )?;
+        self.store.change_device(id, DeviceChange::Delete, now, audit).await?;
+        if self.store.tenant().await?.settings.tombstone_days == 0 {
+            let audit = self.entry(
+                caller,
+                activity::PURGE_DEVICE,
+                category::DEVICE,
+                target("device", &id, &device.name),
+                json!({"tombstoneDays": 0}),
+            )?;
+            self.store.purge_device(id, PurgeBy::Person, now, audit).await?;
+        }
+        Ok(())
+    }
+
+    /// Brings a deleted device back.
+    pub async fn restore_device(&self, caller: &Caller, id: DeviceId) -> Result<Device> {
+        let device = self.device_for(caller, Action::DeviceDelete, id).await?;
+        let audit = self.entry(
+            caller,
+            activity::RESTORE_DEVICE,
+            category::DEVICE,
+            target("device", &id, &device.name),
+            json!({}),
+        )?;
+        let device = self.store.change_device(id, DeviceChange::Restore, self.now(), audit).await?;
+        Ok(device_entity(&device))
+    }
+
+    /// Removes a tombstone and its passwords for good.
+    pub async fn purge_device(&self, caller: &Caller, id: DeviceId) -> Result<()> {
+        let device = self.device_for(caller, Action::DeviceDelete, id).await?;
+        let audit = self.entry(
+            caller,
+            activity::PURGE_DEVICE,
+            category::DEVICE,
+            target("device", &id, &device.name),
+            json!({}),
+        )?;
+        Ok(self.store.purge_device(id, PurgeBy::Person, self.now(), audit).await?)
+    }
+
+    /// Ends a fork: trimming goes on, the suspicion of a clone is gone.
+    pub async fn clear_fork(&self, caller: &Caller, id: DeviceId) -> Result<Device> {
+        let device = self.device_for(caller, Action::DeviceEnable, id).await?;
+        let audit = self.entry(
+            caller,
+            activity::UPDATE_DEVICE,
+            category::DEVICE,
+            target("device", &id, &device.name),
+            json!({"fork": "cleared"}),
+        )?;
+        let device = self.store.clear_fork(id, self.now(), audit).await?;
+        Ok(device_entity(&device))
+    }
+
+    /// Says which object a machine had before.
+    pub async fn link_predecessor(&self, caller: &Caller, id: DeviceId, predecessor: DeviceId) -> Result<Device> {
+        let device = self.device_for(caller, Action::DeviceDelete, id).await?;
+        self.device_for(caller, Action::DeviceDelete, predecessor).await?;
+        let audit = self.entry(
+            caller,
+            activity::UPDATE_DEVICE,
+            category::DEVICE,
+            target("device", &id, &device.name),
+            json!({"predecessor": predecessor.to_string()}),
+        )?;
+        let device = self.store.link_predecessor(id, predecessor, audit).await?;
+        Ok(device_entity(&device))
+    }
+
+    /// Asks a device to rotate now. Repeats before a version was stored are one request.
+    pub async fn request_rotation(&self, caller: &Caller, id: DeviceId) -> Result<u64> {
+        let device = self.device_for(caller, Action::Rotate, id).await?;
+        let Some(principal) = caller.principal() else {
+            return Err(authz::Denied::Kind(Action::Rotate).into());
+        };
+        let audit = self.entry(
+            caller,
+            activity::ROTATE_PASSWORD,
+            category::DEVICE,
+            target("device", &id, &device.name),
+            json!({}),
+        )?;
+        match self.store.request_rotation(id, principal.id, self.now(), audit).await {
+            Ok(requested) => Ok(requested.request.sequence),
+            Err(StoreError::DeviceDisabled) => Err(Error::refused(
+                Kind::Conflict,
+                "device_disabled",
+                "the device is disabled and cannot store a new password; enable it first",
+            )),
+            Err(StoreError::DeviceDeleted) => {
+                Err(Error::refused(Kind::Conflict, "device_deleted", "the device was deleted; restore it first"))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// A device's versions without their passwords, best first.
+    pub async fn versions(&self, caller: &Caller, id: DeviceId) -> Result<Vec<Version>> {
+        self.device_for(caller, Action::CredentialRead, id).await?;
+        let versions = self.store.versions(id, true).await?;
+        Ok(versions
+            .into_iter()
+            .map(|version| Version {
+                id: version.version,
+                device: version.device,
+                account_id: version.account_id,
+                account_name: version.account_name,
+                state: version.state.word().to_owned(),
+                sequence: version.sequence,
+                proof: version.proof.map(|kind| super::vault::proof_word(kind).to_owned()),
+                stored_date_time: version.stored_at,
+                proven_date_time: version.proven_at,
+                expiration_date_time: version.expires_at,
+                live: version.live,
+                installed: version.installed,
+                released: version.released_at.is_some(),
+            })
+            .collect())
+    }
+
+    /// The rows of a device list. A filter for one id or one name is looked up, not scanned for.
+    async fn device_rows(
+        &self,
+        caller: &Caller,
+        query: &Query,
+        name: &str,
+        ids: &[&str],
+        after: Option<String>,
+    ) -> Result<store::PageOf<store::Device>> {
+        let groups = match authz::reach(caller, Action::DeviceRead)? {
+            Reach::Tenant => None,
+            Reach::Groups(groups) => Some(groups),
+        };
+        let filter = query.filter.as_ref();
+        let value = |path: &str, operator| filter.and_then(|filter| filter.value_of(path, operator)).map(str::to_owned);
+        if let Some(id) = ids.iter().find_map(|path| value(path, Operator::Equal)) {
+            let found = match id.parse() {
+                Ok(id) => self.store.device(id).await?,
+                Err(_) => None,
+            };
+            let items = found
+                .filter(|device| {
+                    device.state != DeviceState::Purged
+                        && groups.as_ref().is_none_or(|groups| device.groups.iter().any(|group| groups.contains(group)))
+                })
+                .into_iter()
+                .collect();
+            return Ok(store::PageOf { items, next: None });
+        }
+        let states = match value("state", Operator::Equal) {
+            Some(word) => vec![
+                DeviceState::from_word(&word.to_lowercase())
+                    .ok_or_else(|| Error::invalid("bad_filter", "state is enabled, disabled, deleted or purged"))?,
+            ],
+            None => vec![DeviceState::Enabled, DeviceState::Disabled],
+        };
+        let filter = DeviceFilter {
+            states,
+            name: value(name, Operator::Equal),
+            name_prefix: value(name, Operator::StartsWith),
+            groups,
+        };
+        Ok(self.store.devices(filter, Page::behind(after, query.page())).await?)
+    }
+}
+
+fn filtered<T>(
+    page: store::PageOf<store::Device>,
+    filter: Option<&Filter>,
+    make: impl Fn(&store::Device) -> T,
+    property: impl Fn(&T, &str) -> Option<Vec<String>>,
+) -> Result<Listed<T>> {
+    let mut items = Vec::with_capacity(page.items.len());
+    for device in &page.items {
+        let entity = make(device);
+        let wanted = match filter {
+            None => true,
+            Some(filter) => filter
+                .matches(|path| match path {
+                    "state" => Some(vec![device.state.word().to_owned()]),
+                    _ => property(&entity, path),
+                })
+                .map_err(bad_filter)?,
+        };
+        if wanted {
+            items.push(entity);
+        }
+    }
+    Ok(Listed { items, next: page.next })
+}
+
+/// `Debian 12` → name and version, as Graph has them apart.
+fn os_parts(os: &str) -> (String, String) {
+    match os.split_once(' ') {
+        Some((name, version)) => (name.to_owned(), version.to_owned()),
+        None => (os.to_owned(), String::new()),
+    }
+}
+
+fn device_entity(device: &store::Device) -> Device {
+    let (operating_system, operating_system_version) = os_parts(&device.os);
+    Device {
+        id: device.id,
+        device_id: device.id,
+        display_name: device.name.clone(),
+        account_enabled: device.state == DeviceState::Enabled,
+        operating_system,
+        operating_system_version,
+        trust_type: "AzureAd".into(),
+        is_managed: true,
+        is_compliant: None,
+        approximate_last_sign_in_date_time: device.last_seen,
+        registration_date_time: Some(device.registered_at),
+        deleted_date_time: device.deleted_at,
+        physical_ids: Vec::new(),
+        alternative_security_ids: Vec::new(),
+        state: device.state.word().to_owned(),
+    }
+}
+
+fn device_property(device: &Device, path: &str) -> Option<Vec<String>> {
+    Some(vec![match path {
+        "id" => device.id.to_string(),
+        "deviceid" => device.device_id.to_string(),
+        "displayname" => device.display_name.clone(),
+        "accountenabled" => device.account_enabled.to_string(),
+        "operatingsystem" => device.operating_system.clone(),
+        "operatingsystemversion" => device.operating_system_version.clone(),
+        "trusttype" => device.trust_type.clone(),
+        "approximatelastsignindatetime" => device.approximate_last_sign_in_date_time?.to_string(),
+        "registrationdatetime" => device.registration_date_time?.to_string(),
+        _ => return None,
+    }])
+}
+
+fn managed_entity(device: &store::Device, requests: &[RotationRequest]) -> ManagedDevice {
+    let (operating_system, os_version) = os_parts(&device.os);
+    ManagedDevice {
+        id: device.id,
+        device_name: device.name.clone(),
+        azure_ad_device_id: device.id,
+        operating_system,
+        os_version,
+        last_sync_date_time: device.last_seen,
+        enrolled_date_time: Some(device.registered_at),
+        compliance_state: "unknown".into(),
+        management_agent: "mdm".into(),
+        serial_number: String::new(),
+        user_principal_name: String::new(),
+        device_action_results: requests
+            .iter()
+            .map(|request| DeviceActionResult {
+                action_name: "rotateLocalAdminPassword".into(),
+                action_state: if request.met_at.is_some() { "done" } else { "pending" }.into(),
+                start_date_time: request.requested_at,
+                last_updated_date_time: request.met_at.unwrap_or(request.requested_at),
+                sequence: request.sequence,
+            })
+            .collect(),
+    }
+}
+
+fn managed_property(device: &ManagedDevice, path: &str) -> Option<Vec<String>> {
+    Some(vec![match path {
+        "id" => device.id.to_string(),
+        "azureaddeviceid" => device.azure_ad_device_id.to_string(),
+        "devicename" => device.device_name.clone(),
+        "operatingsystem" => device.operating_system.clone(),
+        "osversion" => device.os_version.clone(),
+        "managementagent" => device.management_agent.clone(),
+        _ => return None,
+    }])
+}

@@ -1,0 +1,115 @@
+//! Groups of devices.
+
+use super::credentials::Listed;
+use super::record::{activity, category, target};
+use super::{App, Error, Result, store_page};
+use crate::authz::{Action, Caller};
+use crate::store::{self, ALL_DEVICES, StoreError};
+use laps::id::{DeviceId, GroupId};
+use proto::admin::{Group, GroupName, NewGroup};
+use serde_json::json;
+
+impl App {
+    /// Groups.
+    pub async fn groups(&self, caller: &Caller, after: Option<String>, limit: u32) -> Result<Listed<Group>> {
+        self.require(caller, Action::GroupRead)?;
+        let page = self.store.groups(store_page(after, limit)).await?;
+        Ok(Listed { items: page.items.into_iter().map(entity).collect(), next: page.next })
+    }
+
+    /// Makes a group.
+    pub async fn create_group(&self, caller: &Caller, new: &NewGroup) -> Result<Group> {
+        self.require(caller, Action::GroupWrite)?;
+        let name = checked_name(&new.name)?;
+        let id = GroupId::from_random_bytes(self.random_bytes()?);
+        let audit = self.entry(caller, activity::ADD_GROUP, category::GROUP, target("group", &id, &name), json!({}))?;
+        Ok(entity(self.store.create_group(id, name, self.now(), audit).await?))
+    }
+
+    /// Removes a group that nothing names any more.
+    pub async fn delete_group(&self, caller: &Caller, name: &str) -> Result<()> {
+        self.require(caller, Action::GroupWrite)?;
+        let group = self.stored_group(name).await?;
+        let audit = self.entry(
+            caller,
+            activity::DELETE_GROUP,
+            category::GROUP,
+            target("group", &group.id, &group.name),
+            json!({}),
+        )?;
+        Ok(self.store.delete_group(group.id, audit).await?)
+    }
+
+    /// Puts a device into a group, or takes it out.
+    pub async fn set_member(&self, caller: &Caller, name: &str, device: DeviceId, member: bool) -> Result<()> {
+        self.require(caller, Action::GroupWrite)?;
+        let group = self.stored_group(name).await?;
+        let device = self.store.device(device).await?.ok_or(StoreError::DeviceUnknown)?;
+        let audit = self.entry(
+            caller,
+            if member { activity::ADD_MEMBER } else { activity::REMOVE_MEMBER },
+            category::GROUP,
+            target("group", &group.id, &group.name),
+            json!({"device": device.id.to_string(), "deviceName": device.name}),
+        )?;
+        if member {
+            self.store.add_member(group.id, device.id, audit).await?;
+        } else {
+            self.store.remove_member(group.id, device.id, audit).await?;
+        }
+        Ok(())
+    }
+
+    /// The group that a body or path names; `None` for all devices.
+    pub(super) async fn group_named(&self, name: &str) -> Result<Option<store::Group>> {
+        let unknown = || {
+            Error::not_found(
+                "group_unknown",
+                format!(
+                    "there is no group '{}'; list them with GET /v1.0/lapwing/groups",
+                    name.chars().take(120).collect::<String>()
+                ),
+            )
+        };
+        match GroupName::parse(name) {
+            GroupName::All => Ok(None),
+            GroupName::Id(id) if id == ALL_DEVICES => Ok(None),
+            GroupName::Id(id) => self.store.group(id).await?.map(Some).ok_or_else(unknown),
+            GroupName::Name(name) => {
+                let mut after = None;
+                loop {
+                    let page = self.store.groups(store_page(after, store::Page::LIMIT_MAX)).await?;
+                    if let Some(found) = page.items.into_iter().find(|group| group.name.eq_ignore_ascii_case(&name)) {
+                        return Ok((found.id != ALL_DEVICES).then_some(found));
+                    }
+                    after = page.next;
+                    if after.is_none() {
+                        return Err(unknown());
+                    }
+                }
+            }
+        }
+    }
+
+    async fn stored_group(&self, name: &str) -> Result<store::Group> {
+        self.group_named(name).await?.ok_or_else(|| {
+            Error::invalid("all_devices_is_fixed", "the group of all devices has every device and cannot be changed")
+        })
+    }
+}
+
+/// A name of a group, policy, person or program: 1 to 120 printable characters, no space at its ends.
+pub(super) fn checked_name(name: &str) -> Result<String> {
+    let name = name.trim();
+    if name.is_empty() || name.chars().count() > 120 || name.chars().any(char::is_control) {
+        return Err(Error::invalid("bad_name", "the name must have 1 to 120 printable characters"));
+    }
+    if name.eq_ignore_ascii_case(proto::admin::ALL_DEVICES) {
+        return Err(Error::invalid("bad_name", "the name 'all' stands for all devices; choose another one"));
+    }
+    Ok(name.to_owned())
+}
+
+fn entity(group: store::Group) -> Group {
+    Group { id: group.id, name: group.name, created_date_time: group.created_at }
+}

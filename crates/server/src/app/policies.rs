@@ -1,0 +1,215 @@
+//! Policies: named, versioned, assigned to groups of devices (design.md 5, "Management").
+
+use super::credentials::Listed;
+use super::groups::checked_name;
+use super::record::{activity, category, target};
+use super::{App, Error, Result, store_page};
+use crate::authz::{Action, Caller};
+use crate::store::{self, ALL_DEVICES, Page};
+use laps::id::{DeviceId, GroupId, PolicyId};
+use proto::admin::{self, DeliveredPolicy, DevicePolicy, Policy, PolicyImport, SettingStatus};
+use proto::dm::policy::{ImportError, import_json};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+
+impl App {
+    /// Policies in their newest version.
+    pub async fn policies(&self, caller: &Caller, after: Option<String>, limit: u32) -> Result<Listed<Policy>> {
+        self.require(caller, Action::PolicyRead)?;
+        let page = self.store.policies(store_page(after, limit)).await?;
+        let groups = self.assigned_groups(None).await?;
+        Ok(Listed { items: page.items.into_iter().map(|policy| entity(policy, &groups)).collect(), next: page.next })
+    }
+
+    /// One policy, by id or name.
+    pub async fn policy(&self, caller: &Caller, name: &str) -> Result<Policy> {
+        self.require(caller, Action::PolicyRead)?;
+        let policy = self.stored_policy(name).await?;
+        self.policy_entity(policy).await
+    }
+
+    /// Makes a policy, or the next version of the policy of that name. Every value is checked against
+    /// the table of settings; with one mistake nothing is taken, and every mistake is named.
+    pub async fn import_policy(&self, caller: &Caller, import: &PolicyImport) -> Result<Policy> {
+        self.require(caller, Action::PolicyWrite)?;
+        let name = checked_name(&import.name)?;
+        let values = Value::Object(import.settings.clone()).to_string();
+        import_json(values.as_bytes()).map_err(|error| refused(&error))?;
+        let now = self.now();
+        let former = match self.stored_policy(&name).await {
+            Ok(policy) => Some(policy),
+            Err(Error::NotFound { .. }) => None,
+            Err(error) => return Err(error),
+        };
+        let policy = match former {
+            Some(former) if former.values == values => former,
+            Some(former) => {
+                let audit = self.entry(
+                    caller,
+                    activity::UPDATE_POLICY,
+                    category::POLICY,
+                    target("policy", &former.id, &name),
+                    json!({"settings": import.settings, "version": former.version + 1}),
+                )?;
+                self.store.revise_policy(former.id, former.version, name, values, now, audit).await?
+            }
+            None => {
+                let id = PolicyId::from_random_bytes(self.random_bytes()?);
+                let audit = self.entry(
+                    caller,
+                    activity::CREATE_POLICY,
+                    category::POLICY,
+                    target("policy", &id, &name),
+                    json!({"settings": import.settings, "version": 1}),
+                )?;
+                self.store.create_policy(id, name, values, now, audit).await?
+            }
+        };
+        self.policy_entity(policy).await
+    }
+
+    /// Removes a policy that is not assigned.
+    pub async fn delete_policy(&self, caller: &Caller, name: &str) -> Result<()> {
+        self.require(caller, Action::PolicyWrite)?;
+        let policy = self.stored_policy(name).await?;
+        let audit = self.entry(
+            caller,
+            activity::DELETE_POLICY,
+            category::POLICY,
+            target("policy", &policy.id, &policy.name),
+            json!({}),
+        )?;
+        Ok(self.store.delete_policy(policy.id, audit).await?)
+    }
+
+    /// Assigns a policy to a group, or ends that.
+    pub async fn assign_policy(&self, caller: &Caller, name: &str, group: &str, assigned: bool) -> Result<Policy> {
+        self.require(caller, Action::PolicyWrite)?;
+        let policy = self.stored_policy(name).await?;
+        let group = self.group_named(group).await?;
+        let group_name = group.as_ref().map_or(admin::ALL_DEVICES, |group| group.name.as_str()).to_owned();
+        let group = group.map_or(ALL_DEVICES, |group| group.id);
+        let audit = self.entry(
+            caller,
+            if assigned { activity::ASSIGN_POLICY } else { activity::UNASSIGN_POLICY },
+            category::POLICY,
+            target("policy", &policy.id, &policy.name),
+            json!({"group": group_name}),
+        )?;
+        if assigned {
+            self.store.assign_policy(policy.id, group, self.now(), audit).await?;
+        } else {
+            self.store.unassign_policy(policy.id, group, audit).await?;
+        }
+        self.policy_entity(policy).await
+    }
+
+    /// What policy a device has by assignment, what was delivered, and how it answered.
+    pub async fn device_policy(&self, caller: &Caller, id: DeviceId) -> Result<DevicePolicy> {
+        self.require(caller, Action::PolicyRead)?;
+        self.device_for(caller, Action::DeviceRead, id).await?;
+        let groups = self.assigned_groups(None).await?;
+        let assigned =
+            self.store.policies_for(id).await?.into_iter().map(|assigned| entity(assigned.policy, &groups)).collect();
+        let deliveries = self.store.deliveries(id).await?;
+        Ok(DevicePolicy {
+            assigned,
+            sent: deliveries.sent.map(delivered),
+            in_force: deliveries.in_force.map(delivered),
+            held: deliveries.held.map(|held| serde_json::from_str(&held).unwrap_or(Value::String(held))),
+        })
+    }
+
+    async fn policy_entity(&self, policy: store::Policy) -> Result<Policy> {
+        let groups = self.assigned_groups(Some(policy.id)).await?;
+        Ok(entity(policy, &groups))
+    }
+
+    async fn stored_policy(&self, name: &str) -> Result<store::Policy> {
+        let found = match name.parse::<PolicyId>() {
+            Ok(id) => self.store.policy(id).await?,
+            Err(_) => {
+                let mut after = None;
+                loop {
+                    let page = self.store.policies(store_page(after, Page::LIMIT_MAX)).await?;
+                    let found =
+                        page.items.into_iter().find(|policy| policy.name.to_lowercase() == name.trim().to_lowercase());
+                    after = page.next;
+                    if found.is_some() || after.is_none() {
+                        break found;
+                    }
+                }
+            }
+        };
+        found.ok_or_else(|| {
+            Error::not_found(
+                "policy_unknown",
+                format!(
+                    "there is no policy '{}'; list them with GET /v1.0/lapwing/policies",
+                    name.chars().take(120).collect::<String>()
+                ),
+            )
+        })
+    }
+
+    /// The names of the groups that policies are assigned to.
+    async fn assigned_groups(&self, policy: Option<PolicyId>) -> Result<BTreeMap<PolicyId, Vec<String>>> {
+        let mut names: BTreeMap<GroupId, String> = BTreeMap::new();
+        let mut by_policy: BTreeMap<PolicyId, Vec<String>> = BTreeMap::new();
+        for assignment in self.store.assignments(policy).await? {
+            let name = match names.get(&assignment.group) {
+                Some(name) => name.clone(),
+                None if assignment.group == ALL_DEVICES => admin::ALL_DEVICES.to_owned(),
+                None => match self.store.group(assignment.group).await? {
+                    Some(group) => group.name,
+                    None => assignment.group.to_string(),
+                },
+            };
+            names.insert(assignment.group, name.clone());
+            by_policy.entry(assignment.policy).or_default().push(name);
+        }
+        Ok(by_policy)
+    }
+}
+
+/// Every mistake of a policy document with node, value and allowed values.
+fn refused(error: &ImportError) -> Error {
+    let mut text = format!("{error}; {}", error.next_step());
+    if let ImportError::Refused(mistakes) = error {
+        for mistake in mistakes {
+            text.push_str(&format!("\n{}: {}", mistake.node.as_deref().unwrap_or("?"), mistake.message));
+            if let Some(value) = &mistake.value {
+                text.push_str(&format!("; got '{}'", value.chars().take(80).collect::<String>()));
+            }
+            if let Some(allowed) = &mistake.allowed {
+                text.push_str(&format!("; allowed: {allowed}"));
+            }
+        }
+    }
+    Error::invalid(error.code(), text)
+}
+
+fn entity(policy: store::Policy, groups: &BTreeMap<PolicyId, Vec<String>>) -> Policy {
+    Policy {
+        settings: serde_json::from_str::<Map<String, Value>>(&policy.values).unwrap_or_default(),
+        groups: groups.get(&policy.id).cloned().unwrap_or_default(),
+        id: policy.id,
+        name: policy.name,
+        version: policy.version,
+        changed_date_time: policy.changed_at,
+    }
+}
+
+fn delivered(delivery: store::Delivery) -> DeliveredPolicy {
+    DeliveredPolicy {
+        sequence: delivery.sequence,
+        sent_date_time: delivery.sent_at,
+        answered_date_time: delivery.answered_at,
+        values: serde_json::from_str(&delivery.values).unwrap_or(Value::Null),
+        statuses: delivery
+            .statuses
+            .into_iter()
+            .map(|status| SettingStatus { uri: status.uri, status: status.status })
+            .collect(),
+    }
+}

@@ -1,0 +1,103 @@
+//! Entries for the audit log: who, what, to what, from where.
+
+use super::{App, Result};
+use crate::audit::{Actor, AuditEntry, Outcome, Target};
+use crate::authz::{Caller, Identity};
+use serde_json::{Value, json};
+
+/// Entra's categories.
+pub(super) mod category {
+    pub(in crate::app) const DEVICE: &str = "Device";
+    pub(in crate::app) const POLICY: &str = "Policy";
+    pub(in crate::app) const GROUP: &str = "GroupManagement";
+    pub(in crate::app) const USER: &str = "UserManagement";
+    pub(in crate::app) const APPLICATION: &str = "ApplicationManagement";
+    pub(in crate::app) const ROLE: &str = "RoleManagement";
+    pub(in crate::app) const DIRECTORY: &str = "DirectoryManagement";
+    pub(in crate::app) const SIGN_IN: &str = "Authentication";
+}
+
+/// Names of activities that the store does not name itself.
+pub(super) mod activity {
+    pub(in crate::app) const SIGN_IN: &str = "Sign in";
+    pub(in crate::app) const APPROVE_DEVICE_CODE: &str = "Consent to device code";
+    pub(in crate::app) const REDEEM_ONE_TIME: &str = "Redeem one-time secret";
+    pub(in crate::app) const ADD_USER: &str = "Add user";
+    pub(in crate::app) const UPDATE_USER: &str = "Update user";
+    pub(in crate::app) const DELETE_USER: &str = "Delete user";
+    pub(in crate::app) const ADD_SERVICE_PRINCIPAL: &str = "Add service principal";
+    pub(in crate::app) const UPDATE_SERVICE_PRINCIPAL: &str = "Update service principal";
+    pub(in crate::app) const DELETE_SERVICE_PRINCIPAL: &str = "Remove service principal";
+    pub(in crate::app) const ADD_ROLE: &str = "Add member to role";
+    pub(in crate::app) const REMOVE_ROLE: &str = "Remove member from role";
+    pub(in crate::app) const ADD_GROUP: &str = "Add group";
+    pub(in crate::app) const DELETE_GROUP: &str = "Delete group";
+    pub(in crate::app) const ADD_MEMBER: &str = "Add member to group";
+    pub(in crate::app) const REMOVE_MEMBER: &str = "Remove member from group";
+    pub(in crate::app) const CREATE_POLICY: &str = "Create policy";
+    pub(in crate::app) const UPDATE_POLICY: &str = "Update policy";
+    pub(in crate::app) const DELETE_POLICY: &str = "Delete policy";
+    pub(in crate::app) const ASSIGN_POLICY: &str = "Assign policy";
+    pub(in crate::app) const UNASSIGN_POLICY: &str = "Unassign policy";
+    pub(in crate::app) const UPDATE_SETTINGS: &str = "Update server settings";
+}
+
+/// What something is done to.
+pub(super) fn target(kind: &str, id: &impl ToString, name: &str) -> Target {
+    Target { kind: kind.to_owned(), id: id.to_string(), name: name.to_owned() }
+}
+
+impl App {
+    /// An entry for something that succeeds, in the same transaction as the verb that does it.
+    pub(super) fn entry(
+        &self,
+        caller: &Caller,
+        activity: &str,
+        category: &str,
+        target: Target,
+        detail: Value,
+    ) -> Result<AuditEntry> {
+        let origin = &caller.origin;
+        let client = json!({
+            "address": origin.address.map(|address| address.to_string()),
+            "userAgent": origin.user_agent,
+            "clientRequestId": origin.client_request_id,
+        });
+        Ok(AuditEntry {
+            id: self.random_bytes()?,
+            at: self.now(),
+            activity: activity.to_owned(),
+            category: category.to_owned(),
+            actor: actor(caller),
+            target,
+            outcome: Outcome::Success,
+            request_id: origin.request_id.clone(),
+            client: client.to_string(),
+            detail: detail.to_string(),
+        })
+    }
+
+    /// Appends an entry for something that was refused.
+    pub(super) async fn record_refusal(
+        &self,
+        caller: &Caller,
+        activity: &str,
+        category: &str,
+        target: Target,
+        code: &str,
+    ) -> Result<()> {
+        let mut entry = self.entry(caller, activity, category, target, Value::Null)?;
+        entry.outcome = Outcome::Failure(code.to_owned());
+        Ok(self.store.append_audit(entry).await?)
+    }
+}
+
+fn actor(caller: &Caller) -> Actor {
+    match &caller.identity {
+        Identity::Anonymous => Actor::Anonymous,
+        Identity::User(principal) => Actor::User(principal.id, principal.name.clone()),
+        Identity::App(principal) => Actor::Application(principal.id, principal.name.clone()),
+        Identity::Device(device) => Actor::Device(device.device, device.device.to_string()),
+        Identity::System(job) => Actor::System(job.name().to_owned()),
+    }
+}

@@ -1,0 +1,95 @@
+//! The device API (`proto::device`): bodies of at most 4096 bytes, read into a buffer that is wiped.
+
+use super::context::Shared;
+use super::{json_response, no_store, problem};
+use crate::app::Error;
+use crate::authz::{Caller, Origin};
+use axum::Extension;
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use http_body_util::BodyExt;
+use proto::device::{BODY_BYTES_MAX, Code, Store, StoreDecodeError};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::time::Duration;
+use zeroize::Zeroizing;
+
+type Who = Extension<Caller>;
+type Answer = Result<Response, Error>;
+
+fn ok<T: Serialize>(body: &T) -> Response {
+    let mut response = json_response(StatusCode::OK, "application/json", body);
+    no_store(&mut response);
+    response
+}
+
+/// The whole body in a buffer that is wiped and never grows: growing would leave copies behind.
+async fn whole(mut body: Body) -> Result<Zeroizing<Vec<u8>>, Error> {
+    let mut bytes = Zeroizing::new(Vec::with_capacity(BODY_BYTES_MAX));
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| Error::device(Code::BadRequest, "the body broke off"))?;
+        let Some(data) = frame.data_ref() else {
+            continue;
+        };
+        if bytes.len() + data.len() > BODY_BYTES_MAX {
+            return Err(Error::device(Code::TooLarge, format!("the body is larger than {BODY_BYTES_MAX} bytes")));
+        }
+        bytes.extend_from_slice(data);
+    }
+    Ok(bytes)
+}
+
+async fn read<T: DeserializeOwned>(body: Body) -> Result<T, Error> {
+    super::from_json(&whole(body).await?)
+}
+
+pub(crate) async fn join(State(shared): State<Shared>, Extension(caller): Who, body: Body) -> Answer {
+    Ok(ok(&shared.app.join(&caller, &read(body).await?).await?))
+}
+
+pub(crate) async fn renew(State(shared): State<Shared>, Extension(caller): Who, body: Body) -> Answer {
+    Ok(ok(&shared.app.renew(&caller, &read(body).await?).await?))
+}
+
+pub(crate) async fn store(State(shared): State<Shared>, Extension(caller): Who, body: Body) -> Answer {
+    let (version, password) = Store::decode(&whole(body).await?).map_err(|error| {
+        let code = match error {
+            StoreDecodeError::TooLarge { .. } => Code::TooLarge,
+            _ => Code::BadRequest,
+        };
+        Error::device(code, error.to_string())
+    })?;
+    let answer = shared.app.store_version(&caller, &version, &password).await?;
+    Ok(ok(&answer))
+}
+
+pub(crate) async fn prove(State(shared): State<Shared>, Extension(caller): Who, body: Body) -> Answer {
+    let proof = read(body).await?;
+    Ok(ok(&shared.app.prove_version(&caller, &proof).await?))
+}
+
+pub(crate) async fn abandon(State(shared): State<Shared>, Extension(caller): Who, body: Body) -> Answer {
+    let abandon = read(body).await?;
+    Ok(ok(&shared.app.abandon_version(&caller, &abandon).await?))
+}
+
+pub(crate) async fn report(State(shared): State<Shared>, Extension(caller): Who, body: Body) -> Answer {
+    let report = read(body).await?;
+    Ok(ok(&shared.app.report(&caller, &report).await?))
+}
+
+pub(crate) async fn wait(State(shared): State<Shared>, Extension(caller): Who) -> Answer {
+    let elapsed = tokio::time::sleep(Duration::from_secs(shared.app.wait_s()));
+    Ok(ok(&shared.app.wait(&caller, elapsed).await?))
+}
+
+/// An error on the SyncML surface: without a good certificate 401 with an empty body (protocols.md 1.1),
+/// otherwise the device API's shape.
+pub(crate) fn mdm_error(error: &Error, origin: &Origin) -> Response {
+    if error.device_code() == Code::CertificateRequired {
+        return StatusCode::UNAUTHORIZED.into_response();
+    }
+    problem::as_device(error, origin)
+}

@@ -1,0 +1,234 @@
+//! The verification page of the device code (RFC 8628 3.3): one plain form, no script.
+//!
+//! It sets no cookie and acts only with a name and a password in the form itself, so a page of somebody
+//! else has nothing to ride on; forms of other origins are refused all the same.
+
+use super::context::{Base, Shared};
+use super::{json_response, no_store, oauth, problem};
+use crate::app::Error;
+use crate::authz::{Caller, Origin};
+use axum::Extension;
+use axum::body::Bytes;
+use axum::extract::{Query, State};
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use proto::oauth::{Verification, VerificationAnswer, VerificationResult};
+use serde::Deserialize;
+
+const STYLE: &str = "body{font:1rem/1.5 system-ui,sans-serif;max-width:26rem;margin:3rem auto;padding:0 1rem;color:#1b1f24;background:#fff}\
+label{display:block;margin:.8rem 0 .2rem}input{font:inherit;width:100%;box-sizing:border-box;padding:.5rem;border:1px solid #767676;border-radius:4px}\
+button{font:inherit;margin:1.2rem .6rem 0 0;padding:.5rem 1.2rem;border:1px solid #1b1f24;border-radius:4px;background:#fff}\
+button.main{background:#0b5cad;border-color:#0b5cad;color:#fff}.note{border-left:4px solid #0b5cad;padding:.2rem .8rem;background:#eef4fa}\
+.bad{border-left-color:#b3261e;background:#fbeeee}";
+
+#[derive(Deserialize, Default)]
+pub(crate) struct Typed {
+    #[serde(default)]
+    code: String,
+}
+
+fn escaped(text: &str) -> String {
+    text.chars().fold(String::new(), |mut out, c| {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            c => out.push(c),
+        }
+        out
+    })
+}
+
+fn html(status: StatusCode, title: &str, body: &str) -> Response {
+    let text = format!(
+        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\
+<title>{title}</title><style>{STYLE}</style></head><body><main><h1>{title}</h1>\n{body}\n</main></body></html>\n"
+    );
+    let mut response = (status, [(header::CONTENT_TYPE, "text/html; charset=utf-8")], text).into_response();
+    no_store(&mut response);
+    let headers = response.headers_mut();
+    let policy = format!(
+        "default-src 'none'; style-src 'sha256-{}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+        style_hash()
+    );
+    if let Ok(policy) = HeaderValue::from_str(&policy) {
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(HeaderName::from_static("cross-origin-opener-policy"), HeaderValue::from_static("same-origin"));
+    response
+}
+
+fn style_hash() -> String {
+    use base64::{Engine, engine::general_purpose::STANDARD};
+    use sha2::{Digest, Sha256};
+    STANDARD.encode(Sha256::digest(STYLE))
+}
+
+fn sign_in_form(code: &str, name: &str, note: Option<(&str, bool)>) -> String {
+    let note = note.map_or_else(String::new, |(text, bad)| {
+        format!("<p class=\"note{}\" role=\"status\">{}</p>", if bad { " bad" } else { "" }, escaped(text))
+    });
+    format!(
+        "{note}<p>Go on only if you started this sign-in yourself. The program that shows the code gets your rights.</p>\
+<form method=\"post\" action=\"/device\" autocomplete=\"off\">\
+<label for=\"c\">Code</label><input id=\"c\" name=\"user_code\" value=\"{}\" required maxlength=\"20\" autocapitalize=\"characters\" spellcheck=\"false\">\
+<label for=\"u\">User name</label><input id=\"u\" name=\"user_name\" value=\"{}\" required maxlength=\"120\" autocomplete=\"username\">\
+<label for=\"p\">Password, or one-time secret at the first sign-in</label><input id=\"p\" name=\"password\" type=\"password\" required maxlength=\"256\" autocomplete=\"current-password\">\
+<button class=\"main\" name=\"answer\" value=\"agree\">Sign in</button><button name=\"answer\" value=\"refuse\">Refuse</button></form>",
+        escaped(code),
+        escaped(name)
+    )
+}
+
+fn new_password_form(form: &Verification, note: &str, bad: bool) -> String {
+    format!(
+        "<p class=\"note{}\" role=\"status\">{}</p>\
+<form method=\"post\" action=\"/device\" autocomplete=\"off\">\
+<input type=\"hidden\" name=\"user_code\" value=\"{}\"><input type=\"hidden\" name=\"user_name\" value=\"{}\">\
+<label for=\"p\">One-time secret</label><input id=\"p\" name=\"password\" type=\"password\" required maxlength=\"256\">\
+<label for=\"n\">New password, at least 12 characters</label><input id=\"n\" name=\"new_password\" type=\"password\" required minlength=\"12\" maxlength=\"256\" autocomplete=\"new-password\">\
+<label for=\"m\">The same again</label><input id=\"m\" name=\"new_password_again\" type=\"password\" required minlength=\"12\" maxlength=\"256\" autocomplete=\"new-password\">\
+<button class=\"main\">Set the password and sign in</button></form>",
+        if bad { " bad" } else { "" },
+        escaped(note),
+        escaped(&form.user_code),
+        escaped(&form.user_name)
+    )
+}
+
+/// The form, with the code filled in when the link carries it.
+pub(crate) async fn form(
+    State(shared): State<Shared>,
+    Extension(caller): Extension<Caller>,
+    Query(typed): Query<Typed>,
+) -> Result<Response, Error> {
+    let code: String = typed.code.chars().take(20).collect();
+    let note = match shared.app.code_client(&caller, &code).await? {
+        Some(client) => Some(format!("The program {client} asks to sign in as you.")),
+        None => None,
+    };
+    Ok(html(StatusCode::OK, "Sign in to Lapwing", &sign_in_form(&code, "", note.as_deref().map(|note| (note, false)))))
+}
+
+/// The answer to the form; as JSON for a program that asks for it.
+pub(crate) async fn answer(
+    State(shared): State<Shared>,
+    Extension(caller): Extension<Caller>,
+    Extension(Base(base)): Extension<Base>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Error> {
+    if !is_own_form(&headers, &base) {
+        return Ok(problem::as_text(
+            StatusCode::FORBIDDEN,
+            "this form was not sent from this server's own page; open /device and send it from there",
+        ));
+    }
+    let form: Verification = oauth::form(&body)?;
+    let answer = shared.app.verify(&caller, &form).await?;
+    let status = match answer.result {
+        VerificationResult::Approved | VerificationResult::Refused => StatusCode::OK,
+        VerificationResult::NewPasswordRequired | VerificationResult::NewPasswordUnfit => {
+            StatusCode::UNPROCESSABLE_ENTITY
+        }
+        VerificationResult::SignInFailed => StatusCode::FORBIDDEN,
+        VerificationResult::LockedOut => StatusCode::TOO_MANY_REQUESTS,
+        VerificationResult::CodeUnknown => StatusCode::NOT_FOUND,
+    };
+    let wants_json = headers
+        .get(header::ACCEPT)
+        .and_then(|accept| accept.to_str().ok())
+        .is_some_and(|accept| accept.contains("application/json"));
+    if wants_json {
+        let mut response = json_response(status, "application/json", &answer);
+        no_store(&mut response);
+        return Ok(response);
+    }
+    Ok(as_page(status, &form, &answer))
+}
+
+fn as_page(status: StatusCode, form: &Verification, answer: &VerificationAnswer) -> Response {
+    let title = "Sign in to Lapwing";
+    let text = answer.message.as_str();
+    match answer.result {
+        VerificationResult::Approved | VerificationResult::Refused => {
+            html(status, title, &format!("<p class=\"note\" role=\"status\">{}</p>", escaped(text)))
+        }
+        VerificationResult::NewPasswordRequired => html(status, title, &new_password_form(form, text, false)),
+        VerificationResult::NewPasswordUnfit => html(status, title, &new_password_form(form, text, true)),
+        _ => html(status, title, &sign_in_form(&form.user_code, &form.user_name, Some((text, true)))),
+    }
+}
+
+/// Browsers say where a form came from; programs say nothing.
+fn is_own_form(headers: &HeaderMap, base: &str) -> bool {
+    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let site = header("sec-fetch-site").is_none_or(|site| matches!(site, "same-origin" | "none"));
+    let origin = header("origin").is_none_or(|origin| origin.eq_ignore_ascii_case(base));
+    site && origin
+}
+
+/// Nothing is kept here that a sign-out would end.
+pub(crate) async fn logout() -> Response {
+    html(
+        StatusCode::OK,
+        "Signed out",
+        "<p>This server keeps no session in your browser. Close your programs to end theirs.</p>",
+    )
+}
+
+/// An error on a page or a probe: one line of plain text.
+pub(crate) fn error(error: &Error, origin: &Origin) -> Response {
+    use crate::app::Kind;
+    let status = match error.kind() {
+        Kind::Invalid | Kind::HeaderMissing => StatusCode::BAD_REQUEST,
+        Kind::NotSignedIn => StatusCode::UNAUTHORIZED,
+        Kind::Denied => StatusCode::FORBIDDEN,
+        Kind::NotFound => StatusCode::NOT_FOUND,
+        Kind::Method => StatusCode::METHOD_NOT_ALLOWED,
+        Kind::Conflict => StatusCode::CONFLICT,
+        Kind::Changed => StatusCode::PRECONDITION_FAILED,
+        Kind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        Kind::TooMany => StatusCode::TOO_MANY_REQUESTS,
+        Kind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        Kind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+    };
+    if status.is_server_error() {
+        tracing::error!(
+            request = %origin.request_id, code = error.code(), error = %error.inside(),
+            "a request failed"
+        );
+    }
+    problem::as_text(status, &format!("{}: {} (request {})", error.code(), error.text(), origin.request_id))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_people_typed_is_escaped() {
+        let page = sign_in_form("\"><script>", "<b>'&", None);
+        assert!(!page.contains("<script>") && !page.contains("<b>"));
+        assert!(page.contains("&quot;&gt;&lt;script&gt;"));
+    }
+
+    #[test]
+    fn forms_of_other_origins_are_not_ours() {
+        let from = |pairs: &[(&'static str, &'static str)]| {
+            let headers: HeaderMap = pairs
+                .iter()
+                .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
+                .collect();
+            is_own_form(&headers, "https://h:1")
+        };
+        assert!(from(&[]));
+        assert!(from(&[("origin", "https://h:1"), ("sec-fetch-site", "same-origin")]));
+        assert!(!from(&[("origin", "https://evil.test")]));
+        assert!(!from(&[("origin", "null")]));
+        assert!(!from(&[("sec-fetch-site", "cross-site")]));
+    }
+}

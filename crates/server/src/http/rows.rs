@@ -1,0 +1,236 @@
+//! The table of routes: method, path, the identity it takes, its surface, its handler.
+//!
+//! A route exists only through a row, and the row's identity is enforced before its handler runs.
+
+use super::context::Shared;
+use super::{device, graph, lapwing, oauth, operator, page};
+use axum::routing::{MethodRouter, delete, get, patch, post, put};
+
+/// Which identity a route takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Takes {
+    /// None: public.
+    Nothing,
+    /// A secret in the body: client secret, code, refresh token, name and password.
+    Secret,
+    /// A join token in the body.
+    JoinToken,
+    /// The client certificate of a device.
+    DeviceCertificate,
+    /// An access token.
+    Bearer,
+    /// From the machine itself nothing; from afar an access token.
+    Operator,
+}
+
+/// The shape of a route's errors, and its bounds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Surface {
+    /// Graph and Lapwing's administration API.
+    Graph,
+    /// The device API.
+    Device,
+    /// The wait channel of the device API.
+    Wait,
+    /// SyncML.
+    Mdm,
+    /// OAuth and OpenID.
+    OAuth,
+    /// Pages for people.
+    Page,
+    /// Probes and metrics.
+    Operator,
+}
+
+impl Surface {
+    /// The surface of a routed path; for requests that match no row too.
+    pub(crate) fn of(path: &str) -> Self {
+        let mut steps = path.split('/').skip(1);
+        match steps.next().unwrap_or_default() {
+            "v1.0" | "beta" | "myorganization" => Self::Graph,
+            "device" if path == proto::device::path::WAIT => Self::Wait,
+            "device" if path.starts_with("/device/v1") => Self::Device,
+            "device" | "" => Self::Page,
+            "mdm" => Self::Mdm,
+            "healthz" | "readyz" | "metrics" => Self::Operator,
+            _ => Self::OAuth,
+        }
+    }
+    /// For the metrics.
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::Graph => "graph",
+            Self::Device => "device",
+            Self::Wait => "wait",
+            Self::Mdm => "mdm",
+            Self::OAuth => "oauth",
+            Self::Page => "page",
+            Self::Operator => "operator",
+        }
+    }
+    /// Most bytes of a request's body.
+    pub(crate) const fn body_bytes_max(self) -> usize {
+        match self {
+            Self::Graph => 256 * 1024,
+            // One more than is taken, so that the refusal is the device API's own.
+            Self::Device => proto::device::BODY_BYTES_MAX + 1,
+            Self::Mdm => 1024 * 1024,
+            Self::OAuth | Self::Page => 16 * 1024,
+            Self::Wait | Self::Operator => 0,
+        }
+    }
+}
+
+/// A route, as a table shows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Row {
+    /// `GET`, `POST`, …
+    pub method: &'static str,
+    /// The path as it is documented; it matches without case.
+    pub path: &'static str,
+    /// The identity it takes.
+    pub takes: Takes,
+    /// The shape of its errors.
+    pub surface: Surface,
+}
+
+pub(crate) struct Handled {
+    pub(crate) method: &'static str,
+    pub(crate) path: &'static str,
+    pub(crate) takes: Takes,
+    pub(crate) surface: Surface,
+    pub(crate) handler: MethodRouter<Shared>,
+}
+
+/// Every route of the server.
+pub fn routes() -> Vec<Row> {
+    rows()
+        .into_iter()
+        .map(|row| Row { method: row.method, path: row.path, takes: row.takes, surface: row.surface })
+        .collect()
+}
+
+macro_rules! table {
+    ($($method:ident $verb:ident $path:literal $takes:ident $surface:ident $handler:path;)*) => {
+        vec![$(Handled {
+            method: stringify!($method),
+            path: $path,
+            takes: Takes::$takes,
+            surface: Surface::$surface,
+            handler: $verb($handler),
+        },)*]
+    };
+}
+
+#[rustfmt::skip]
+pub(crate) fn rows() -> Vec<Handled> {
+    let mut rows = table! {
+        GET get "/healthz" Nothing Operator operator::alive;
+        GET get "/readyz" Operator Operator operator::ready;
+        GET get "/metrics" Operator Operator operator::metrics;
+
+        GET get "/{tenant}/v2.0/.well-known/openid-configuration" Nothing OAuth oauth::metadata;
+        GET get "/{tenant}/.well-known/openid-configuration" Nothing OAuth oauth::metadata;
+        GET get "/{tenant}/discovery/v2.0/keys" Nothing OAuth oauth::keys;
+        GET get "/{tenant}/discovery/keys" Nothing OAuth oauth::keys;
+        GET get "/common/discovery/instance" Nothing OAuth oauth::instance;
+        GET get "/common/UserRealm/{upn}" Nothing OAuth oauth::realm;
+        POST post "/{tenant}/oauth2/v2.0/token" Secret OAuth oauth::token;
+        POST post "/{tenant}/oauth2/token" Secret OAuth oauth::token_v1;
+        POST post "/{tenant}/oauth2/v2.0/devicecode" Nothing OAuth oauth::device_code;
+        POST post "/{tenant}/oauth2/devicecode" Nothing OAuth oauth::device_code;
+        GET get "/{tenant}/oauth2/v2.0/logout" Nothing Page page::logout;
+
+        GET get "/device" Nothing Page page::form;
+        POST post "/device" Secret Page page::answer;
+
+        POST post "/device/v1/join" JoinToken Device device::join;
+        POST post "/device/v1/renew" DeviceCertificate Device device::renew;
+        POST post "/device/v1/store" DeviceCertificate Device device::store;
+        POST post "/device/v1/prove" DeviceCertificate Device device::prove;
+        POST post "/device/v1/abandon" DeviceCertificate Device device::abandon;
+        POST post "/device/v1/report" DeviceCertificate Device device::report;
+        GET get "/device/v1/wait" DeviceCertificate Wait device::wait;
+    };
+    rows.extend(table! {
+        GET get "/v1.0/lapwing/joinTokens" Bearer Graph lapwing::join_tokens;
+        POST post "/v1.0/lapwing/joinTokens" Bearer Graph lapwing::create_join_token;
+        DELETE delete "/v1.0/lapwing/joinTokens/{id}" Bearer Graph lapwing::revoke_join_token;
+        GET get "/v1.0/lapwing/groups" Bearer Graph lapwing::groups;
+        POST post "/v1.0/lapwing/groups" Bearer Graph lapwing::create_group;
+        DELETE delete "/v1.0/lapwing/groups/{group}" Bearer Graph lapwing::delete_group;
+        PUT put "/v1.0/lapwing/groups/{group}/members/{device}" Bearer Graph lapwing::add_member;
+        DELETE delete "/v1.0/lapwing/groups/{group}/members/{device}" Bearer Graph lapwing::remove_member;
+        GET get "/v1.0/lapwing/policies" Bearer Graph lapwing::policies;
+        POST post "/v1.0/lapwing/policies" Bearer Graph lapwing::import_policy;
+        GET get "/v1.0/lapwing/policies/{policy}" Bearer Graph lapwing::policy;
+        DELETE delete "/v1.0/lapwing/policies/{policy}" Bearer Graph lapwing::delete_policy;
+        POST post "/v1.0/lapwing/policies/{policy}/assign" Bearer Graph lapwing::assign_policy;
+        POST post "/v1.0/lapwing/policies/{policy}/unassign" Bearer Graph lapwing::unassign_policy;
+        GET get "/v1.0/lapwing/devices/{device}/explain" Bearer Graph lapwing::explain;
+        GET get "/v1.0/lapwing/devices/{device}/policy" Bearer Graph lapwing::device_policy;
+        GET get "/v1.0/lapwing/devices/{device}/versions" Bearer Graph lapwing::versions;
+        POST post "/v1.0/lapwing/devices/{device}/restore" Bearer Graph lapwing::restore_device;
+        POST post "/v1.0/lapwing/devices/{device}/purge" Bearer Graph lapwing::purge_device;
+        POST post "/v1.0/lapwing/devices/{device}/clearFork" Bearer Graph lapwing::clear_fork;
+        PUT put "/v1.0/lapwing/devices/{device}/predecessor/{predecessor}" Bearer Graph lapwing::link_predecessor;
+        GET get "/v1.0/lapwing/audit" Bearer Graph lapwing::audit;
+        GET get "/v1.0/lapwing/audit/head" Bearer Graph lapwing::audit_heads;
+        GET get "/v1.0/lapwing/users" Bearer Graph lapwing::users;
+        POST post "/v1.0/lapwing/users" Bearer Graph lapwing::create_user;
+        DELETE delete "/v1.0/lapwing/users/{id}" Bearer Graph lapwing::delete_user;
+        POST post "/v1.0/lapwing/users/{id}/oneTimeSecret" Bearer Graph lapwing::reset_user;
+        POST post "/v1.0/lapwing/users/{id}/enable" Bearer Graph lapwing::enable_user;
+        POST post "/v1.0/lapwing/users/{id}/disable" Bearer Graph lapwing::disable_user;
+        GET get "/v1.0/lapwing/servicePrincipals" Bearer Graph lapwing::service_principals;
+        POST post "/v1.0/lapwing/servicePrincipals" Bearer Graph lapwing::create_service_principal;
+        DELETE delete "/v1.0/lapwing/servicePrincipals/{id}" Bearer Graph lapwing::delete_service_principal;
+        POST post "/v1.0/lapwing/roleAssignments" Bearer Graph lapwing::assign_role;
+        POST post "/v1.0/lapwing/roleAssignments/remove" Bearer Graph lapwing::unassign_role;
+        GET get "/v1.0/lapwing/settings" Bearer Graph lapwing::settings;
+        PUT put "/v1.0/lapwing/settings" Bearer Graph lapwing::change_settings;
+        POST post "/v1.0/lapwing/clock/confirm" Bearer Graph lapwing::confirm_clock;
+    });
+    macro_rules! graph {
+        ($($method:ident $verb:ident $path:literal $handler:path;)*) => {
+            rows.extend(table! {
+                $($method $verb $path Bearer Graph $handler;)*
+            })
+        };
+    }
+    graph! {
+        GET get "/v1.0/directory/deviceLocalCredentials" graph::credentials;
+        GET get "/beta/directory/deviceLocalCredentials" graph::credentials;
+        GET get "/v1.0/deviceLocalCredentials" graph::credentials;
+        GET get "/beta/deviceLocalCredentials" graph::credentials;
+        GET get "/v1.0/directory/deviceLocalCredentials/{device}" graph::credential;
+        GET get "/beta/directory/deviceLocalCredentials/{device}" graph::credential;
+        GET get "/v1.0/deviceLocalCredentials/{device}" graph::credential;
+        GET get "/beta/deviceLocalCredentials/{device}" graph::credential;
+        GET get "/v1.0/devices" graph::devices;
+        GET get "/beta/devices" graph::devices;
+        GET get "/v1.0/devices/{device}" graph::device;
+        GET get "/beta/devices/{device}" graph::device;
+        PATCH patch "/v1.0/devices/{device}" graph::patch_device;
+        PATCH patch "/beta/devices/{device}" graph::patch_device;
+        DELETE delete "/v1.0/devices/{device}" graph::delete_device;
+        DELETE delete "/beta/devices/{device}" graph::delete_device;
+        GET get "/v1.0/deviceManagement/managedDevices" graph::managed_devices;
+        GET get "/beta/deviceManagement/managedDevices" graph::managed_devices;
+        GET get "/v1.0/deviceManagement/managedDevices/{device}" graph::managed_device;
+        GET get "/beta/deviceManagement/managedDevices/{device}" graph::managed_device;
+        POST post "/v1.0/deviceManagement/managedDevices/{device}/rotateLocalAdminPassword" graph::rotate;
+        POST post "/beta/deviceManagement/managedDevices/{device}/rotateLocalAdminPassword" graph::rotate;
+        GET get "/v1.0/policies/deviceRegistrationPolicy" graph::registration_policy;
+        GET get "/beta/policies/deviceRegistrationPolicy" graph::registration_policy;
+        PUT put "/v1.0/policies/deviceRegistrationPolicy" graph::set_registration_policy;
+        PUT put "/beta/policies/deviceRegistrationPolicy" graph::set_registration_policy;
+        GET get "/v1.0/auditLogs/directoryAudits" graph::audits;
+        GET get "/beta/auditLogs/directoryAudits" graph::audits;
+        GET get "/v1.0/me" graph::me;
+        GET get "/beta/me" graph::me;
+        GET get "/v1.0/organization" graph::organization;
+        GET get "/beta/organization" graph::organization;
+    };
+    rows
+}

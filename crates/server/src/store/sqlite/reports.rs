@@ -1,0 +1,232 @@
+//! Verbs of reports: what devices say, and what follows from it (rotation.md 3, `report`).
+
+use super::{
+    StoreError, audit,
+    column::{fingerprint, folded, ticks, time},
+    devices, tenant, versions, work,
+};
+use crate::store::{
+    Device, DeviceEventKind, DeviceReport, DeviceState, KnownVersion, Report, ReportAnswer, SUSPICION_DAYS, Version,
+    VersionState,
+};
+use laps::{
+    id::{DeviceId, VersionId},
+    time::{TICKS_PER_DAY, Timestamp},
+};
+use rusqlite::{Connection, OptionalExtension, params};
+
+/// What a report comes to: the answer, and what must be written.
+pub(super) struct Assessment {
+    answer: ReportAnswer,
+    device: Device,
+    installed: Option<VersionId>,
+    installed_changed: bool,
+    report_changed: bool,
+    device_changed: bool,
+    fork_changed: bool,
+}
+
+impl Assessment {
+    /// Nothing is to be written: the answer stands as it is.
+    pub(super) fn settled(&self) -> bool {
+        !(self.installed_changed
+            || self.report_changed
+            || self.device_changed
+            || self.fork_changed
+            || !self.answer.events.is_empty()
+            || (self.device.state == DeviceState::Deleted && !self.device.reported_since_deletion))
+    }
+    /// The answer.
+    pub(super) fn into_answer(self) -> ReportAnswer {
+        self.answer
+    }
+}
+
+/// Compares a report with what is stored; writes nothing.
+pub(super) fn assess(tx: &Connection, report: &Report, now: Timestamp) -> Result<Assessment, StoreError> {
+    let device = devices::device(tx, report.device)?.ok_or(StoreError::DeviceUnknown)?;
+    if device.state == DeviceState::Purged {
+        return Err(StoreError::DeviceUnknown);
+    }
+    let own = versions::own(tx, report.device)?;
+    let tenant = tenant::tenant(tx)?;
+    let before = last(tx, report.device)?;
+
+    let installed = report.installed.and_then(|seen| {
+        own.iter().filter(|version| version.fingerprint == seen).max_by_key(|version| version.sequence)
+    });
+    let newest = |state: VersionState| own.iter().filter(move |version| version.state == state);
+    let current = newest(VersionState::Current).max_by_key(|version| version.sequence);
+    let mut pending: Vec<&Version> = newest(VersionState::Pending).collect();
+    pending.sort_by_key(|version| core::cmp::Reverse(version.sequence));
+
+    let current_id = current.map(|version| version.version);
+    // An object that never stored anything has acknowledged nothing; only a restore can have lost it.
+    let untouched = own.is_empty() && device.from_backup_at.is_none();
+    let answer_lost = current_id.is_some() && report.intent == current_id;
+    let forked = report.acknowledged != current_id && !answer_lost && !untouched;
+    let fork_open: bool = tx
+        .prepare_cached("SELECT fork_open FROM device WHERE id = ?")?
+        .query_row([report.device.as_bytes()], |row| row.get(0))?;
+
+    let mut events = Vec::new();
+    if forked && !fork_open {
+        events.push(DeviceEventKind::Forked);
+        if !device.clone_suspected && forks_since(tx, report.device, now)? > 0 {
+            events.push(DeviceEventKind::CloneSuspected);
+        }
+    }
+    if device.from_backup_at.is_some() {
+        events.push(DeviceEventKind::ReportedAfterRestore);
+    }
+    let installed_before = before.as_ref().and_then(|before| before.report.installed);
+    if report.installed.is_some()
+        && installed.is_none()
+        && report.installed != installed_before
+        && own.iter().any(|version| version.proven_at.is_some())
+    {
+        events.push(DeviceEventKind::UnknownVerifier);
+    }
+
+    let installed = installed.map(|version| version.version);
+    let store_refused = match device.state {
+        DeviceState::Deleted | DeviceState::Purged => Some(StoreError::DeviceDeleted.code()),
+        DeviceState::Disabled => Some(StoreError::DeviceDisabled.code()),
+        DeviceState::Enabled if !tenant.settings.laps_enabled => Some(StoreError::SwitchOff.code()),
+        DeviceState::Enabled => None,
+    };
+    let answer = ReportAnswer {
+        current: current.map(known_version),
+        unresolved: pending.into_iter().map(known_version).collect(),
+        incarnation: tenant.incarnation,
+        audit_head: audit::head(tx)?,
+        forked,
+        rotate: work::open_requests(tx, report.device, u64::MAX)?.pop(),
+        events,
+        store_refused,
+        written: false,
+    };
+    Ok(Assessment {
+        answer,
+        installed_changed: installed != devices::installed(tx, report.device)?,
+        installed,
+        report_changed: before.is_none_or(|before| before.report != *report),
+        device_changed: device.name != report.name
+            || device.os != report.os
+            || device.agent_version != report.agent_version,
+        fork_changed: forked != fork_open,
+        device,
+    })
+}
+
+/// `report`, with its writes.
+pub(super) fn report(tx: &Connection, report: &Report, now: Timestamp) -> Result<ReportAnswer, StoreError> {
+    let assessment = assess(tx, report, now)?;
+    if assessment.settled() {
+        return Ok(assessment.answer);
+    }
+    let Assessment { mut answer, device, installed, .. } = assessment;
+    let has = |kind: DeviceEventKind| answer.events.contains(&kind);
+    let id = report.device.as_bytes();
+    tx.prepare_cached(
+        "UPDATE device SET name = ?2, name_folded = ?3, os = ?4, agent_version = ?5, installed = ?6, fork_open = ?7, \
+         forked_at = CASE WHEN ?8 THEN ?9 ELSE forked_at END, clone_suspected = clone_suspected OR ?10, \
+         from_backup_at = NULL, reported_since_deletion = (state = 'deleted') WHERE id = ?1",
+    )?
+    .execute(params![
+        id,
+        report.name,
+        folded(&report.name),
+        report.os,
+        report.agent_version,
+        installed.map(|version| *version.as_bytes()),
+        answer.forked,
+        has(DeviceEventKind::Forked),
+        ticks(now),
+        has(DeviceEventKind::CloneSuspected),
+    ])?;
+    if device.from_backup_at.is_some() {
+        tx.prepare_cached("UPDATE version SET from_backup_at = NULL WHERE device = ?")?.execute([id])?;
+    }
+    tx.prepare_cached("INSERT OR REPLACE INTO report VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")?.execute(params![
+        id,
+        report.account_id,
+        report.account_name,
+        report.usability,
+        report.installed.map(|fingerprint| *fingerprint.as_bytes()),
+        report.acknowledged.map(|version| *version.as_bytes()),
+        report.intent.map(|version| *version.as_bytes()),
+        report.last_error,
+        report.evidence,
+        ticks(now),
+    ])?;
+    for kind in &answer.events {
+        work::event(tx, report.device, *kind, now, &event_detail(report, &answer))?;
+    }
+    answer.written = true;
+    Ok(answer)
+}
+
+/// The versions that an event is about, as JSON text.
+fn event_detail(report: &Report, answer: &ReportAnswer) -> String {
+    let text = |version: Option<VersionId>| version.map(|version| version.to_string());
+    serde_json::json!({
+        "acknowledged": text(report.acknowledged),
+        "current": text(answer.current.as_ref().map(|current| current.version)),
+    })
+    .to_string()
+}
+
+fn forks_since(tx: &Connection, device: DeviceId, now: Timestamp) -> Result<u32, StoreError> {
+    let since = now.minus_ticks(u64::from(SUSPICION_DAYS) * TICKS_PER_DAY);
+    let forks = tx
+        .prepare_cached("SELECT count(*) FROM event WHERE device = ? AND kind = ? AND at > ?")?
+        .query_row(params![device.as_bytes(), DeviceEventKind::Forked.word(), ticks(since)], |row| row.get(0))?;
+    Ok(forks)
+}
+
+/// What a device said last.
+pub(super) fn last(tx: &Connection, device: DeviceId) -> Result<Option<DeviceReport>, StoreError> {
+    let found = tx
+        .prepare_cached(
+            "SELECT r.account_id, r.account_name, r.usability, r.installed, r.acknowledged, r.intent, r.last_error, \
+             r.evidence, d.name, d.os, d.agent_version, r.changed_at, d.installed FROM report AS r JOIN device AS d \
+             ON d.id = r.device WHERE r.device = ?",
+        )?
+        .query_row([device.as_bytes()], |row| {
+            let version = |index: usize| -> rusqlite::Result<Option<VersionId>> {
+                Ok(row.get::<_, Option<[u8; 16]>>(index)?.map(VersionId::from_bytes))
+            };
+            Ok(DeviceReport {
+                report: Report {
+                    device,
+                    account_id: row.get(0)?,
+                    account_name: row.get(1)?,
+                    usability: row.get(2)?,
+                    installed: row.get::<_, Option<[u8; 16]>>(3)?.map(fingerprint),
+                    acknowledged: version(4)?,
+                    intent: version(5)?,
+                    last_error: row.get(6)?,
+                    evidence: row.get(7)?,
+                    name: row.get(8)?,
+                    os: row.get(9)?,
+                    agent_version: row.get(10)?,
+                },
+                changed_at: time(row.get(11)?),
+                installed_version: version(12)?,
+            })
+        })
+        .optional()?;
+    Ok(found)
+}
+
+fn known_version(version: &Version) -> KnownVersion {
+    KnownVersion {
+        version: version.version,
+        sequence: version.sequence,
+        account_id: version.account_id.clone(),
+        account_name: version.account_name.clone(),
+        fingerprint: version.fingerprint,
+        expires_at: version.expires_at,
+    }
+}

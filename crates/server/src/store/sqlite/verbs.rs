@@ -1,0 +1,504 @@
+//! The trait, verb by verb: which one reads, which one writes, and what is answered without either.
+
+use super::{Lane, SqliteStore, audit, devices, groups, people, policies, reports, sessions, tenant, versions, work};
+use crate::{
+    audit::{AuditCheckpoint, AuditEntry, AuditFilter, AuditHead, AuditRecord, SignedHead},
+    seal::KeyId,
+    store::*,
+};
+use laps::{
+    id::{DeviceId, GroupId, Incarnation, PolicyId, PrincipalId, VersionId},
+    time::Timestamp,
+};
+use tokio::sync::watch;
+
+impl Store for SqliteStore {
+    fn initialise(&self, tenant: NewTenant, now: Timestamp, audit: AuditEntry) -> Answer<'_, ()> {
+        self.write(move |tx| tenant::initialise(tx, &tenant, now, audit))
+    }
+    fn tenant(&self) -> Answer<'_, Tenant> {
+        self.read(move |tx| tenant::tenant(tx))
+    }
+    fn update_settings(&self, settings: Settings, revision: u64, audit: AuditEntry) -> Answer<'_, Tenant> {
+        self.write(move |tx| tenant::update_settings(tx, &settings, revision, audit))
+    }
+    fn observe_clock(&self, reading: ClockReading) -> Answer<'_, bool> {
+        Box::pin(async move {
+            let (verdict, held) = self.read(move |tx| tenant::judge_clock(tx, reading)).await?;
+            match verdict {
+                tenant::Clock::Fine => Ok(held),
+                tenant::Clock::Store | tenant::Clock::Hold => {
+                    self.write(move |tx| tenant::observe_clock(tx, reading)).await
+                }
+            }
+        })
+    }
+    fn confirm_clock(&self, now: Timestamp, audit: AuditEntry) -> Answer<'_, ()> {
+        self.write(move |tx| tenant::confirm_clock(tx, now, audit))
+    }
+    fn counts(&self) -> Answer<'_, Counts> {
+        self.read(move |tx| tenant::counts(tx))
+    }
+    fn ready(&self) -> Answer<'_, ()> {
+        Box::pin(async move {
+            self.refuse_without_room()?;
+            // A transaction that writes nothing: it begins only if one could write.
+            self.write(|_| Ok(())).await
+        })
+    }
+    fn begin_incarnation(
+        &self,
+        incarnation: Incarnation,
+        backup_at: Timestamp,
+        now: Timestamp,
+        audit: AuditEntry,
+    ) -> Answer<'_, ()> {
+        self.write(move |tx| tenant::begin_incarnation(tx, incarnation, backup_at, now, audit))
+    }
+    fn keys(&self) -> Answer<'_, Vec<Key>> {
+        self.read(move |tx| tenant::keys(tx))
+    }
+    fn begin_rekey(&self, key: KeyId, now: Timestamp, audit: AuditEntry) -> Answer<'_, ()> {
+        self.write(move |tx| tenant::begin_rekey(tx, key, now, audit))
+    }
+    fn wrapped_under(&self, key: KeyId, limit: u32) -> Answer<'_, Vec<WrappedKey>> {
+        self.read(move |tx| tenant::wrapped_under(tx, key, limit))
+    }
+    fn rewrap(&self, from: KeyId, to: KeyId, keys: Vec<WrappedKey>) -> Answer<'_, u64> {
+        self.write(move |tx| tenant::rewrap(tx, from, to, &keys))
+    }
+    fn retire_key(&self, key: KeyId, now: Timestamp, audit: AuditEntry) -> Answer<'_, u64> {
+        self.write(move |tx| tenant::retire_key(tx, key, now, audit))
+    }
+    fn sealed_samples(&self) -> Answer<'_, Vec<SealedVersion>> {
+        self.read(move |tx| tenant::sealed_samples(tx))
+    }
+    fn append_audit(&self, entry: AuditEntry) -> Answer<'_, ()> {
+        self.write(move |tx| audit::append(tx, entry, Vec::new()))
+    }
+    fn audit(&self, filter: AuditFilter, page: Page) -> Answer<'_, PageOf<AuditRecord>> {
+        self.read(move |tx| audit::list(tx, &filter, &page))
+    }
+    fn audit_chain(&self, chain: u32, after: u64, limit: u32) -> Answer<'_, Vec<AuditRecord>> {
+        self.read(move |tx| audit::chain(tx, chain, after, limit))
+    }
+    fn audit_heads(&self) -> Answer<'_, Vec<AuditHead>> {
+        self.read(move |tx| audit::heads(tx))
+    }
+    fn put_signed_head(&self, signed: SignedHead) -> Answer<'_, ()> {
+        self.write(move |tx| audit::put_signed_head(tx, &signed))
+    }
+    fn signed_heads(&self) -> Answer<'_, Vec<SignedHead>> {
+        self.read(move |tx| audit::signed_heads(tx))
+    }
+    fn prune_audit(&self, checkpoint: AuditCheckpoint, audit: AuditEntry) -> Answer<'_, u64> {
+        self.write(move |tx| audit::prune(tx, &checkpoint, audit))
+    }
+    fn audit_checkpoints(&self) -> Answer<'_, Vec<AuditCheckpoint>> {
+        self.read(move |tx| audit::checkpoints(tx))
+    }
+    fn create_join_token(&self, token: NewJoinToken, now: Timestamp, audit: AuditEntry) -> Answer<'_, ()> {
+        self.write(move |tx| devices::create_token(tx, &token, now, audit))
+    }
+    fn join_tokens(&self, page: Page) -> Answer<'_, PageOf<JoinToken>> {
+        self.read(move |tx| devices::tokens(tx, &page))
+    }
+    fn revoke_join_token(&self, id: [u8; 16], now: Timestamp, audit: AuditEntry) -> Answer<'_, ()> {
+        self.write(move |tx| devices::revoke_token(tx, id, now, audit))
+    }
+    fn check_join_token(&self, hash: SecretHash, now: Timestamp) -> Answer<'_, JoinToken> {
+        self.read(move |tx| devices::usable_token(tx, &hash, now))
+    }
+    fn join(&self, token: SecretHash, device: NewDevice, now: Timestamp, audit: AuditEntry) -> Answer<'_, Joined> {
+        self.write(move |tx| devices::join(tx, &token, &device, now, audit))
+    }
+    fn device(&self, id: DeviceId) -> Answer<'_, Option<Device>> {
+        Box::pin(async move {
+            let device = self.read(move |tx| devices::device(tx, id)).await?;
+            Ok(device.map(|device| self.with_seen(device)))
+        })
+    }
+    fn device_by_certificate(&self, fingerprint: [u8; 32]) -> Answer<'_, Option<(Device, Certificate)>> {
+        Box::pin(async move {
+            let found = self.read(move |tx| devices::by_certificate(tx, &fingerprint)).await?;
+            Ok(found.map(|(device, certificate)| (self.with_seen(device), certificate)))
+        })
+    }
+    fn devices(&self, filter: DeviceFilter, page: Page) -> Answer<'_, PageOf<Device>> {
+        Box::pin(async move {
+            let page = self.read(move |tx| devices::devices(tx, &filter, &page)).await?;
+            Ok(page.map(|device| self.with_seen(device)))
+        })
+    }
+    fn certificates(&self, device: DeviceId) -> Answer<'_, Vec<Certificate>> {
+        self.read(move |tx| devices::certificates(tx, device))
+    }
+    fn add_certificate(
+        &self,
+        device: DeviceId,
+        certificate: NewCertificate,
+        public_key: Vec<u8>,
+        audit: AuditEntry,
+    ) -> Answer<'_, ()> {
+        self.write(move |tx| devices::add_certificate(tx, device, &certificate, &public_key, audit))
+    }
+    fn revoke_certificate(&self, fingerprint: [u8; 32], now: Timestamp, audit: AuditEntry) -> Answer<'_, ()> {
+        self.write(move |tx| devices::revoke_certificate(tx, &fingerprint, now, audit))
+    }
+    fn change_device(
+        &self,
+        id: DeviceId,
+        change: DeviceChange,
+        now: Timestamp,
+        audit: AuditEntry,
+    ) -> Answer<'_, Device> {
+        Box::pin(async move {
+            let device = self.write(move |tx| devices::change(tx, id, change, now, audit)).await?;
+            Ok(self.with_seen(device))
+        })
+    }
+    fn purge_device(&self, id: DeviceId, by: PurgeBy, now: Timestamp, audit: AuditEntry) -> Answer<'_, ()> {
+        self.write(move |tx| devices::purge(tx, id, by, now, audit))
+    }
+    fn purgeable(&self, now: Timestamp, limit: u32) -> Answer<'_, Vec<DeviceId>> {
+        self.read(move |tx| devices::purgeable(tx, now, limit))
+    }
+    fn link_predecessor(&self, device: DeviceId, predecessor: DeviceId, audit: AuditEntry) -> Answer<'_, Device> {
+        Box::pin(async move {
+            let device = self.write(move |tx| devices::link_predecessor(tx, device, predecessor, audit)).await?;
+            Ok(self.with_seen(device))
+        })
+    }
+    fn note_seen(&self, device: DeviceId, now: Timestamp) {
+        let mut seen = self.seen();
+        let at = seen.entry(device).or_insert(now);
+        *at = now.max(*at);
+    }
+    fn flush_seen(&self) -> Answer<'_, u64> {
+        Box::pin(async move {
+            let batch: Vec<_> = self.seen().drain().collect();
+            if batch.is_empty() {
+                return Ok(0);
+            }
+            let written = {
+                let batch = batch.clone();
+                self.write(move |tx| devices::flush_seen(tx, &batch)).await
+            };
+            if written.is_err() {
+                for (device, at) in batch {
+                    self.note_seen(device, at);
+                }
+            }
+            written
+        })
+    }
+    fn device_events(&self, device: DeviceId, page: Page) -> Answer<'_, PageOf<DeviceEvent>> {
+        self.read(move |tx| work::events(tx, device, &page))
+    }
+    fn clear_fork(&self, device: DeviceId, now: Timestamp, audit: AuditEntry) -> Answer<'_, Device> {
+        Box::pin(async move {
+            let device = self.write(move |tx| devices::clear_fork(tx, device, now, audit)).await?;
+            Ok(self.with_seen(device))
+        })
+    }
+    fn create_group(&self, id: GroupId, name: String, now: Timestamp, audit: AuditEntry) -> Answer<'_, Group> {
+        self.write(move |tx| groups::create(tx, id, &name, now, audit))
+    }
+    fn group(&self, id: GroupId) -> Answer<'_, Option<Group>> {
+        self.read(move |tx| groups::group(tx, id))
+    }
+    fn groups(&self, page: Page) -> Answer<'_, PageOf<Group>> {
+        self.read(move |tx| groups::groups(tx, &page))
+    }
+    fn rename_group(&self, id: GroupId, name: String, audit: AuditEntry) -> Answer<'_, Group> {
+        self.write(move |tx| groups::rename(tx, id, &name, audit))
+    }
+    fn delete_group(&self, id: GroupId, audit: AuditEntry) -> Answer<'_, ()> {
+        self.write(move |tx| groups::delete(tx, id, audit))
+    }
+    fn add_member(&self, group: GroupId, device: DeviceId, audit: AuditEntry) -> Answer<'_, ()> {
+        self.write(move |tx| groups::add_member(tx, group, device, audit))
+    }
+    fn remove_member(&self, group: GroupId, device: DeviceId, audit: AuditEntry) -> Answer<'_, ()> {
+        self.write(move |tx| groups::remove_member(tx, group, device, audit))
+    }
+    fn store_pending(&self, version: NewVersion, now: Timestamp, audit: AuditEntry) -> Answer<'_, Stored> {
+        self.write(move |tx| versions::store_pending(tx, &version, now, audit))
+    }
+    fn mark_proven(&self, proof: Proof, now: Timestamp, audit: AuditEntry) -> Answer<'_, Proven> {
+        self.write(move |tx| versions::mark_proven(tx, &proof, now, audit))
+    }
+    fn abandon(
+        &self,
+        device: DeviceId,
+        version: VersionId,
+        now: Timestamp,
+        audit: AuditEntry,
+    ) -> Answer<'_, Option<VersionState>> {
+        self.write(move |tx| versions::abandon(tx, device, version, now, audit))
+    }
+    fn report(&self, report: Report, now: Timestamp) -> Answer<'_, ReportAnswer> {
+        Box::pin(async move {
+            // What is the same as before costs no write (issue 2, 21 g): look first, off the writer.
+            let (report, assessed) =
+                self.read(move |tx| reports::assess(tx, &report, now).map(|assessed| (report, assessed))).await?;
+            if assessed.settled() {
+                return Ok(assessed.into_answer());
+            }
+            self.write(move |tx| reports::report(tx, &report, now)).await
+        })
+    }
+    fn last_report(&self, device: DeviceId) -> Answer<'_, Option<DeviceReport>> {
+        self.read(move |tx| reports::last(tx, device))
+    }
+    fn versions(&self, device: DeviceId, history: bool) -> Answer<'_, Vec<Version>> {
+        self.read(move |tx| versions::shown(tx, device, history))
+    }
+    fn credentials(&self, filter: DeviceFilter, page: Page) -> Answer<'_, PageOf<CredentialSummary>> {
+        self.read(move |tx| versions::credentials(tx, &filter, &page))
+    }
+    fn reveal(&self, reveal: Reveal, audit: AuditEntry) -> Answer<'_, Vec<SealedVersion>> {
+        self.submit(Lane::Reveal, move |tx| versions::reveal(tx, &reveal, audit))
+    }
+    fn release(&self, device: DeviceId, now: Timestamp, audit: AuditEntry) -> Answer<'_, u64> {
+        self.write(move |tx| versions::release(tx, device, now, audit))
+    }
+    fn trim(&self, after: Option<String>, limit: u32, now: Timestamp, audit: AuditEntry) -> Answer<'_, Trimmed> {
+        self.write(move |tx| versions::trim(tx, after.as_deref(), limit, now, audit))
+    }
+    fn request_rotation(
+        &self,
+        device: DeviceId,
+        by: PrincipalId,
+        now: Timestamp,
+        audit: AuditEntry,
+    ) -> Answer<'_, RequestedRotation> {
+        self.write(move |tx| work::request_rotation(tx, device, by, now, audit))
+    }
+    fn rotation_requests(&self, device: DeviceId) -> Answer<'_, Vec<RotationRequest>> {
+        self.read(move |tx| work::requests(tx, device))
+    }
+    fn work_since(&self, after: u64, limit: u32) -> Answer<'_, Vec<Work>> {
+        self.read(move |tx| work::since(tx, after, limit))
+    }
+    fn watch_work(&self) -> watch::Receiver<u64> {
+        self.work.clone()
+    }
+    fn create_policy(
+        &self,
+        id: PolicyId,
+        name: String,
+        values: String,
+        now: Timestamp,
+        audit: AuditEntry,
+    ) -> Answer<'_, Policy> {
+        self.write(move |tx| policies::create(tx, id, &name, &values, now, audit))
+    }
+    fn revise_policy(
+        &self,
+        id: PolicyId,
+        version: u32,
+        name: String,
+        values: String,
+        now: Timestamp,
+        audit: AuditEntry,
+    ) -> Answer<'_, Policy> {
+        self.write(move |tx| policies::revise(tx, id, &policies::Revision { version, name, values }, now, audit))
+    }
+    fn policy(&self, id: PolicyId) -> Answer<'_, Option<Policy>> {
+        self.read(move |tx| policies::policy(tx, id))
+    }
+    fn policy_versions(&self, id: PolicyId) -> Answer<'_, Vec<Policy>> {
+        self.read(move |tx| policies::versions(tx, id))
+    }
+    fn policies(&self, page: Page) -> Answer<'_, PageOf<Policy>> {
+        self.read(move |tx| policies::policies(tx, &page))
+    }
+    fn delete_policy(&self, id: PolicyId, audit: AuditEntry) -> Answer<'_, ()> {
+        self.write(move |tx| policies::delete(tx, id, audit))
+    }
+    fn assign_policy(&self, policy: PolicyId, group: GroupId, now: Timestamp, audit: AuditEntry) -> Answer<'_, ()> {
+        self.write(move |tx| policies::assign(tx, policy, group, now, audit))
+    }
+    fn unassign_policy(&self, policy: PolicyId, group: GroupId, audit: AuditEntry) -> Answer<'_, ()> {
+        self.write(move |tx| policies::unassign(tx, policy, group, audit))
+    }
+    fn assignments(&self, policy: Option<PolicyId>) -> Answer<'_, Vec<Assignment>> {
+        self.read(move |tx| policies::assignments(tx, policy))
+    }
+    fn policies_for(&self, device: DeviceId) -> Answer<'_, Vec<AssignedPolicy>> {
+        self.read(move |tx| policies::policies_for(tx, device))
+    }
+    fn record_delivery(&self, delivery: NewDelivery, now: Timestamp) -> Answer<'_, Delivery> {
+        Box::pin(async move {
+            let (delivery, same) =
+                self.read(move |tx| policies::same_delivery(tx, &delivery).map(|same| (delivery, same))).await?;
+            match same {
+                Some(sent) => Ok(sent),
+                None => self.write(move |tx| policies::record_delivery(tx, &delivery, now)).await,
+            }
+        })
+    }
+    fn answer_delivery(
+        &self,
+        device: DeviceId,
+        sequence: u64,
+        statuses: Vec<SettingStatus>,
+        complete: bool,
+        now: Timestamp,
+    ) -> Answer<'_, ()> {
+        Box::pin(async move {
+            let (statuses, news) = self
+                .read(move |tx| {
+                    policies::is_news(tx, device, sequence, &statuses, complete).map(|news| (statuses, news))
+                })
+                .await?;
+            if !news {
+                return Ok(());
+            }
+            self.write(move |tx| policies::answer_delivery(tx, device, sequence, statuses, complete, now)).await
+        })
+    }
+    fn hold_delivery(&self, device: DeviceId, reason: String) -> Answer<'_, ()> {
+        Box::pin(async move {
+            if self.read(move |tx| policies::held(tx, device)).await?.as_ref() == Some(&reason) {
+                return Ok(());
+            }
+            self.write(move |tx| policies::hold(tx, device, &reason)).await
+        })
+    }
+    fn deliveries(&self, device: DeviceId) -> Answer<'_, Deliveries> {
+        self.read(move |tx| policies::deliveries(tx, device))
+    }
+    fn create_user(&self, user: NewUser, now: Timestamp, audit: AuditEntry) -> Answer<'_, User> {
+        self.write(move |tx| people::create_user(tx, &user, now, audit))
+    }
+    fn user(&self, id: PrincipalId) -> Answer<'_, Option<User>> {
+        self.read(move |tx| people::user(tx, id))
+    }
+    fn user_by_name(&self, user_name: String) -> Answer<'_, Option<User>> {
+        self.read(move |tx| people::user_by_name(tx, &user_name))
+    }
+    fn users(&self, page: Page) -> Answer<'_, PageOf<User>> {
+        self.read(move |tx| people::users(tx, &page))
+    }
+    fn update_user(&self, id: PrincipalId, change: UserChange, audit: AuditEntry) -> Answer<'_, User> {
+        self.write(move |tx| people::update_user(tx, id, &change, audit))
+    }
+    fn delete_user(&self, id: PrincipalId, audit: AuditEntry) -> Answer<'_, ()> {
+        self.write(move |tx| people::delete(tx, id, true, audit))
+    }
+    fn redeem_one_time(
+        &self,
+        user: PrincipalId,
+        secret: SecretHash,
+        password_hash: String,
+        now: Timestamp,
+        audit: AuditEntry,
+    ) -> Answer<'_, User> {
+        self.write(move |tx| people::redeem_one_time(tx, user, &secret, &password_hash, now, audit))
+    }
+    fn create_service_principal(
+        &self,
+        principal: NewServicePrincipal,
+        now: Timestamp,
+        audit: AuditEntry,
+    ) -> Answer<'_, ServicePrincipal> {
+        self.write(move |tx| people::create_application(tx, &principal, now, audit))
+    }
+    fn service_principal(&self, id: PrincipalId) -> Answer<'_, Option<ServicePrincipal>> {
+        self.read(move |tx| people::application(tx, id))
+    }
+    fn service_principals(&self, page: Page) -> Answer<'_, PageOf<ServicePrincipal>> {
+        self.read(move |tx| people::applications(tx, &page))
+    }
+    fn update_service_principal(
+        &self,
+        id: PrincipalId,
+        change: ServicePrincipalChange,
+        audit: AuditEntry,
+    ) -> Answer<'_, ServicePrincipal> {
+        self.write(move |tx| people::update_application(tx, id, &change, audit))
+    }
+    fn delete_service_principal(&self, id: PrincipalId, audit: AuditEntry) -> Answer<'_, ()> {
+        self.write(move |tx| people::delete(tx, id, false, audit))
+    }
+    fn assign_role(&self, assignment: RoleAssignment, audit: AuditEntry) -> Answer<'_, ()> {
+        self.write(move |tx| people::assign_role(tx, &assignment, audit))
+    }
+    fn unassign_role(&self, id: [u8; 16], audit: AuditEntry) -> Answer<'_, ()> {
+        self.write(move |tx| people::unassign_role(tx, id, audit))
+    }
+    fn role_assignments(&self, principal: Option<PrincipalId>) -> Answer<'_, Vec<RoleAssignment>> {
+        self.read(move |tx| people::roles(tx, principal))
+    }
+    fn authorization(&self, principal: PrincipalId) -> Answer<'_, Option<Authorization>> {
+        self.read(move |tx| people::authorization(tx, principal))
+    }
+    fn put_session(&self, session: Session) -> Answer<'_, ()> {
+        self.write(move |tx| sessions::put(tx, &session))
+    }
+    fn session(&self, kind: SessionKind, hash: SecretHash, now: Timestamp) -> Answer<'_, Option<Session>> {
+        self.read(move |tx| sessions::session(tx, kind, &hash, now))
+    }
+    fn replace_session(
+        &self,
+        old: SecretHash,
+        new: SecretHash,
+        expires_at: Timestamp,
+        now: Timestamp,
+    ) -> Answer<'_, Replaced> {
+        self.write(move |tx| sessions::replace(tx, &old, new, expires_at, now))
+    }
+    fn delete_session(&self, kind: SessionKind, hash: SecretHash) -> Answer<'_, ()> {
+        self.write(move |tx| sessions::delete(tx, kind, &hash))
+    }
+    fn delete_sessions_of(&self, principal: PrincipalId) -> Answer<'_, u64> {
+        self.write(move |tx| sessions::delete_of(tx, principal))
+    }
+    fn create_device_code(&self, code: DeviceCode) -> Answer<'_, ()> {
+        self.write(move |tx| sessions::create_code(tx, &code))
+    }
+    fn device_code_by_user_code(&self, user_code: String, now: Timestamp) -> Answer<'_, Option<DeviceCode>> {
+        self.read(move |tx| sessions::code_by_user_code(tx, &user_code, now))
+    }
+    fn answer_device_code(
+        &self,
+        user_code: String,
+        principal: Option<PrincipalId>,
+        now: Timestamp,
+        audit: AuditEntry,
+    ) -> Answer<'_, ()> {
+        self.write(move |tx| sessions::answer_code(tx, &user_code, principal, now, audit))
+    }
+    fn poll_device_code(&self, hash: SecretHash, client_id: String, now: Timestamp) -> Answer<'_, DeviceCodePoll> {
+        self.write(move |tx| sessions::poll_code(tx, &hash, &client_id, now))
+    }
+    fn use_once(
+        &self,
+        purpose: &'static str,
+        key: SecretHash,
+        expires_at: Timestamp,
+        now: Timestamp,
+    ) -> Answer<'_, bool> {
+        self.write(move |tx| sessions::use_once(tx, purpose, &key, expires_at, now))
+    }
+    fn count_failure(&self, key: String, rule: LockoutRule, now: Timestamp) -> Answer<'_, Lockout> {
+        self.write(move |tx| sessions::count_failure(tx, &key, rule, now))
+    }
+    fn lockout(&self, key: String, now: Timestamp) -> Answer<'_, Lockout> {
+        self.read(move |tx| sessions::lockout(tx, &key, now))
+    }
+    fn clear_failures(&self, key: String) -> Answer<'_, ()> {
+        Box::pin(async move {
+            let (key, has) = self.read(move |tx| sessions::has_failures(tx, &key).map(|has| (key, has))).await?;
+            if !has {
+                return Ok(());
+            }
+            self.write(move |tx| sessions::clear_failures(tx, &key)).await
+        })
+    }
+    fn sweep(&self, now: Timestamp) -> Answer<'_, u64> {
+        self.write(move |tx| sessions::sweep(tx, now))
+    }
+}

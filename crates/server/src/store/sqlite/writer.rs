@@ -1,0 +1,154 @@
+//! The one writer: a thread that carries out verbs in batches and acknowledges after the commit.
+//!
+//! While one batch is being made durable the next one gathers, so that the cost of `fsync` is shared
+//! (group commit). Each verb has its own savepoint: one that is refused undoes only itself.
+
+use super::StoreError;
+use rusqlite::Connection;
+use std::{
+    sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
+    thread::JoinHandle,
+};
+use tokio::sync::{oneshot, watch};
+
+/// The most verbs in one commit.
+const BATCH_MAX: usize = 256;
+/// Verbs that may wait; more are refused, so that a full queue shows instead of growing.
+const QUEUE_MAX: usize = 8192;
+
+/// The order of verbs within a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Lane {
+    /// A person waits for a password: before the writes of devices.
+    Reveal,
+    /// Everything else.
+    Normal,
+}
+
+/// What is left of a verb after it ran: tell it the fate of the commit.
+type Acknowledge = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
+/// A verb: runs in its savepoint, or is told why it cannot, and says whether the savepoint stands.
+type Run = Box<dyn FnOnce(Result<&Connection, StoreError>) -> (Result<(), StoreError>, Acknowledge) + Send>;
+
+struct Job {
+    lane: Lane,
+    run: Run,
+}
+
+/// The sending side of the writer.
+pub(super) struct Writer {
+    queue: Option<SyncSender<Job>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Writer {
+    /// Starts the thread.
+    pub(super) fn start(connection: Connection, work: watch::Sender<u64>) -> Result<Self, StoreError> {
+        let (queue, jobs) = sync_channel(QUEUE_MAX);
+        let thread = std::thread::Builder::new()
+            .name("store-writer".into())
+            .spawn(move || write_batches(&connection, &jobs, &work))
+            .map_err(|error| StoreError::Unavailable(format!("no thread for the writer: {error}")))?;
+        Ok(Self { queue: Some(queue), thread: Some(thread) })
+    }
+
+    /// Queues a verb; the receiver gets its answer when it is durable.
+    pub(super) fn submit<T: Send + 'static>(
+        &self,
+        lane: Lane,
+        verb: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<oneshot::Receiver<Result<T, StoreError>>, StoreError> {
+        let (send, receive) = oneshot::channel();
+        let run: Run = Box::new(move |connection| {
+            let answer = connection.and_then(verb);
+            let stands = answer.as_ref().map(|_| ()).map_err(StoreError::clone);
+            let acknowledge: Acknowledge = Box::new(move |commit| {
+                // Nobody may be waiting any more; what was committed stands all the same.
+                let _ = send.send(answer.and_then(|value| commit.map(|()| value)));
+            });
+            (stands, acknowledge)
+        });
+        let queue = self.queue.as_ref().ok_or_else(closed)?;
+        queue.try_send(Job { lane, run }).map_err(|error| match error {
+            TrySendError::Full(_) => StoreError::Unavailable("the queue of the writer is full".into()),
+            TrySendError::Disconnected(_) => closed(),
+        })?;
+        Ok(receive)
+    }
+}
+
+impl Drop for Writer {
+    /// Lets the writer finish what is queued.
+    fn drop(&mut self) {
+        drop(self.queue.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn closed() -> StoreError {
+    StoreError::Unavailable("the writer has stopped".into())
+}
+
+fn write_batches(connection: &Connection, jobs: &Receiver<Job>, work: &watch::Sender<u64>) {
+    let mut batch = Vec::with_capacity(BATCH_MAX);
+    while let Ok(first) = jobs.recv() {
+        batch.push(first);
+        batch.extend(jobs.try_iter().take(BATCH_MAX - 1));
+        batch.sort_by_key(|job| job.lane);
+        let (acknowledgements, outcome) = write_batch(connection, batch.drain(..));
+        if outcome.is_ok() {
+            let newest = connection
+                .prepare_cached("SELECT coalesce(max(sequence), 0) FROM work")
+                .and_then(|mut statement| statement.query_row([], |row| row.get::<_, i64>(0)));
+            if let Ok(newest) = newest {
+                work.send_if_modified(|known| {
+                    let newer = newest as u64 > *known;
+                    *known = (*known).max(newest as u64);
+                    newer
+                });
+            }
+        }
+        for acknowledge in acknowledgements {
+            acknowledge(outcome.clone());
+        }
+    }
+    // What the next start would do anyway; a failure changes nothing that is durable.
+    let _ = connection.execute_batch("PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE)");
+}
+
+/// Runs the verbs in one transaction. An error means that none of them stands.
+fn write_batch(connection: &Connection, jobs: impl Iterator<Item = Job>) -> (Vec<Acknowledge>, Result<(), StoreError>) {
+    let mut acknowledgements = Vec::new();
+    let mut outcome = statement(connection, "BEGIN IMMEDIATE");
+    for job in jobs {
+        if outcome.is_ok() {
+            outcome = statement(connection, "SAVEPOINT verb");
+        }
+        let (stands, acknowledge) = (job.run)(outcome.clone().map(|()| connection));
+        acknowledgements.push(acknowledge);
+        if outcome.is_ok() {
+            outcome = match stands {
+                // A full disk or an I/O error makes SQLite undo the whole transaction by itself.
+                Err(error) if connection.is_autocommit() => Err(error),
+                Err(_) => statement(connection, "ROLLBACK TO verb; RELEASE verb"),
+                Ok(()) => statement(connection, "RELEASE verb"),
+            };
+        }
+    }
+    let outcome = outcome.and_then(|()| statement(connection, "COMMIT"));
+    if outcome.is_err() && !connection.is_autocommit() {
+        let _ = connection.execute_batch("ROLLBACK");
+    }
+    (acknowledgements, outcome)
+}
+
+fn statement(connection: &Connection, sql: &str) -> Result<(), StoreError> {
+    if sql.contains(';') {
+        connection.execute_batch(sql)?;
+    } else {
+        connection.prepare_cached(sql)?.execute([])?;
+    }
+    Ok(())
+}
