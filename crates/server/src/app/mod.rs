@@ -10,6 +10,7 @@ mod devices;
 mod error;
 mod explain;
 mod groups;
+mod jobs;
 mod join;
 mod log;
 mod metrics;
