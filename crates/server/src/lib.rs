@@ -10,5 +10,6 @@ pub mod authz;
 pub mod ca;
 pub mod http;
 pub mod oauth;
+pub mod ops;
 pub mod seal;
 pub mod store;
