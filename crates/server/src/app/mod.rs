@@ -6,12 +6,14 @@
 mod admit;
 mod backup;
 mod credentials;
+mod delivery;
 mod devices;
 mod error;
 mod explain;
 mod groups;
 mod join;
 mod log;
+mod mdm;
 mod metrics;
 mod people;
 mod policies;
@@ -115,6 +117,7 @@ pub struct App {
     incarnation: Incarnation,
     waiters: wait::Waiters,
     admission: admit::Admission,
+    management: mdm::Management,
     metrics: Metrics,
 }
 
@@ -125,6 +128,7 @@ impl App {
         Ok(Self {
             waiters: wait::Waiters::new(parts.options.waiters_max),
             admission: admit::Admission::new(parts.options.rates),
+            management: mdm::Management::new(mdm::SESSIONS_MAX, mdm::SESSION.duration_s),
             metrics: Metrics::new(),
             tenant: tenant.id,
             incarnation: tenant.incarnation,
