@@ -60,11 +60,29 @@ tree_up() {
 
 # server_up: makes a server in $WORK/server, starts it, and signs the administrator in.
 server_up() {
-    PORT=$(free_port)
-    URL=https://localhost:$PORT
-    lapwingd init --data "$WORK/server" --hostname localhost >"$WORK/init.out" 2>"$WORK/init.err" || die "init: $(cat "$WORK/init.err")"
+    server_init
     server_start
-    # The one-time secret is printed once; it is redeemed for a password of one's own. Neither is an argument.
+    sign_in
+}
+
+server_init() {
+    PORT=$(free_port)
+    lapwingd init --data "$WORK/server" --hostname localhost >"$WORK/init.out" 2>"$WORK/init.err" || die "init: $(cat "$WORK/init.err")"
+}
+
+# server_start: the server of $DATA (default $WORK/server) on $PORT; its pid is $SERVER.
+server_start() {
+    URL=https://localhost:$PORT
+    lapwingd run --data "${DATA:-$WORK/server}" --listen "127.0.0.1:$PORT" >>"$WORK/server.log" 2>&1 &
+    SERVER=$!
+    STARTED+=("$SERVER")
+    until_true 30 port_open "$PORT" || die "the server did not start: $(tail -n 5 "$WORK/server.log")"
+}
+
+server_stop() { kill "$SERVER" && wait "$SERVER" || true; }
+
+# sign_in: the one-time secret is redeemed for a password of one's own. Neither is an argument.
+sign_in() {
     printf 'Canary-of-the-admin-%s\n' "$(od -An -N8 -tx8 /dev/urandom | tr -d ' ')" >"$HOME/password"
     one_time_secret <"$WORK/init.out" | lapwing --server "$URL" --ca "$WORK/server/ca.pem" \
         login --here --user admin --secret-file - --new-password-file "$HOME/password"
@@ -72,15 +90,11 @@ server_up() {
     say "server at $URL, admin signed in"
 }
 
+# token_of_session: the bearer token of the person who is signed in.
+token_of_session() { jq -r .access_token "$(find "$HOME" -name 'session*.json' | head -n 1)"; }
+
 # The secret in what init printed.
 one_time_secret() { sed -n 's/^.*[Oo]ne-time secret: *//p'; }
-
-server_start() {
-    lapwingd run --data "$WORK/server" --listen "127.0.0.1:$PORT" >>"$WORK/server.log" 2>&1 &
-    SERVER=$!
-    STARTED+=("$SERVER")
-    until_true 20 port_open "$PORT" || die "the server did not start: $(tail -n 5 "$WORK/server.log")"
-}
 
 # policy_up FILE: turns LAPS on and assigns the policy of a SyncML document to every device.
 policy_up() {
@@ -99,9 +113,9 @@ agent_up() {
 
 agent_join() {
     lapwing join-token create >"$HOME/token"
-    lapwing_agent join --server "$URL" --ca "$WORK/server/ca.pem" --token-file "$HOME/token" --state "$WORK/state" "$@"
+    lapwing_agent join --server "$URL" --ca "$WORK/server/ca.pem" --token-file "$HOME/token" --state "${STATE:-$WORK/state}" "$@"
     rm "$HOME/token"
-    DEVICE=$(lapwing_agent status --state "$WORK/state" --output json | json .device_name)
+    DEVICE=$(lapwing_agent status --state "${STATE:-$WORK/state}" --output json | json .device_name)
 }
 
 # password: the best of what retrieval prints for the device.

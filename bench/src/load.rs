@@ -1,6 +1,6 @@
 //! A bounded HTTPS load on loopback: the same requests, sent the same way, to the product and to the bare peer.
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject};
 use rustls::{ClientConfig, RootCertStore};
 use std::path::Path;
@@ -25,6 +25,21 @@ pub fn client(ca: &Path, certificate: &Path, key: &Path) -> Result<Arc<ClientCon
     // Every connection pays for its whole handshake.
     config.resumption = rustls::client::Resumption::disabled();
     Ok(Arc::new(config))
+}
+
+/// Every identity in `dir`: its name, which for a device is the device's id, and its client. `dir` holds `ca.pem`, and
+/// one `NAME.pem` and `NAME.key` each.
+pub fn identities(dir: &Path) -> Result<Vec<(String, Arc<ClientConfig>)>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(dir).with_context(|| format!("read {}", dir.display()))? {
+        let key = entry?.path();
+        if key.extension().is_some_and(|extension| extension == "key") && !key.ends_with("server.key") {
+            let name = key.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            found.push((name, client(&dir.join("ca.pem"), &key.with_extension("pem"), &key)?));
+        }
+    }
+    ensure!(!found.is_empty(), "no identity in {}", dir.display());
+    Ok(found)
 }
 
 /// One open connection.
@@ -67,15 +82,17 @@ impl Connection {
 
 /// A POST of JSON, or a GET when `body` is empty.
 pub fn request(path: &str, body: &[u8], close: bool) -> Vec<u8> {
+    request_with(path, "Content-Type: application/json\r\n", body, close)
+}
+
+/// The same with header lines of one's own, each with its line end.
+pub fn request_with(path: &str, headers: &str, body: &[u8], close: bool) -> Vec<u8> {
     let method = if body.is_empty() { "GET" } else { "POST" };
     let close = if close { "Connection: close\r\n" } else { "" };
-    let mut bytes = format!(
-        "{method} {path} HTTP/1.1\r\nHost: localhost\r\n{close}Content-Type: application/json\r\nContent-Length: {}\r\n\r\n",
-        body.len()
-    )
-    .into_bytes();
-    bytes.extend_from_slice(body);
-    bytes
+    let length = body.len();
+    let head =
+        format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\n{close}{headers}Content-Length: {length}\r\n\r\n");
+    [head.as_bytes(), body].concat()
 }
 
 /// What one round of load saw.

@@ -19,7 +19,8 @@ async fn main() -> Result<()> {
     let slice = Duration::from_secs(bench::number("seconds", 4));
     let server = bench::number("server-pid", 0) as u32;
     let warm = bench::argument("connections", "warm") == "warm";
-    let devices = devices(Path::new(&bench::argument("devices", ".")))?;
+    let devices: Vec<_> =
+        load::identities(Path::new(&bench::argument("devices", ".")))?.into_iter().map(|(_, client)| client).collect();
     let shares: Vec<Vec<Arc<ClientConfig>>> =
         (0..clients).map(|client| devices.iter().skip(client).step_by(clients).cloned().collect()).collect();
     // A peer needs one identity only; the product one for each client, since its bounds are by device.
@@ -50,20 +51,6 @@ async fn main() -> Result<()> {
         seen.server_us
     );
     Ok(())
-}
-
-/// Every identity in `dir`.
-fn devices(dir: &Path) -> Result<Vec<Arc<ClientConfig>>> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(dir).with_context(|| format!("read {}", dir.display()))? {
-        let key = entry?.path();
-        let certificate = key.with_extension("pem");
-        if key.extension().is_some_and(|extension| extension == "key") && !key.ends_with("server.key") {
-            found.push(load::client(&dir.join("ca.pem"), &certificate, &key)?);
-        }
-    }
-    ensure!(!found.is_empty(), "no identity in {}", dir.display());
-    Ok(found)
 }
 
 async fn warm_client(mut connections: Vec<Connection>, until: Instant) -> Result<Vec<f64>> {

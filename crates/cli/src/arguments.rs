@@ -84,6 +84,8 @@ pub(crate) enum Command {
     /// Programs that sign in (service principals)
     #[command(subcommand)]
     Principal(command::people::PrincipalCommand),
+    /// The whole job on this machine: real server, real agent, scratch accounts; nothing is installed
+    Demo(crate::demo::Demo),
     /// Make passwords here, without a server: one on each line
     Generate(command::generate::Generate),
     /// Documents that describe the policy settings

@@ -51,6 +51,14 @@ impl Failure {
         self.message = format!("{name}: {}", self.message);
         self
     }
+    /// The same with another message.
+    pub(crate) fn instead(mut self, message: String) -> Self {
+        self.message = message;
+        self
+    }
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
     pub(crate) fn code(&self) -> &str {
         &self.code
     }

@@ -7,6 +7,7 @@
 
 mod arguments;
 mod command;
+mod demo;
 mod failure;
 mod output;
 mod session;
@@ -47,6 +48,7 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Audit(command) => command::audit::run(&globals, command).await,
         Command::User(command) => command::people::user(&globals, command).await,
         Command::Principal(command) => command::people::principal(&globals, command).await,
+        Command::Demo(demo) => demo::demo(&demo).await,
         Command::Generate(generate) => command::generate::run(&globals, &generate),
         Command::Csp(command) => command::csp::run(command),
         Command::Completions { shell } => command::manual::completions(shell),

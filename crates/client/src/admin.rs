@@ -74,8 +74,8 @@ routes! {
     restore_device(id: DeviceId) -> () = act Method::POST, format_args!("devices/{id}/restore");
     /// The audit log as it is chained, oldest first.
     audit_entries() -> Vec<AuditEntry> = list "audit";
-    /// The signed head of the audit log.
-    audit_head() -> AuditHead = get "audit/head";
+    /// The signed heads of the audit log, one for each chain.
+    audit_heads() -> Vec<AuditHead> = list "audit/head";
     /// People.
     users() -> Vec<Person> = list "users";
     /// Makes a person, with a one-time secret.

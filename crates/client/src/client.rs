@@ -184,6 +184,14 @@ impl Client {
         self.base.as_str().trim_end_matches('/').to_owned()
     }
 
+    /// Whether the server answers at all.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn alive(&self) -> Result<(), Error> {
+        self.send(Request::new(Method::GET, "/healthz")).await.map(drop)
+    }
+
     /// The CA certificate (DER) to pin: the first of those that were given, or, when the server was known by
     /// a fingerprint only, the one that it showed in a handshake that succeeded.
     pub fn ca_certificate(&self) -> Option<Vec<u8>> {

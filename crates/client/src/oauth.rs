@@ -54,7 +54,7 @@ impl Client {
         }
     }
 
-    /// Waits until the person has answered, polling as often as the server allows.
+    /// Waits until the person has answered, polling at once and then as often as the server allows.
     ///
     /// # Errors
     /// [`Error`]; codes `authorization_declined`, `expired_token`.
@@ -66,7 +66,6 @@ impl Client {
         let ends = Instant::now() + Duration::from_secs(authorization.expires_in.saturating_add(10));
         let mut interval = Duration::from_secs(authorization.interval.clamp(1, 60));
         loop {
-            tokio::time::sleep(interval).await;
             match self.poll_device_code(client_id, &authorization.device_code).await {
                 Ok(Poll::Done(answer)) => return Ok(*answer),
                 Ok(Poll::Pending) => {}
@@ -75,6 +74,7 @@ impl Client {
                 Err(Error::NoAnswer(_)) if Instant::now() < ends => {}
                 Err(error) => return Err(error),
             }
+            tokio::time::sleep(interval).await;
         }
     }
 

@@ -7,7 +7,7 @@ use crate::{
 };
 use clap::Subcommand;
 use proto::{
-    admin::AuditEntry,
+    admin::{AuditEntry, AuditHead},
     graph::{AuditInitiator, DirectoryAudit},
 };
 use serde::Serialize;
@@ -44,38 +44,26 @@ pub(crate) async fn run(globals: &Globals, command: AuditCommand) -> Result<(), 
             output::list(globals.output, &records, &["time", "who", "activity", "to", "result"], row)
         }
         AuditCommand::Verify => {
-            let (entries, head) = (signed_in.audit_entries().await?, signed_in.audit_head().await?);
-            let chains = verify(&entries)?;
-            // Records may have been added between the two answers; none may have gone.
-            let end = chains.get(&head.chain).copied().unwrap_or(0);
-            let at_head = entries.iter().find(|entry| entry.chain == head.chain && entry.sequence == head.sequence);
-            if end < head.sequence {
-                return Err(broken(&format!("it ends at record {end}, the signed head says {}", head.sequence)));
-            }
-            if at_head.is_some_and(|entry| entry.hash != head.hash) {
-                return Err(broken(&format!("record {} is not the one of the signed head", head.sequence)));
-            }
-            let verified =
-                Verified { records: entries.len(), chain: head.chain, sequence: head.sequence, hash: head.hash };
+            // The heads first: records may be added between the two answers, none may go.
+            let (heads, entries) = (signed_in.audit_heads().await?, signed_in.audit_entries().await?);
+            let verified = verify(&entries, &heads)?;
             if globals.output == Form::Json {
                 return output::json(&verified);
             }
-            output::data(&format!(
-                "{} records, none missing; head of chain {}: {} {}\n",
-                verified.records, verified.chain, verified.sequence, verified.hash
-            ))?;
+            output::data(&format!("{} records, none missing\n", verified.records))?;
+            for head in &verified.heads {
+                output::data(&format!("head of chain {}: {} {}\n", head.chain, head.sequence, head.hash))?;
+            }
             output::message("the hashes themselves are checked on the server: lapwingd check");
             Ok(())
         }
     }
 }
 
-#[derive(Serialize)]
+#[derive(Debug, Serialize)]
 struct Verified {
     records: usize,
-    chain: String,
-    sequence: u64,
-    hash: String,
+    heads: Vec<AuditHead>,
 }
 
 fn broken(what: &str) -> Failure {
@@ -84,25 +72,37 @@ fn broken(what: &str) -> Failure {
     )
 }
 
-/// The last sequence of each chain, when every chain is without gaps.
-fn verify(entries: &[AuditEntry]) -> Result<BTreeMap<String, u64>, Failure> {
-    let mut chains = BTreeMap::<String, Vec<u64>>::new();
+/// Every chain is without gaps and reaches its signed head, which is the record that it says.
+fn verify(entries: &[AuditEntry], heads: &[AuditHead]) -> Result<Verified, Failure> {
+    let mut chains = BTreeMap::<&str, BTreeMap<u64, &str>>::new();
     for entry in entries {
-        chains.entry(entry.chain.clone()).or_default().push(entry.sequence);
+        chains.entry(&entry.chain).or_default().insert(entry.sequence, &entry.hash);
     }
-    let mut ends = BTreeMap::new();
-    for (chain, mut sequences) in chains {
-        sequences.sort_unstable();
-        for pair in sequences.windows(2) {
-            if let [before, after] = pair
-                && *after != before + 1
-            {
+    for (chain, records) in &chains {
+        for (before, after) in records.keys().zip(records.keys().skip(1)) {
+            if *after != before + 1 {
                 return Err(broken(&format!("in chain {chain}, record {after} follows record {before}")));
             }
         }
-        ends.insert(chain, sequences.last().copied().unwrap_or(0));
     }
-    Ok(ends)
+    for head in heads.iter().filter(|head| head.sequence > 0) {
+        match chains.get(head.chain.as_str()).and_then(|records| records.get(&head.sequence)) {
+            Some(hash) if *hash == head.hash => {}
+            Some(_) => {
+                return Err(broken(&format!(
+                    "record {} of chain {} is not the one of its signed head",
+                    head.sequence, head.chain
+                )));
+            }
+            None => {
+                return Err(broken(&format!(
+                    "chain {} does not reach record {} of its signed head",
+                    head.chain, head.sequence
+                )));
+            }
+        }
+    }
+    Ok(Verified { records: entries.len(), heads: heads.to_vec() })
 }
 
 fn row(record: &DirectoryAudit) -> Vec<String> {
@@ -143,16 +143,27 @@ mod tests {
             outcome: String::new(),
             actor: String::new(),
             targets: vec![],
-            hash: String::new(),
+            hash: format!("{chain}/{sequence}"),
             detail: serde_json::Value::Null,
         }
     }
 
+    fn head(chain: &str, sequence: u64) -> AuditHead {
+        let hash = format!("{chain}/{sequence}");
+        AuditHead { chain: chain.into(), sequence, hash, signed: String::new(), public_key: String::new() }
+    }
+
     #[test]
-    fn a_gap_is_found_in_its_own_chain() {
-        let ends = verify(&[entry("0", 2), entry("0", 1), entry("1", 7)]).unwrap();
-        assert_eq!(ends, BTreeMap::from([("0".into(), 2), ("1".into(), 7)]));
-        let failure = verify(&[entry("0", 1), entry("1", 2), entry("0", 3)]).unwrap_err();
-        assert!(failure.text().contains("in chain 0, record 3 follows record 1"), "{}", failure.text());
+    fn gaps_and_short_logs_are_found() {
+        let whole = [entry("0", 2), entry("0", 1), entry("1", 7)];
+        assert_eq!(verify(&whole, &[head("0", 2), head("1", 7), head("2", 0)]).unwrap().records, 3);
+        // what was added after the heads were signed is no fault
+        assert!(verify(&whole, &[head("0", 1)]).is_ok());
+        let text = |outcome: Result<Verified, Failure>| outcome.unwrap_err().text();
+        let gap = text(verify(&[entry("0", 1), entry("1", 2), entry("0", 3)], &[]));
+        assert!(gap.contains("in chain 0, record 3 follows record 1"), "{gap}");
+        assert!(text(verify(&whole, &[head("0", 3)])).contains("does not reach record 3"));
+        let other = AuditHead { hash: "other".into(), ..head("0", 2) };
+        assert!(text(verify(&whole, &[other])).contains("is not the one of its signed head"));
     }
 }

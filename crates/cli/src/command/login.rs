@@ -8,7 +8,7 @@ use crate::{
     terminal,
 };
 use clap::Args;
-use client::{Client, Poll};
+use client::Client;
 use proto::oauth::{Secret, TokenAnswer, Verification, VerificationResult};
 use serde::Serialize;
 use std::path::PathBuf;
@@ -109,10 +109,7 @@ async fn by_password(client: &Client, login: &Login) -> Result<TokenAnswer, Fail
             VerificationResult::CodeUnknown => return Err(Failure::failed("code_unknown", answer.message)),
         }
     }
-    match client.poll_device_code(CLIENT_ID, &authorization.device_code).await? {
-        Poll::Done(answer) => Ok(*answer),
-        Poll::Pending | Poll::SlowDown => Ok(client.wait_for_device_code(CLIENT_ID, &authorization).await?),
-    }
+    Ok(client.wait_for_device_code(CLIENT_ID, &authorization).await?)
 }
 
 fn new_password() -> Result<Secret, Failure> {

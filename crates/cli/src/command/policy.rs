@@ -18,7 +18,10 @@ use proto::{
 };
 use serde::Serialize;
 use serde_json::Map;
-use std::{io::Read as _, path::PathBuf};
+use std::{
+    io::Read as _,
+    path::{Path, PathBuf},
+};
 
 /// Largest document that is read, in bytes; what it may hold is bounded more narrowly when it is read.
 const DOCUMENT_BYTES_MAX: u64 = 16 << 20;
@@ -190,7 +193,7 @@ async fn find(signed_in: &SignedIn, named: &str) -> Result<Policy, Failure> {
 }
 
 /// Reads a document; every mistake in it is printed.
-fn document(file: &PathBuf) -> Result<PolicySet, Failure> {
+pub(crate) fn document(file: &Path) -> Result<PolicySet, Failure> {
     let mut bytes = Vec::new();
     let read = if file.as_os_str() == "-" {
         std::io::stdin().lock().take(DOCUMENT_BYTES_MAX).read_to_end(&mut bytes)

@@ -1,0 +1,200 @@
+//! The one place where a password is sealed, and the one where it is revealed.
+
+use super::{DataKey, EnvelopeKind, KeyId, KeyProvider, SealError, Sealed};
+use aes_gcm::{
+    Aes256Gcm,
+    aead::{AeadInOut as _, KeyInit as _},
+};
+use laps::{
+    id::{DeviceId, TenantId, VersionId},
+    password::Password,
+};
+use std::sync::{Arc, PoisonError, RwLock};
+use zeroize::{Zeroize as _, Zeroizing};
+
+/// The longest password, bytes.
+const PASSWORD_BYTES_MAX: usize = 256;
+/// Bytes of the tag of AES-GCM.
+const TAG_BYTES: usize = 16;
+
+/// Gives random bytes.
+pub type Randomness = Arc<dyn Fn(&mut [u8]) -> std::io::Result<()> + Send + Sync>;
+
+/// Where a password stands. The envelope is bound to it: moved to another row it does not open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// The device object.
+    pub device: DeviceId,
+    /// The version.
+    pub version: VersionId,
+    /// The account's lasting id.
+    pub account: String,
+}
+
+impl Place {
+    /// The associated data: each part with its length before it.
+    fn associated_data(&self) -> Vec<u8> {
+        let parts: [&[u8]; 4] =
+            [self.tenant.as_bytes(), self.device.as_bytes(), self.version.as_bytes(), self.account.as_bytes()];
+        parts.iter().flat_map(|part| [&(part.len() as u32).to_be_bytes()[..], part].concat()).collect()
+    }
+}
+
+/// Seals and reveals.
+pub struct Sealer {
+    keys: Arc<dyn KeyProvider>,
+    active: RwLock<KeyId>,
+    random: Randomness,
+}
+
+impl Sealer {
+    /// A sealer that seals under `active`, which the store names.
+    pub fn new(keys: Arc<dyn KeyProvider>, active: KeyId, random: Randomness) -> Self {
+        Self { keys, active: RwLock::new(active), random }
+    }
+
+    /// The key that new envelopes are sealed under.
+    pub fn active(&self) -> KeyId {
+        *self.active.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Seals under another key from now on: what the store answered with
+    /// [`KeyRetired`](crate::store::StoreError::KeyRetired). The caller seals again and stores again.
+    pub fn set_active(&self, key: KeyId) {
+        *self.active.write().unwrap_or_else(PoisonError::into_inner) = key;
+    }
+
+    /// Seals a password for its place.
+    ///
+    /// # Errors
+    /// [`SealError::TooLong`], [`SealError::NoRandomness`], and what the key provider gives.
+    pub fn seal(&self, place: &Place, password: &Password) -> Result<Sealed, SealError> {
+        let clear = password.reveal().as_bytes();
+        if clear.len() > PASSWORD_BYTES_MAX {
+            return Err(SealError::TooLong);
+        }
+        let (mut data_key, mut nonce) = (DataKey::default(), [0; 12]);
+        (self.random)(data_key.as_mut_slice()).map_err(SealError::NoRandomness)?;
+        (self.random)(&mut nonce).map_err(SealError::NoRandomness)?;
+        let key = self.active();
+        let wrapped_key = self.keys.wrap(key, &data_key)?;
+        // Large enough at once, so that no copy of the password is left behind by growing.
+        let mut buffer = Zeroizing::new(Vec::with_capacity(clear.len() + TAG_BYTES));
+        buffer.extend_from_slice(clear);
+        cipher(&data_key)
+            .encrypt_in_place(&nonce.into(), &place.associated_data(), &mut *buffer)
+            .map_err(|_| SealError::DoesNotOpen)?;
+        let ciphertext = core::mem::take(&mut *buffer);
+        Ok(Sealed { kind: EnvelopeKind::Aes256GcmKw, key, wrapped_key, nonce, ciphertext })
+    }
+
+    /// Reveals a password. Only after the record of the reveal is durable (rotation.md 4, I2).
+    ///
+    /// # Errors
+    /// [`SealError::DoesNotOpen`] in any other place, and what the key provider gives.
+    pub fn unseal(&self, place: &Place, sealed: &Sealed) -> Result<Password, SealError> {
+        let EnvelopeKind::Aes256GcmKw = sealed.kind;
+        let data_key = self.keys.unwrap(sealed.key, &sealed.wrapped_key)?;
+        let mut buffer = Zeroizing::new(sealed.ciphertext.clone());
+        cipher(&data_key)
+            .decrypt_in_place(&sealed.nonce.into(), &place.associated_data(), &mut *buffer)
+            .map_err(|_| SealError::DoesNotOpen)?;
+        match String::from_utf8(core::mem::take(&mut *buffer)) {
+            Ok(text) => Ok(Password::new(text)),
+            Err(error) => {
+                error.into_bytes().zeroize();
+                Err(SealError::DoesNotOpen)
+            }
+        }
+    }
+
+    /// Wraps an envelope's data key under another key-encryption key; the password stays sealed.
+    ///
+    /// # Errors
+    /// What the key provider gives.
+    pub fn rewrap(&self, from: KeyId, to: KeyId, wrapped: &[u8; 40]) -> Result<[u8; 40], SealError> {
+        self.keys.wrap(to, &self.keys.unwrap(from, wrapped)?)
+    }
+}
+
+fn cipher(data_key: &DataKey) -> Aes256Gcm {
+    Aes256Gcm::new((&**data_key).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::seal::KeyFiles;
+    use std::sync::atomic::{AtomicU8, Ordering};
+
+    fn place() -> Place {
+        Place {
+            tenant: TenantId::from_bytes([1; 16]),
+            device: DeviceId::from_bytes([2; 16]),
+            version: VersionId::from_bytes([3; 16]),
+            account: "0".into(),
+        }
+    }
+
+    fn sealer(directory: &std::path::Path) -> Sealer {
+        let keys = KeyFiles::new(directory);
+        for id in [1, 2] {
+            keys.add(KeyId([id; 16]), &Zeroizing::new([id; 32])).unwrap();
+        }
+        let counter = AtomicU8::new(0);
+        let random: Randomness = Arc::new(move |bytes| {
+            bytes.fill(counter.fetch_add(1, Ordering::Relaxed));
+            Ok(())
+        });
+        Sealer::new(Arc::new(keys), KeyId([1; 16]), random)
+    }
+
+    #[test]
+    fn an_envelope_opens_in_its_place_only() {
+        let directory = tempfile::tempdir().unwrap();
+        let sealer = sealer(directory.path());
+        let password = Password::new("Pa55-ünïcode".into());
+        let sealed = sealer.seal(&place(), &password).unwrap();
+        assert_eq!(sealer.unseal(&place(), &sealed).unwrap(), password);
+        let elsewhere = [
+            Place { tenant: TenantId::from_bytes([9; 16]), ..place() },
+            Place { device: DeviceId::from_bytes([9; 16]), ..place() },
+            Place { version: VersionId::from_bytes([9; 16]), ..place() },
+            Place { account: "00".into(), ..place() },
+        ];
+        for other in elsewhere {
+            assert!(matches!(sealer.unseal(&other, &sealed), Err(SealError::DoesNotOpen)), "{other:?}");
+        }
+        let mut changed = sealed.clone();
+        changed.ciphertext[0] ^= 1;
+        assert!(matches!(sealer.unseal(&place(), &changed), Err(SealError::DoesNotOpen)));
+        let mut changed = sealed;
+        changed.wrapped_key[0] ^= 1;
+        assert!(matches!(sealer.unseal(&place(), &changed), Err(SealError::DoesNotOpen)));
+    }
+
+    #[test]
+    fn every_envelope_has_its_own_data_key() {
+        let directory = tempfile::tempdir().unwrap();
+        let sealer = sealer(directory.path());
+        let password = Password::new("the same".into());
+        let (one, two) = (sealer.seal(&place(), &password).unwrap(), sealer.seal(&place(), &password).unwrap());
+        assert_ne!(one.wrapped_key, two.wrapped_key);
+        assert_ne!(one.ciphertext, two.ciphertext);
+        assert!(!one.ciphertext.windows(4).any(|bytes| bytes == b"same"));
+    }
+
+    #[test]
+    fn rewrapping_keeps_the_password_and_changes_the_key() {
+        let directory = tempfile::tempdir().unwrap();
+        let sealer = sealer(directory.path());
+        let password = Password::new("kept".into());
+        let mut sealed = sealer.seal(&place(), &password).unwrap();
+        sealed.wrapped_key = sealer.rewrap(KeyId([1; 16]), KeyId([2; 16]), &sealed.wrapped_key).unwrap();
+        assert!(matches!(sealer.unseal(&place(), &sealed), Err(SealError::DoesNotOpen)));
+        sealed.key = KeyId([2; 16]);
+        assert_eq!(sealer.unseal(&place(), &sealed).unwrap(), password);
+    }
+}
