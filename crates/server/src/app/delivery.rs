@@ -166,10 +166,8 @@ fn wanted(assigned: &[AssignedPolicy]) -> Result<Values, Json> {
             "conflicts": conflicts,
         }));
     }
-    let wanted: Values = said
-        .iter()
-        .filter_map(|(setting, said)| said.first().map(|(_, value)| (*setting, value.clone())))
-        .collect();
+    let wanted: Values =
+        said.iter().filter_map(|(setting, said)| said.first().map(|(_, value)| (*setting, value.clone()))).collect();
     // Each is good alone; that they are good together is checked as the device will.
     if assigned.len() > 1
         && let Err(ImportError::Refused(refused)) = policy::import_json(policy::json(&wanted).as_bytes())

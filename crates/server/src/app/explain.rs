@@ -5,7 +5,6 @@ use crate::authz::{self, Action, Caller, Target};
 use crate::store::{self, DeviceState, Page, VersionState};
 use laps::explain::{self, Condition, Evidence};
 use laps::id::DeviceId;
-use laps::time::Timestamp;
 use proto::admin::{Explanation, Link};
 use proto::device::Evidence as DeviceEvidence;
 use serde_json::Value;

@@ -193,10 +193,8 @@ impl App {
         now: Timestamp,
     ) -> Result<Option<Shipment>> {
         let Some(sent) = &mut running.delivery else { return Ok(None) };
-        let inside: Vec<Ticket> = (1..=sent.shipment.len())
-            .filter_map(|n| u32::try_from(n).ok())
-            .map(|n| sent.atomic.plus(n))
-            .collect();
+        let inside: Vec<Ticket> =
+            (1..=sent.shipment.len()).filter_map(|n| u32::try_from(n).ok()).map(|n| sent.atomic.plus(n)).collect();
         for outcome in &received.outcomes {
             if outcome.ticket == sent.atomic || inside.contains(&outcome.ticket) {
                 sent.outcomes.insert(outcome.ticket, outcome.status);
@@ -271,10 +269,11 @@ impl App {
         }
     }
 
-    /// The status that the device read last for its reset, while a request is open; `None` when none was
-    /// submitted (or that was forgotten).
-    pub(super) fn reset_status(&self, device: DeviceId) -> Option<HResult> {
-        self.management.reset(device)?.status
+    /// Whether the reset that was last submitted to a device ended in a failure, as far as that is known.
+    /// The next session submits it again.
+    pub(super) fn reset_failed(&self, device: DeviceId) -> bool {
+        let status = self.management.reset(device).and_then(|reset| reset.status);
+        status.is_some_and(|status| !status.is_pending() && status != HResult::OK)
     }
 
     /// The answer to a document that cannot be read: a status for its header when that can be read alone,

@@ -134,3 +134,65 @@ impl Management {
         self.lock().resets.remove(&device);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Running, SESSION};
+    use super::*;
+    use proto::dm::Header;
+    use proto::dm::server::ServerSession;
+
+    fn at(seconds: u64) -> Timestamp {
+        Timestamp::MIN.plus_seconds(seconds)
+    }
+    fn device(n: u8) -> DeviceId {
+        DeviceId::from_random_bytes([n; 16])
+    }
+    fn running(id: &str, seconds: u64) -> Running {
+        Running::open(ServerSession::open("s", &Header::default(), SESSION, at(seconds)), id, at(seconds))
+    }
+    fn count(management: &Management) -> usize {
+        let inner = management.lock();
+        assert_eq!(inner.count, inner.sessions.values().map(Vec::len).sum::<usize>());
+        inner.count
+    }
+
+    #[test]
+    fn sessions_are_of_one_device_and_one_id() {
+        let management = Management::new(10, 600);
+        management.put(device(1), running("1", 0));
+        assert!(management.take(device(2), "1").is_none());
+        assert!(management.take(device(1), "2").is_none());
+        assert!(management.take(device(1), "1").is_some());
+        assert!(management.take(device(1), "1").is_none(), "it is out");
+        management.put(device(1), running("1", 0));
+        management.put(device(1), running("1", 1));
+        assert_eq!(count(&management), 1, "the same again takes its place");
+    }
+
+    #[test]
+    fn a_device_has_a_few_and_loses_its_oldest() {
+        let management = Management::new(10, 600);
+        for n in 0..6 {
+            management.put(device(1), running(&n.to_string(), n));
+        }
+        assert_eq!(count(&management), SESSIONS_PER_DEVICE_MAX);
+        assert!(management.take(device(1), "1").is_none());
+        assert!(management.take(device(1), "5").is_some());
+    }
+
+    #[test]
+    fn all_together_are_bounded_and_old_ones_make_room() {
+        let management = Management::new(2, 600);
+        management.put(device(1), running("1", 0));
+        management.put(device(2), running("1", 300));
+        assert!(!management.has_room(at(600)));
+        management.put(device(3), running("1", 600));
+        assert_eq!(count(&management), 2);
+        assert!(management.take(device(3), "1").is_none());
+        assert!(management.has_room(at(601)));
+        management.put(device(3), running("1", 601));
+        assert!(management.take(device(1), "1").is_none());
+        assert_eq!(count(&management), 2);
+    }
+}
