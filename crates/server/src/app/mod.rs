@@ -6,6 +6,7 @@
 mod admit;
 mod backup;
 mod credentials;
+mod delivery;
 mod devices;
 mod error;
 mod explain;
@@ -13,6 +14,7 @@ mod groups;
 mod jobs;
 mod join;
 mod log;
+mod mdm;
 mod metrics;
 mod people;
 mod policies;
@@ -116,6 +118,7 @@ pub struct App {
     incarnation: Incarnation,
     waiters: wait::Waiters,
     admission: admit::Admission,
+    management: mdm::Management,
     metrics: Metrics,
 }
 
@@ -126,6 +129,7 @@ impl App {
         Ok(Self {
             waiters: wait::Waiters::new(parts.options.waiters_max),
             admission: admit::Admission::new(parts.options.rates),
+            management: mdm::Management::new(mdm::SESSIONS_MAX, mdm::SESSION.duration_s),
             metrics: Metrics::new(),
             tenant: tenant.id,
             incarnation: tenant.incarnation,
