@@ -9,6 +9,7 @@ pub mod audit;
 pub mod authz;
 pub mod ca;
 pub mod http;
+pub mod instance;
 pub mod oauth;
 pub mod seal;
 pub mod store;

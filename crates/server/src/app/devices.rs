@@ -189,7 +189,7 @@ impl App {
                 account_name: version.account_name,
                 state: version.state.word().to_owned(),
                 sequence: version.sequence,
-                proof: version.proof.map(|kind| super::vault::proof_word(kind).to_owned()),
+                proof: version.proof.map(|kind| super::sealing::proof_word(kind).to_owned()),
                 stored_date_time: version.stored_at,
                 proven_date_time: version.proven_at,
                 expiration_date_time: version.expires_at,

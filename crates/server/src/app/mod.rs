@@ -10,15 +10,16 @@ mod devices;
 mod error;
 mod explain;
 mod groups;
+mod jobs;
 mod join;
 mod log;
 mod metrics;
 mod people;
 mod policies;
 mod record;
+mod sealing;
 mod sign_in;
 mod tenant;
-mod vault;
 mod wait;
 
 pub use admit::Rates;
@@ -26,12 +27,12 @@ pub use credentials::Listed;
 pub use error::{Error, Kind, Result};
 pub use metrics::Metrics;
 pub use sign_in::TokenRefusal;
-pub use vault::{Place, Vault, VaultError};
 
 use crate::authz::{self, Action, Caller, Target};
 use crate::ca::Authority;
 use crate::ca::head::HeadKey;
 use crate::oauth::{Passwords, TokenSigner};
+use crate::seal::Sealer;
 use crate::store::{self, Store, StoreError};
 use laps::id::{Incarnation, TenantId};
 use laps::time::Timestamp;
@@ -83,7 +84,7 @@ pub struct Parts {
     /// The store.
     pub store: Arc<dyn Store>,
     /// Seals and unseals passwords.
-    pub vault: Arc<dyn Vault>,
+    pub sealer: Arc<Sealer>,
     /// The certificate authority.
     pub authority: Authority,
     /// Signs heads of the audit log.
@@ -103,7 +104,7 @@ pub struct Parts {
 /// The application.
 pub struct App {
     store: Arc<dyn Store>,
-    vault: Arc<dyn Vault>,
+    sealer: Arc<Sealer>,
     authority: Authority,
     head_key: HeadKey,
     signer: TokenSigner,
@@ -129,7 +130,7 @@ impl App {
             tenant: tenant.id,
             incarnation: tenant.incarnation,
             store: parts.store,
-            vault: parts.vault,
+            sealer: parts.sealer,
             authority: parts.authority,
             head_key: parts.head_key,
             signer: parts.signer,
