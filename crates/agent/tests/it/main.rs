@@ -2,3 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a failed step of a test ends the test")]
 
 mod accounts;
+mod cli;
+mod cycle;
+mod kill;
+mod run;
+mod world;
