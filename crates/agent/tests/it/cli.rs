@@ -133,7 +133,7 @@ fn bad_input_of_a_join() {
     let state = dir.path().join("state");
     let tree = dir.path().join("tree");
     write_tree(&tree);
-    let token = format!("lwj1.{0}.{0}", "A".repeat(43));
+    let token = format!("lapwing-join.{}.{}", "a5".repeat(32), "A".repeat(43));
     let join = |token: &str, more: &[&str]| {
         let mut arguments =
             vec!["join", "--server", "https://localhost:1", "--token-file", "-", "--state", text(&state)];
@@ -145,11 +145,14 @@ fn bad_input_of_a_join() {
     fs::create_dir(&empty).unwrap();
     let ca = dir.path().join("ca.pem");
     fs::write(&ca, "no certificate").unwrap();
+    let other_ca = dir.path().join("other.der");
+    fs::write(&other_ca, crate::world::certificate()).unwrap();
     for (output, wanted) in [
         (join("hunter2", &prefix), "join_token_malformed"),
         (join(&token, &["--prefix", text(&empty)]), "account_db_missing"),
         (join(&token, &["--prefix", "/nonexistent"]), "account_db_missing"),
         (join(&token, &[&prefix[..], &["--ca", text(&ca)]].concat()), "ca_file"),
+        (join(&token, &[&prefix[..], &["--ca", text(&other_ca)]].concat()), "join_token_other_ca"),
         (join(&token, &prefix), "server_unreachable"),
     ] {
         assert_eq!(code(&output), 1);
