@@ -9,6 +9,8 @@ pub mod audit;
 pub mod authz;
 pub mod ca;
 pub mod http;
+pub mod instance;
 pub mod oauth;
+pub mod ops;
 pub mod seal;
 pub mod store;

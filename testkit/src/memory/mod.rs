@@ -76,6 +76,11 @@ impl MemoryStore {
         locked(&self.faults).insert(at, how);
     }
 
+    /// How many verbs that may change something were asked for until now.
+    pub fn write_verbs(&self) -> u64 {
+        *locked(&self.verbs)
+    }
+
     /// What a crash loses: contacts that were not written, faults that did not come.
     pub fn crash(&self) {
         locked(&self.seen).clear();

@@ -87,3 +87,47 @@ pub fn server_config(authority: &Authority, chain_pem: &str, key_pem: &str) -> R
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(config)
 }
+
+/// Whether a certificate (the first of a PEM text) is good until `until` and holds every name.
+pub fn is_good(chain_pem: &str, names: &[String], until: laps::time::Timestamp) -> Result<bool, CaError> {
+    use x509_parser::extensions::GeneralName;
+    let der = CertificateDer::from_pem_slice(chain_pem.as_bytes())
+        .map_err(|error| CaError::Internal(format!("server certificate: {error}")))?;
+    let (_, certificate) = x509_parser::parse_x509_certificate(&der)
+        .map_err(|error| CaError::Internal(format!("server certificate: {error}")))?;
+    let end = laps::time::Timestamp::from_unix_ms(certificate.validity().not_after.timestamp().saturating_mul(1000));
+    let held: Vec<String> = certificate
+        .subject_alternative_name()
+        .ok()
+        .flatten()
+        .map(|extension| extension.value.general_names.as_slice())
+        .unwrap_or_default()
+        .iter()
+        .filter_map(|name| match name {
+            GeneralName::DNSName(name) => Some((*name).to_owned()),
+            GeneralName::IPAddress(bytes) => match bytes.len() {
+                4 => <[u8; 4]>::try_from(*bytes).ok().map(|four| std::net::IpAddr::from(four).to_string()),
+                _ => <[u8; 16]>::try_from(*bytes).ok().map(|six| std::net::IpAddr::from(six).to_string()),
+            },
+            _ => None,
+        })
+        .collect();
+    Ok(until < end && names.iter().all(|name| held.contains(name)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_certificate_is_good_for_its_time_and_names() {
+        let ca = crate::ca::tests::authority();
+        let now = laps::time::Timestamp::from_unix_ms(1_790_000_000_000);
+        let names: Vec<String> = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).into();
+        let new = ca.issue_server(&names, [1; 16], now).unwrap();
+        assert!(is_good(&new.certificate_pem, &names, now.plus_days(300)).unwrap());
+        assert!(!is_good(&new.certificate_pem, &names, now.plus_days(366)).unwrap());
+        assert!(!is_good(&new.certificate_pem, &["other.test".to_owned()], now).unwrap());
+        server_config(&ca, &new.certificate_pem, &new.key_pem).unwrap();
+    }
+}

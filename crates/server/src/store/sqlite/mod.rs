@@ -7,6 +7,7 @@
 
 mod audit;
 mod column;
+mod copy;
 mod devices;
 mod failure;
 mod groups;

@@ -1,0 +1,4 @@
+//! Integration tests of the server.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
+
+mod mdm;
