@@ -157,21 +157,20 @@ fn child_that_stores() {
         let keys = Arc::new(server::seal::KeyFiles::new(&data.keys()));
         let sealer = Arc::new(sealer(&keys, FIRST_KEY));
         let device = store.devices(DeviceFilter::default(), Page::first(1)).await.unwrap().items.remove(0).id;
-        let tasks: Vec<_> = (0..16)
-            .map(|_| {
-                let (store, sealer) = (Arc::clone(&store), Arc::clone(&sealer));
-                tokio::spawn(async move {
-                    loop {
-                        let new = new_version(&sealer, device, "a password");
-                        let version = new.version;
-                        store.store_pending(new, at(5), entry(at(5))).await.unwrap();
-                        writeln!(std::io::stdout(), "stored {version}").unwrap();
-                    }
-                })
-            })
-            .collect();
-        for task in tasks {
-            task.await.unwrap();
+        let mut tasks = tokio::task::JoinSet::<()>::new();
+        for _ in 0..16 {
+            let (store, sealer) = (Arc::clone(&store), Arc::clone(&sealer));
+            tasks.spawn(async move {
+                loop {
+                    let new = new_version(&sealer, device, "a password");
+                    let version = new.version;
+                    store.store_pending(new, at(5), entry(at(5))).await.unwrap();
+                    writeln!(std::io::stdout(), "stored {version}").unwrap();
+                }
+            });
+        }
+        while let Some(ended) = tasks.join_next().await {
+            ended.unwrap();
         }
     });
 }
