@@ -133,7 +133,7 @@ fn bad_input_of_a_join() {
     let state = dir.path().join("state");
     let tree = dir.path().join("tree");
     write_tree(&tree);
-    let token = format!("lwj1.{0}.{0}", "A".repeat(43));
+    let token = format!("lapwing-join.{}.{}", "a5".repeat(32), "A".repeat(43));
     let join = |token: &str, more: &[&str]| {
         let mut arguments =
             vec!["join", "--server", "https://localhost:1", "--token-file", "-", "--state", text(&state)];
@@ -145,11 +145,14 @@ fn bad_input_of_a_join() {
     fs::create_dir(&empty).unwrap();
     let ca = dir.path().join("ca.pem");
     fs::write(&ca, "no certificate").unwrap();
+    let other_ca = dir.path().join("other.der");
+    fs::write(&other_ca, crate::world::certificate()).unwrap();
     for (output, wanted) in [
         (join("hunter2", &prefix), "join_token_malformed"),
         (join(&token, &["--prefix", text(&empty)]), "account_db_missing"),
         (join(&token, &["--prefix", "/nonexistent"]), "account_db_missing"),
         (join(&token, &[&prefix[..], &["--ca", text(&ca)]].concat()), "ca_file"),
+        (join(&token, &[&prefix[..], &["--ca", text(&other_ca)]].concat()), "join_token_other_ca"),
         (join(&token, &prefix), "server_unreachable"),
     ] {
         assert_eq!(code(&output), 1);
@@ -194,4 +197,47 @@ fn state_from_a_newer_version() {
     fs::write(world.places.state().join("identity.json"), b"{\"format\":99}").unwrap();
     let run = agent(&["run", "--state", text(&world.places.state())], b"");
     assert!(err(&run).contains("state_newer"), "{}", err(&run));
+}
+
+/// sd_notify(3): READY although the server cannot be reached, the watchdog fed, STOPPING at SIGTERM.
+#[test]
+fn the_service_manager_is_told() {
+    let world = World::new();
+    let socket = world.places.state().join("notify");
+    let listener = std::os::unix::net::UnixDatagram::bind(&socket).unwrap();
+    listener.set_read_timeout(Some(std::time::Duration::from_secs(20))).unwrap();
+    // An identity that a client can be made of; nothing listens at its server.
+    let state = StateDir::open(&world.places.state()).unwrap();
+    let mut identity = state.identity().unwrap().unwrap();
+    let key = agent::state::SoftwareKey::generate().unwrap();
+    let pair = rcgen::KeyPair::from_pkcs8_der_and_sign_algo(
+        &rustls::pki_types::PrivatePkcs8KeyDer::from(key.pkcs8().to_vec()),
+        &rcgen::PKCS_ECDSA_P256_SHA256,
+    )
+    .unwrap();
+    let der = rcgen::CertificateParams::default().self_signed(&pair).unwrap().der().to_vec();
+    let ca = crate::world::certificate();
+    state.write_renewed(&mut identity, Some((der, &key)), vec![ca]).unwrap();
+
+    let mut child = Command::new(env!("CARGO_BIN_EXE_lapwing-agent"))
+        .args(["run", "--log", "none", "--state", text(&world.places.state())])
+        .env("NOTIFY_SOCKET", &socket)
+        .env("WATCHDOG_USEC", "100000")
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut buffer = [0; 500];
+    let mut next = || {
+        let length = listener.recv(&mut buffer).expect("a message");
+        String::from_utf8_lossy(&buffer[..length]).into_owned()
+    };
+    let mut wanted = vec!["READY=1", "WATCHDOG=1", "STATUS=last cycle: server_"];
+    while !wanted.is_empty() {
+        let message = next();
+        wanted.retain(|wanted| !message.starts_with(wanted));
+    }
+    let pid = rustix::process::Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    while !next().starts_with("STOPPING=1") {}
+    assert!(child.wait().unwrap().success());
 }

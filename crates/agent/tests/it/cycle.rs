@@ -36,7 +36,10 @@ fn the_first_cycle_sets_and_proves_a_password_and_the_next_has_nothing_to_do() {
     let evidence = book.last_report.unwrap().evidence;
     assert_eq!((evidence.policy_source.as_deref(), evidence.backup_directory), (Some("local"), 1));
     assert_eq!(StateDir::open(&world.places.state()).unwrap().journal().unwrap(), JournalFound::Empty);
-    world.places.no_password_on_disk();
+    assert_eq!(world.places.password_on_disk(), None);
+    let planted = world.places.state().join("planted");
+    fs::write(&planted, format!("x{}x", book.rows[0].password)).unwrap();
+    assert_eq!(world.places.password_on_disk(), Some(planted), "the scan finds one that is there");
 
     let finish = run(&mut agent, false);
     assert_eq!((finish.proven.len(), finish.last_error), (0, None));

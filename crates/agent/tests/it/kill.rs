@@ -111,7 +111,7 @@ fn killed_at_every_step_and_between_any_two() {
         assert!(point >= 22, "only {point} points");
         points += point;
     }
-    places.no_password_on_disk();
+    assert_eq!(places.password_on_disk(), None);
     println!("{points} deaths");
 }
 

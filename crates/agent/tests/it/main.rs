@@ -1,5 +1,5 @@
 //! Integration tests of the agent.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a failed step of a test ends the test")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed step of a test ends the test")]
 
 mod accounts;
 mod cli;
