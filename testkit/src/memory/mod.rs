@@ -104,6 +104,17 @@ impl MemoryStore {
         Box::pin(async move { answer })
     }
 
+    fn write_device(&self, verb: impl FnOnce(&mut State) -> Result<Device, StoreError>) -> Answer<'_, Device> {
+        let answer = self.transaction(verb).map(|device| self.with_seen(device));
+        Box::pin(async move { answer })
+    }
+
+    /// A device's row with what is only in memory.
+    fn with_seen(&self, mut device: Device) -> Device {
+        device.last_seen = device.last_seen.max(locked(&self.seen).get(&device.id).copied());
+        device
+    }
+
     fn transaction<T>(&self, verb: impl FnOnce(&mut State) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let fault = {
             let mut verbs = locked(&self.verbs);
@@ -139,27 +150,50 @@ impl Store for MemoryStore {
         self.read(|_| Ok(()))
     }
     fn note_seen(&self, device: DeviceId, now: Timestamp) {
-        locked(&self.seen).insert(device, now);
+        let mut seen = locked(&self.seen);
+        let at = seen.entry(device).or_insert(now);
+        *at = now.max(*at);
     }
     fn flush_seen(&self) -> Answer<'_, u64> {
         let seen = core::mem::take(&mut *locked(&self.seen));
         if seen.is_empty() {
             return Box::pin(async { Ok(0) });
         }
-        self.write(|state| Ok(state.write_seen(seen)))
+        let answer = self.transaction(|state| Ok(state.write_seen(seen.clone())));
+        if answer.is_err() {
+            seen.into_iter().for_each(|(device, at)| self.note_seen(device, at));
+        }
+        Box::pin(async move { answer })
     }
     fn watch_work(&self) -> watch::Receiver<u64> {
         self.work.subscribe()
     }
     fn device(&self, id: DeviceId) -> Answer<'_, Option<Device>> {
-        let seen = locked(&self.seen).get(&id).copied();
+        self.read(|state| Ok(state.device(id)?.map(|device| self.with_seen(device))))
+    }
+    fn device_by_certificate(&self, fingerprint: [u8; 32]) -> Answer<'_, Option<(Device, Certificate)>> {
         self.read(|state| {
-            let mut device = state.device(id)?;
-            if let Some(device) = &mut device {
-                device.last_seen = device.last_seen.max(seen);
-            }
-            Ok(device)
+            let found = state.device_by_certificate(fingerprint)?;
+            Ok(found.map(|(device, certificate)| (self.with_seen(device), certificate)))
         })
+    }
+    fn devices(&self, filter: DeviceFilter, page: Page) -> Answer<'_, PageOf<Device>> {
+        self.read(|state| Ok(state.devices(filter, page)?.map(|device| self.with_seen(device))))
+    }
+    fn change_device(
+        &self,
+        id: DeviceId,
+        change: DeviceChange,
+        now: Timestamp,
+        audit: AuditEntry,
+    ) -> Answer<'_, Device> {
+        self.write_device(|state| state.change_device(id, change, now, audit))
+    }
+    fn link_predecessor(&self, device: DeviceId, predecessor: DeviceId, audit: AuditEntry) -> Answer<'_, Device> {
+        self.write_device(|state| state.link_predecessor(device, predecessor, audit))
+    }
+    fn clear_fork(&self, device: DeviceId, now: Timestamp, audit: AuditEntry) -> Answer<'_, Device> {
+        self.write_device(|state| state.clear_fork(device, now, audit))
     }
 
     verbs! {
@@ -175,8 +209,6 @@ impl Store for MemoryStore {
         read audit_checkpoints() -> Vec<AuditCheckpoint>;
         read join_tokens(page: Page) -> PageOf<JoinToken>;
         read check_join_token(hash: SecretHash, now: Timestamp) -> JoinToken;
-        read device_by_certificate(fingerprint: [u8; 32]) -> Option<(Device, Certificate)>;
-        read devices(filter: DeviceFilter, page: Page) -> PageOf<Device>;
         read certificates(device: DeviceId) -> Vec<Certificate>;
         read purgeable(now: Timestamp, limit: u32) -> Vec<DeviceId>;
         read device_events(device: DeviceId, page: Page) -> PageOf<DeviceEvent>;
@@ -220,10 +252,7 @@ impl Store for MemoryStore {
         write join(token: SecretHash, device: NewDevice, now: Timestamp, audit: AuditEntry) -> Joined;
         write add_certificate(device: DeviceId, certificate: NewCertificate, public_key: Vec<u8>, audit: AuditEntry) -> ();
         write revoke_certificate(fingerprint: [u8; 32], now: Timestamp, audit: AuditEntry) -> ();
-        write change_device(id: DeviceId, change: DeviceChange, now: Timestamp, audit: AuditEntry) -> Device;
         write purge_device(id: DeviceId, by: PurgeBy, now: Timestamp, audit: AuditEntry) -> ();
-        write link_predecessor(device: DeviceId, predecessor: DeviceId, audit: AuditEntry) -> Device;
-        write clear_fork(device: DeviceId, now: Timestamp, audit: AuditEntry) -> Device;
         write create_group(id: GroupId, name: String, now: Timestamp, audit: AuditEntry) -> Group;
         write rename_group(id: GroupId, name: String, audit: AuditEntry) -> Group;
         write delete_group(id: GroupId, audit: AuditEntry) -> ();
