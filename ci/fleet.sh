@@ -4,6 +4,8 @@
 # shellcheck shell=bash
 export HOME=$WORK/home
 mkdir -p "$HOME"
+# The server's CA certificate.
+CA=$WORK/server/keys/ca.crt
 STARTED=()
 stop_all() {
     local pid
@@ -67,7 +69,7 @@ server_up() {
 
 server_init() {
     PORT=$(free_port)
-    lapwingd init --data "$WORK/server" --hostname localhost >"$WORK/init.out" 2>"$WORK/init.err" || die "init: $(cat "$WORK/init.err")"
+    lapwingd init --data "$WORK/server" --hostname "localhost:$PORT" >"$WORK/init.out" 2>"$WORK/init.err" || die "init: $(cat "$WORK/init.err")"
 }
 
 # server_start: the server of $DATA (default $WORK/server) on $PORT; its pid is $SERVER.
@@ -84,7 +86,7 @@ server_stop() { kill "$SERVER" && wait "$SERVER" || true; }
 # sign_in: the one-time secret is redeemed for a password of one's own. Neither is an argument.
 sign_in() {
     printf 'Canary-of-the-admin-%s\n' "$(od -An -N8 -tx8 /dev/urandom | tr -d ' ')" >"$HOME/password"
-    one_time_secret <"$WORK/init.out" | lapwing --server "$URL" --ca "$WORK/server/ca.pem" \
+    one_time_secret <"$WORK/init.out" | lapwing --server "$URL" --ca "$CA" \
         login --here --user admin --secret-file - --new-password-file "$HOME/password"
     rm "$WORK/init.out"
     say "server at $URL, admin signed in"
@@ -94,7 +96,7 @@ sign_in() {
 token_of_session() { jq -r .access_token "$(find "$HOME" -name 'session*.json' | head -n 1)"; }
 
 # The secret in what init printed.
-one_time_secret() { sed -n 's/^.*[Oo]ne-time secret: *//p'; }
+one_time_secret() { grep -o 'lapwing-once\.[^ ]*'; }
 
 # policy_up FILE: turns LAPS on and assigns the policy of a SyncML document to every device.
 policy_up() {
@@ -113,7 +115,7 @@ agent_up() {
 
 agent_join() {
     lapwing join-token create >"$HOME/token"
-    lapwing_agent join --server "$URL" --ca "$WORK/server/ca.pem" --token-file "$HOME/token" --state "${STATE:-$WORK/state}" "$@"
+    lapwing_agent join --server "$URL" --ca "$CA" --token-file "$HOME/token" --state "${STATE:-$WORK/state}" "$@"
     rm "$HOME/token"
     DEVICE=$(lapwing_agent status --state "${STATE:-$WORK/state}" --output json | json .device_name)
 }

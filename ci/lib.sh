@@ -24,7 +24,7 @@ step() {
     else
         FAILED+=("$name")
         printf 'FAILED  %4d s\n' $((SECONDS - began))
-        sed 's/^/    /' "$log" | tail -n "${LINES_SHOWN:-200}"
+        sed 's/^/    /' "$log" | grep -v "^ *\(Compiling\|Checking\|Documenting\|Blocking\) " | tail -n "${LINES_SHOWN:-150}"
         return 1
     fi
 }

@@ -25,21 +25,16 @@ else
 fi
 skip "advisories" "their database is a download; run: cargo deny check advisories"
 
-# Tests that need root are marked #[ignore = "needs root"].
-ignored=(); is_root && ignored=(--run-ignored all)
+# A test that cannot do its work here says "SKIPPED name: reason"; ignored tests are children that others start.
+tests_log=$LOGS/unit-and-integration-tests.log
 if command -v cargo-nextest >/dev/null; then
-    step "unit and integration tests" cargo nextest run --workspace --locked --no-fail-fast --status-level fail "${ignored[@]}"
-    count "tests: $(grep -h 'Summary' "$LOGS/unit-and-integration-tests.log" | tail -n 1 | sed 's/^ *Summary *//')"
+    step "unit and integration tests" cargo nextest run --workspace --locked --no-fail-fast --status-level fail --success-output final
+    count "tests: $(grep -h 'Summary' "$tests_log" | tail -n 1 | sed 's/^ *Summary *//')"
 else
-    is_root && ignored=(-- --include-ignored)
-    step "unit and integration tests" cargo test --workspace --locked --no-fail-fast --lib --bins --tests "${ignored[@]}"
-    count "tests: $(awk '/^test result:/ {p += $4; f += $6; i += $8} END {print p + 0, "passed,", f + 0, "failed,", i + 0, "ignored"}' "$LOGS/unit-and-integration-tests.log")"
+    step "unit and integration tests" cargo test --workspace --locked --no-fail-fast --lib --bins --tests -- --show-output
+    count "tests: $(awk '/^test result:/ {p += $4; f += $6; i += $8} END {print p + 0, "passed,", f + 0, "failed,", i + 0, "ignored (children of others)"}' "$tests_log")"
 fi
-if ! is_root; then
-    grep -rn '#\[ignore = "needs root"\]' -A 3 --include='*.rs' crates testkit | sed -n 's/.*fn \([a-z0-9_]*\).*/\1/p' |
-        while read -r name; do echo "$name"; done >"$LOGS/needs-root"
-    while read -r name; do skip "test $name" "needs root"; done <"$LOGS/needs-root"
-fi
+while IFS=: read -r name reason; do skip "test $name" "${reason# }"; done < <(sed -n 's/^ *SKIPPED //p' "$tests_log" | sort -u)
 
 step "doc tests" cargo test --workspace --locked --doc
 count "doc tests: $(awk '/^test result:/ {p += $4} END {print p + 0, "passed"}' "$LOGS/doc-tests.log")"

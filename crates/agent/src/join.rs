@@ -6,39 +6,22 @@ use crate::{
     platform::{AccountError, Durability, ManagedTree, Tree},
     state::{DeviceKey as _, Identity, Joined, KeyError, SoftwareKey, StateDir, StateError},
 };
-use base64::{
-    Engine as _,
-    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
-};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use client::{CaFingerprint, Client, Fault, Settings, Trust};
 use laps::account::Selection;
-use proto::device::{JoinRequest, Predecessor, rejoin_statement};
+use proto::{
+    admin::{JoinTokenText, NotAJoinToken},
+    device::{JoinRequest, Predecessor, rejoin_statement},
+};
 use std::path::PathBuf;
-use zeroize::Zeroizing;
 
-/// How a join token begins: its form is `lwj1.<SHA-256 of the CA certificate>.<32 random bytes>`, both in
-/// base64url without padding.
-const TOKEN_PREFIX: &str = "lwj1.";
 /// The longest name of a machine, in characters.
 const NAME_CHARS_MAX: usize = 255;
 
-/// A text that is not a join token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("this is not a join token: expected {TOKEN_PREFIX}… as `lapwing join-token create` prints it")]
-pub struct NotAToken;
-
 /// The fingerprint of the server's CA that a join token names.
-///
-/// # Errors
-/// [`NotAToken`]. The text is never shown: it is a secret.
-pub fn ca_of_token(token: &str) -> Result<CaFingerprint, NotAToken> {
-    let (ca, secret) = token.strip_prefix(TOKEN_PREFIX).and_then(|rest| rest.split_once('.')).ok_or(NotAToken)?;
-    let bytes = |text: &str| URL_SAFE_NO_PAD.decode(text).ok().map(Zeroizing::new).filter(|bytes| bytes.len() == 32);
-    let (Some(ca), Some(_)) = (bytes(ca), bytes(secret)) else {
-        return Err(NotAToken);
-    };
-    let hex: String = ca.iter().map(|byte| format!("{byte:02x}")).collect();
-    hex.parse().map_err(|_| NotAToken)
+fn named_ca(token: &JoinTokenText) -> Result<CaFingerprint, NotAJoinToken> {
+    let hex: String = token.ca_fingerprint.iter().map(|byte| format!("{byte:02x}")).collect();
+    hex.parse().map_err(|_| NotAJoinToken)
 }
 
 /// What a join needs.
@@ -46,7 +29,7 @@ pub struct Request {
     /// The server, `https://NAME:PORT`.
     pub server: String,
     /// The join token.
-    pub token: Zeroizing<String>,
+    pub token: JoinTokenText,
     /// CA certificates to trust, DER; without them the token's fingerprint pins the CA.
     pub ca: Vec<Vec<u8>>,
     /// The name of the machine.
@@ -62,7 +45,10 @@ pub struct Request {
 pub enum JoinError {
     /// The token.
     #[error(transparent)]
-    Token(#[from] NotAToken),
+    Token(#[from] NotAJoinToken),
+    /// `--ca` and the token name different CAs.
+    #[error("the join token is of a server with another CA than the given certificate; take both from the same server")]
+    OtherCa,
     /// The state directory.
     #[error(transparent)]
     State(#[from] StateError),
@@ -105,6 +91,7 @@ impl JoinError {
     pub fn code(&self) -> &str {
         match self {
             Self::Token(_) => "join_token_malformed",
+            Self::OtherCa => "join_token_other_ca",
             Self::State(error) => error.code(),
             Self::Accounts(error) => error.code(),
             Self::Prefix { .. } => "account_db_missing",
@@ -135,7 +122,10 @@ pub fn tree_of(prefix: Option<&PathBuf>) -> Result<Tree, JoinError> {
 /// # Errors
 /// [`JoinError`]; the former identity, if any, is then still in force.
 pub async fn join(state: &StateDir, request: Request, clock: &impl Clock) -> Result<Identity, JoinError> {
-    let named = ca_of_token(request.token.trim())?;
+    let named = named_ca(&request.token)?;
+    if !request.ca.is_empty() && !request.ca.iter().any(|der| CaFingerprint::of(der) == named) {
+        return Err(JoinError::OtherCa);
+    }
     let tree = tree_of(request.prefix.as_ref())?;
     let root = tree.root().to_owned();
     let os = OsRelease::of(&tree);
@@ -164,7 +154,7 @@ pub async fn join(state: &StateDir, request: Request, clock: &impl Clock) -> Res
     let name: String = request.name.chars().take(NAME_CHARS_MAX).collect();
     let answer = client
         .join(&JoinRequest {
-            token: request.token.trim().to_owned(),
+            token: request.token.text().to_string(),
             csr: STANDARD.encode(&csr),
             name: name.clone(),
             os: os.id,
@@ -228,14 +218,8 @@ mod tests {
     fn a_token_names_its_ca() {
         let der = b"a certificate";
         let hex = CaFingerprint::of(der).to_string();
-        let digest: Vec<u8> = (0..32).map(|i| u8::from_str_radix(&hex[2 * i..2 * i + 2], 16).unwrap()).collect();
-        let secret = URL_SAFE_NO_PAD.encode([7; 32]);
-        let token = format!("lwj1.{}.{secret}", URL_SAFE_NO_PAD.encode(&digest));
-        assert_eq!(ca_of_token(&token), Ok(CaFingerprint::of(der)));
-        let cut = &token[..token.len() - 1];
-        for bad in ["", "lwj1.", "lwj1.AA.AA", cut, &token.replace("lwj1", "lwj2"), &format!("{token}A")] {
-            assert_eq!(ca_of_token(bad), Err(NotAToken), "{bad}");
-        }
+        let token: JoinTokenText = format!("lapwing-join.{hex}.{}", "A".repeat(43)).parse().unwrap();
+        assert_eq!(named_ca(&token), Ok(CaFingerprint::of(der)));
     }
 
     #[test]

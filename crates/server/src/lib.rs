@@ -11,5 +11,6 @@ pub mod ca;
 pub mod http;
 pub mod instance;
 pub mod oauth;
+pub mod ops;
 pub mod seal;
 pub mod store;

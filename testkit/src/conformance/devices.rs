@@ -213,10 +213,11 @@ pub async fn groups_in_use_stay(mut w: World) {
     assert_eq!(taken, Err(StoreError::Exists("group")));
     let entry = w.entry();
     assert_eq!(w.store.rename_group(group, "servers".into(), entry).await.unwrap().name, "servers");
-    for fixed in [w.store.rename_group(ALL_DEVICES, "x".into(), w.entry()).await.map(|_| ()), {
-        let entry = w.entry();
-        w.store.delete_group(ALL_DEVICES, entry).await
-    }] {
+    let entry = w.entry();
+    let renamed = w.store.rename_group(ALL_DEVICES, "x".into(), entry).await.map(drop);
+    let entry = w.entry();
+    let deleted = w.store.delete_group(ALL_DEVICES, entry).await;
+    for fixed in [renamed, deleted] {
         assert!(matches!(fixed, Err(StoreError::InUse(_))));
     }
     assert_eq!(w.store.group(ALL_DEVICES).await.unwrap().unwrap().name, "All devices");

@@ -76,6 +76,11 @@ impl MemoryStore {
         locked(&self.faults).insert(at, how);
     }
 
+    /// How many verbs that may change something were asked for until now.
+    pub fn write_verbs(&self) -> u64 {
+        *locked(&self.verbs)
+    }
+
     /// What a crash loses: contacts that were not written, faults that did not come.
     pub fn crash(&self) {
         locked(&self.seen).clear();
@@ -294,5 +299,101 @@ impl Store for MemoryStore {
         write count_failure(key: String, rule: LockoutRule, now: Timestamp) -> Lockout;
         write clear_failures(key: String) -> ();
         write sweep(now: Timestamp) -> u64;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conformance::World;
+    use std::sync::Arc;
+
+    async fn world() -> (Arc<MemoryStore>, World) {
+        let memory = Arc::new(MemoryStore::new());
+        let world = World::new(Arc::clone(&memory) as Arc<dyn Store>).await;
+        (memory, world)
+    }
+
+    fn broken<T>() -> Result<T, StoreError> {
+        Err(StoreError::Unavailable("injected fault".into()))
+    }
+
+    #[tokio::test]
+    async fn a_break_before_the_commit_changes_nothing() {
+        let (memory, mut w) = world().await;
+        let device = w.device().await;
+        let new = w.version(device);
+        let records = w.records().await;
+        memory.fail_at(0, Break::BeforeCommit);
+        assert_eq!(w.put(new.clone()).await, broken());
+        assert_eq!((w.states(device).await, w.records().await), (vec![], records));
+        assert!(!w.put(new.clone()).await.unwrap().again);
+        memory.fail_at(0, Break::BeforeCommit);
+        assert_eq!(w.prove(device, new.version).await, broken());
+        assert_eq!(w.states(device).await, [(new.version, VersionState::Pending)]);
+        // A reveal that was not recorded gives nothing out (rotation.md 4, I2).
+        memory.fail_at(0, Break::BeforeCommit);
+        assert_eq!(w.reveal(device, false).await, broken());
+        w.finish().await;
+    }
+
+    #[tokio::test]
+    async fn a_break_after_the_commit_loses_only_the_acknowledgement() {
+        let (memory, mut w) = world().await;
+        let device = w.device().await;
+        let mut watch = memory.watch_work();
+        let new = w.version(device);
+        let records = w.records().await;
+        memory.fail_at(0, Break::AfterCommit);
+        assert_eq!(w.put(new.clone()).await, broken());
+        assert_eq!(w.states(device).await, [(new.version, VersionState::Pending)]);
+        assert_eq!(w.records().await, records + 1);
+        assert!(w.put(new.clone()).await.unwrap().again, "the repeat is told so");
+        memory.fail_at(0, Break::AfterCommit);
+        assert_eq!(w.prove(device, new.version).await, broken());
+        assert!(w.prove(device, new.version).await.unwrap().again);
+        memory.fail_at(0, Break::AfterCommit);
+        assert_eq!(w.request(device).await, broken());
+        assert!(watch.has_changed().unwrap(), "what is durable wakes devices");
+        watch.mark_unchanged();
+        assert!(w.request(device).await.unwrap().again);
+        w.finish().await;
+    }
+
+    #[tokio::test]
+    async fn faults_hit_the_verb_that_they_are_set_for_and_end_with_a_crash() {
+        let (memory, mut w) = world().await;
+        let device = w.device().await;
+        memory.fail_at(1, Break::BeforeCommit);
+        let first = w.stored(device).await;
+        assert_eq!(w.abandon(device, first).await, broken());
+        assert_eq!(w.abandon(device, first).await, Ok(Some(VersionState::Abandoned)));
+        // A crash loses contacts that were not written, and what was to break later; the rest stays.
+        memory.note_seen(device, w.now);
+        memory.fail_at(0, Break::BeforeCommit);
+        memory.crash();
+        assert_eq!(w.row(device).await.last_seen, None);
+        assert_eq!(w.states(device).await, [(first, VersionState::Abandoned)]);
+        w.stored(device).await;
+        // A failed write of contacts keeps them for the next one.
+        memory.note_seen(device, w.now);
+        memory.fail_at(0, Break::BeforeCommit);
+        assert_eq!(memory.flush_seen().await, broken());
+        assert_eq!(memory.flush_seen().await, Ok(1));
+        w.finish().await;
+    }
+
+    #[tokio::test]
+    async fn a_snapshot_goes_its_own_way() {
+        let (memory, mut w) = world().await;
+        let device = w.device().await;
+        let kept = w.stored(device).await;
+        let backup = memory.snapshot();
+        w.prove(device, kept).await.unwrap();
+        let later = w.stored(device).await;
+        let before = backup.versions(device, true).await.unwrap();
+        assert_eq!(before.iter().map(|one| (one.version, one.state)).collect::<Vec<_>>(), [(kept, VersionState::Pending)]);
+        assert_eq!(w.state(device, later).await, Some(VersionState::Pending));
+        w.finish().await;
     }
 }

@@ -108,7 +108,7 @@ fn get(uri: &str, state: &Path) -> Result<(), Failed> {
             Ok(())
         }
         (None, Some(refusal)) => {
-            let exit = if refusal.code == "not_set" || refusal.code == "unknown_node" { 4 } else { 1 };
+            let exit = if refusal.code == "not_set" || refusal.code == "node_unknown" { 4 } else { 1 };
             Err(Failed::new(refusal.code, refusal.message).exit(exit))
         }
         (None, None) => Err(not_found(uri)),

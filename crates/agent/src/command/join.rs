@@ -6,6 +6,7 @@ use crate::{
     join::{self, Request},
     state::{self, Identity, StateDir},
 };
+use proto::admin::{JoinTokenText, NotAJoinToken};
 use std::{
     fs::File,
     io::{self, Read as _},
@@ -92,7 +93,12 @@ impl Join {
         Ok(())
     }
 
-    fn token(&mut self) -> Result<Zeroizing<String>, Failed> {
+    fn token(&mut self) -> Result<JoinTokenText, Failed> {
+        let text = self.token_text()?;
+        text.parse().map_err(|error| Failed::from(join::JoinError::Token(error)))
+    }
+
+    fn token_text(&mut self) -> Result<Zeroizing<String>, Failed> {
         if let Some(token) = self.token.take() {
             return Ok(Zeroizing::new(token));
         }
@@ -105,8 +111,8 @@ impl Join {
                 });
             }
         };
-        let text = std::str::from_utf8(&bytes).map_err(|_| Failed::new("join_token_malformed", join::NotAToken))?;
-        Ok(Zeroizing::new(text.trim().to_owned()))
+        let text = std::str::from_utf8(&bytes).map_err(|_| Failed::from(join::JoinError::Token(NotAJoinToken)))?;
+        Ok(Zeroizing::new(text.to_owned()))
     }
 
     /// The service where there is one, else a process of its own.

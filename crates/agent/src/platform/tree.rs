@@ -109,7 +109,7 @@ impl Tree {
 
     /// Contents of the files of a directory whose names end in `suffix`, in the order of their names.
     pub(super) fn read_all(&self, dir: &str, suffix: &str) -> io::Result<Vec<Vec<u8>>> {
-        let entries = match fs::read_dir(self.resolve(dir)?) {
+        let entries = match self.resolve(dir).and_then(fs::read_dir) {
             Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             Err(error) => return Err(error),

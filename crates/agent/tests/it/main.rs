@@ -1,4 +1,9 @@
 //! Integration tests of the agent.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a failed step of a test ends the test")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed step of a test ends the test")]
 
 mod accounts;
+mod cli;
+mod cycle;
+mod kill;
+mod run;
+mod world;

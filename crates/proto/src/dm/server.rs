@@ -136,6 +136,11 @@ impl ServerSession {
         self.phase == Phase::Ended
     }
 
+    /// Commands that are queued now will be sent: neither side has ended the session.
+    pub fn takes_commands(&self) -> bool {
+        self.phase == Phase::Open
+    }
+
     /// Queues a command for the next reply that has room; `CmdID`s are given by the session.
     pub fn queue(&mut self, command: Command<'static>) -> Ticket {
         let ticket = Ticket(self.next_ticket);

@@ -64,9 +64,7 @@ impl App {
                 )
                 .await;
             match stored {
-                Err(StoreError::KeyRetired { .. }) if attempt < 2 => {
-                    self.vault.reload().map_err(|error| Error::Internal(error.to_string()))?;
-                }
+                Err(StoreError::KeyRetired { active }) if attempt < 2 => self.sealer.set_active(active),
                 Err(error) => return Err(Error::of_store(error, now)),
                 Ok(stored) => {
                     self.metrics.stored.inc();
@@ -98,7 +96,7 @@ impl App {
             json!({
                 "version": proof.version.to_string(),
                 "state": "current",
-                "proof": super::vault::proof_word(kind),
+                "proof": super::sealing::proof_word(kind),
             }),
         )?;
         let proven = self

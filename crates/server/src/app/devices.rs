@@ -34,14 +34,14 @@ impl App {
         after: Option<String>,
     ) -> Result<Listed<ManagedDevice>> {
         let page = self.device_rows(caller, query, "devicename", &["azureaddeviceid", "id"], after).await?;
-        filtered(page, query.filter.as_ref(), |device| managed_entity(device, &[]), managed_property)
+        filtered(page, query.filter.as_ref(), |device| managed_entity(device, &[], false), managed_property)
     }
 
     /// One managed device, with its requests to rotate.
     pub async fn managed_device(&self, caller: &Caller, id: DeviceId) -> Result<ManagedDevice> {
         let device = self.device_for(caller, Action::DeviceRead, id).await?;
         let requests = self.store.rotation_requests(id).await?;
-        Ok(managed_entity(&device, &requests))
+        Ok(managed_entity(&device, &requests, self.reset_failed(id)))
     }
 
     /// Enables or disables a device.
@@ -189,7 +189,7 @@ impl App {
                 account_name: version.account_name,
                 state: version.state.word().to_owned(),
                 sequence: version.sequence,
-                proof: version.proof.map(|kind| super::vault::proof_word(kind).to_owned()),
+                proof: version.proof.map(|kind| super::sealing::proof_word(kind).to_owned()),
                 stored_date_time: version.stored_at,
                 proven_date_time: version.proven_at,
                 expiration_date_time: version.expires_at,
@@ -315,7 +315,8 @@ fn device_property(device: &Device, path: &str) -> Option<Vec<String>> {
     }])
 }
 
-fn managed_entity(device: &store::Device, requests: &[RotationRequest]) -> ManagedDevice {
+/// `reset_failed`: the device said that its last reset failed, which an open request waits for.
+fn managed_entity(device: &store::Device, requests: &[RotationRequest], reset_failed: bool) -> ManagedDevice {
     let (operating_system, os_version) = os_parts(&device.os);
     ManagedDevice {
         id: device.id,
@@ -333,7 +334,12 @@ fn managed_entity(device: &store::Device, requests: &[RotationRequest]) -> Manag
             .iter()
             .map(|request| DeviceActionResult {
                 action_name: "rotateLocalAdminPassword".into(),
-                action_state: if request.met_at.is_some() { "done" } else { "pending" }.into(),
+                action_state: match request.met_at {
+                    Some(_) => "done",
+                    None if reset_failed => "failed",
+                    None => "pending",
+                }
+                .into(),
                 start_date_time: request.requested_at,
                 last_updated_date_time: request.met_at.unwrap_or(request.requested_at),
                 sequence: request.sequence,

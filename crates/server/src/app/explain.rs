@@ -5,7 +5,6 @@ use crate::authz::{self, Action, Caller, Target};
 use crate::store::{self, DeviceState, Page, VersionState};
 use laps::explain::{self, Condition, Evidence};
 use laps::id::DeviceId;
-use laps::time::Timestamp;
 use proto::admin::{Explanation, Link};
 use proto::device::Evidence as DeviceEvidence;
 use serde_json::Value;
@@ -66,15 +65,14 @@ impl App {
         let deliveries = self.store.deliveries(device.id).await?;
         let report = self.store.last_report(device.id).await?;
         let versions = self.store.versions(device.id, false).await?;
-        let newest_change = assigned.iter().map(|assigned| assigned.policy.changed_at).max().unwrap_or(Timestamp::MIN);
+        let up_to_date = super::delivery::is_answered(&assigned, &deliveries);
         let conflicts = deliveries.held.as_deref().map(conflict_names).unwrap_or_default();
         // The last that was answered, also when it was refused: its refusals are the cause.
         let answered =
             deliveries.sent.as_ref().filter(|sent| sent.answered_at.is_some()).or(deliveries.in_force.as_ref());
-        let unanswered = deliveries.sent.as_ref().is_some_and(|sent| sent.answered_at.is_none());
         let delivery = answered.map(|delivery| explain::Delivery {
             at: delivery.answered_at.unwrap_or(delivery.sent_at),
-            up_to_date: !unanswered && delivery.sent_at >= newest_change,
+            up_to_date,
             refused: delivery
                 .statuses
                 .iter()

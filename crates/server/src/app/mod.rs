@@ -6,6 +6,7 @@
 mod admit;
 mod backup;
 mod credentials;
+mod delivery;
 mod devices;
 mod error;
 mod explain;
@@ -13,13 +14,14 @@ mod groups;
 mod jobs;
 mod join;
 mod log;
+mod mdm;
 mod metrics;
 mod people;
 mod policies;
 mod record;
+mod sealing;
 mod sign_in;
 mod tenant;
-mod vault;
 mod wait;
 
 pub use admit::Rates;
@@ -27,12 +29,12 @@ pub use credentials::Listed;
 pub use error::{Error, Kind, Result};
 pub use metrics::Metrics;
 pub use sign_in::TokenRefusal;
-pub use vault::{Place, Vault, VaultError};
 
 use crate::authz::{self, Action, Caller, Target};
 use crate::ca::Authority;
 use crate::ca::head::HeadKey;
 use crate::oauth::{Passwords, TokenSigner};
+use crate::seal::Sealer;
 use crate::store::{self, Store, StoreError};
 use laps::id::{Incarnation, TenantId};
 use laps::time::Timestamp;
@@ -84,7 +86,7 @@ pub struct Parts {
     /// The store.
     pub store: Arc<dyn Store>,
     /// Seals and unseals passwords.
-    pub vault: Arc<dyn Vault>,
+    pub sealer: Arc<Sealer>,
     /// The certificate authority.
     pub authority: Authority,
     /// Signs heads of the audit log.
@@ -104,7 +106,7 @@ pub struct Parts {
 /// The application.
 pub struct App {
     store: Arc<dyn Store>,
-    vault: Arc<dyn Vault>,
+    sealer: Arc<Sealer>,
     authority: Authority,
     head_key: HeadKey,
     signer: TokenSigner,
@@ -116,6 +118,7 @@ pub struct App {
     incarnation: Incarnation,
     waiters: wait::Waiters,
     admission: admit::Admission,
+    management: mdm::Management,
     metrics: Metrics,
 }
 
@@ -126,11 +129,12 @@ impl App {
         Ok(Self {
             waiters: wait::Waiters::new(parts.options.waiters_max),
             admission: admit::Admission::new(parts.options.rates),
+            management: mdm::Management::new(mdm::SESSIONS_MAX, mdm::SESSION.duration_s),
             metrics: Metrics::new(),
             tenant: tenant.id,
             incarnation: tenant.incarnation,
             store: parts.store,
-            vault: parts.vault,
+            sealer: parts.sealer,
             authority: parts.authority,
             head_key: parts.head_key,
             signer: parts.signer,

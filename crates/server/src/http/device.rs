@@ -5,10 +5,10 @@ use super::{json_response, no_store, problem};
 use crate::app::Error;
 use crate::authz::{Caller, Origin};
 use axum::Extension;
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use http::StatusCode;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use http_body_util::BodyExt;
 use proto::device::{BODY_BYTES_MAX, Code, Store, StoreDecodeError};
 use serde::Serialize;
@@ -85,11 +85,30 @@ pub(crate) async fn wait(State(shared): State<Shared>, Extension(caller): Who) -
     Ok(ok(&shared.app.wait(&caller, elapsed).await?))
 }
 
-/// An error on the SyncML surface: without a good certificate 401 with an empty body (protocols.md 1.1),
-/// otherwise the device API's shape.
-pub(crate) fn mdm_error(error: &Error, origin: &Origin) -> Response {
-    if error.device_code() == Code::CertificateRequired {
-        return StatusCode::UNAUTHORIZED.into_response();
+/// One SyncML message. The path behind `/mdm` and the query do not matter (protocols.md 1.1).
+pub(crate) async fn mdm(
+    State(shared): State<Shared>,
+    Extension(caller): Who,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Answer {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    if !proto::dm::is_syncml_xml(kind) {
+        let text = "send SyncML as application/vnd.syncml.dm+xml; WBXML is not taken";
+        return Ok(problem::as_text(StatusCode::UNSUPPORTED_MEDIA_TYPE, text));
     }
-    problem::as_device(error, origin)
+    let reply = shared.app.mdm_exchange(&caller, &body).await?;
+    let mut response = Response::new(Body::from(reply));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(proto::dm::CONTENT_TYPE));
+    no_store(&mut response);
+    Ok(response)
+}
+
+/// An error on the SyncML surface: without a good certificate 401 with an empty body (protocols.md 1.1),
+/// otherwise the device API's shape with the error's own code.
+pub(crate) fn mdm_error(error: &Error, origin: &Origin) -> Response {
+    match error.device_code() {
+        Code::CertificateRequired | Code::DeviceUnknown => StatusCode::UNAUTHORIZED.into_response(),
+        _ => problem::as_mdm(error, origin),
+    }
 }

@@ -72,13 +72,23 @@ pub(crate) fn as_graph(error: &Error, origin: &Origin, now: Timestamp) -> Respon
     with_retry(response, error)
 }
 
-/// In the device API's shape.
+/// In the device API's shape, with a code of the device API.
 pub(crate) fn as_device(error: &Error, origin: &Origin) -> Response {
+    device_shape(error, error.device_code().as_str(), origin)
+}
+
+/// In the device API's shape, with the error's own code: what is wrong with a SyncML document has more
+/// names than the device API.
+pub(crate) fn as_mdm(error: &Error, origin: &Origin) -> Response {
+    device_shape(error, error.code(), origin)
+}
+
+fn device_shape(error: &Error, name: &str, origin: &Origin) -> Response {
     log(error, origin);
     let code = error.device_code();
     let body = device::ErrorBody {
         error: device::ErrorDetail {
-            code: code.as_str().into(),
+            code: name.into(),
             message: error.text(),
             remedy: device_remedy(code).into(),
             request_id: origin.request_id.clone(),

@@ -151,6 +151,9 @@ pub(crate) fn rows() -> Vec<Handled> {
         POST post "/device/v1/abandon" DeviceCertificate Device device::abandon;
         POST post "/device/v1/report" DeviceCertificate Device device::report;
         GET get "/device/v1/wait" DeviceCertificate Wait device::wait;
+
+        POST post "/mdm" DeviceCertificate Mdm device::mdm;
+        POST post "/mdm/{*rest}" DeviceCertificate Mdm device::mdm;
     };
     rows.extend(table! {
         GET get "/v1.0/lapwing/joinTokens" Bearer Graph lapwing::join_tokens;

@@ -1,8 +1,8 @@
 //! `lapwingd init`: CA, keys, database, the first administrator with a one-time secret.
 
 use super::config::Config;
-use super::{InstanceError, assemble, system};
-use crate::app::{App, Clock, Random, Vault};
+use super::{InstanceError, assemble, key_files, system};
+use crate::app::{App, Clock, Random};
 use crate::audit::{Actor, AuditEntry, Outcome, Target, activity};
 use crate::authz::{Caller, Job, Role};
 use crate::ca::Authority;
@@ -29,7 +29,7 @@ pub struct Initialised {
 }
 
 /// Makes the data directory with CA, certificate and keys. Refuses a directory that holds a server.
-pub fn make_keys(data: &Path, config: &Config) -> Result<TenantId, InstanceError> {
+pub fn make_keys(data: &Path, config: &Config) -> Result<(TenantId, KeyId), InstanceError> {
     if Config::path(data).exists() || KeyDirectory::of(data).has("ca.key") {
         return Err(InstanceError::Exists(data.to_owned()));
     }
@@ -49,10 +49,12 @@ pub fn make_keys(data: &Path, config: &Config) -> Result<TenantId, InstanceError
     keys.write("server.key", &server.key_pem)?;
     keys.write("token.key", &TokenSigner::create()?)?;
     keys.write("audit.key", &HeadKey::create()?)?;
+    let key = KeyId(random()?);
+    key_files(data).add(key, &zeroize::Zeroizing::new(random()?))?;
     keys.write("ca.crt", &root.certificate_pem)?;
     // Last: with it the directory holds a server.
     keys.write("ca.key", &root.key_pem)?;
-    Ok(tenant)
+    Ok((tenant, key))
 }
 
 /// Writes the tenant into an empty store, makes the first administrator, and the configuration at the end.
@@ -62,7 +64,6 @@ pub async fn make_tenant(
     tenant: TenantId,
     key: KeyId,
     store: Arc<dyn Store>,
-    vault: Arc<dyn Vault>,
 ) -> Result<Initialised, InstanceError> {
     let now = system::SystemClock.now();
     let audit = AuditEntry {
@@ -84,7 +85,7 @@ pub async fn make_tenant(
         settings: Settings::default(),
     };
     store.initialise(new, now, audit).await?;
-    let app = assemble(data, config, store, vault).await?;
+    let app = assemble(data, config, store).await?;
     let administrator = app
         .create_user(
             &Caller::system(Job::Init),

@@ -5,11 +5,12 @@ pub mod init;
 pub mod run;
 pub mod system;
 
-use crate::app::{App, Options, Parts, Vault};
+use crate::app::{App, Options, Parts, Random};
 use crate::ca::head::HeadKey;
 use crate::ca::keys::KeyDirectory;
 use crate::oauth::{Passwords, TokenSigner};
-use crate::store::Store;
+use crate::seal::{KeyFiles, KeyId, Sealer};
+use crate::store::{Store, StoreError};
 use config::Config;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -61,7 +62,7 @@ pub enum InstanceError {
     App(#[from] crate::app::Error),
     /// The sealing.
     #[error(transparent)]
-    Vault(#[from] crate::app::VaultError),
+    Seal(#[from] crate::seal::SealError),
 }
 
 impl InstanceError {
@@ -75,13 +76,21 @@ pub fn database(data: &Path) -> PathBuf {
     data.join("lapwing.db")
 }
 
-/// Makes the application of a data directory over a store and a vault.
-pub async fn assemble(
-    data: &Path,
-    config: &Config,
-    store: Arc<dyn Store>,
-    vault: Arc<dyn Vault>,
-) -> Result<App, InstanceError> {
+/// The key-encryption keys of a data directory, in the key directory; systemd may give them instead in
+/// the directory of its credentials.
+pub fn key_files(data: &Path) -> KeyFiles {
+    KeyFiles::new(&data.join("keys"))
+}
+
+/// A sealer over the keys of a data directory.
+pub fn sealer(data: &Path, active: KeyId) -> Sealer {
+    let random = |bytes: &mut [u8]| system::SystemRandom.fill(bytes).map_err(std::io::Error::other);
+    Sealer::new(Arc::new(key_files(data)), active, Arc::new(random))
+}
+
+/// Makes the application of a data directory over a store that is initialised.
+pub async fn assemble(data: &Path, config: &Config, store: Arc<dyn Store>) -> Result<App, InstanceError> {
+    let active = store.keys().await?.into_iter().find(|key| key.active).ok_or(StoreError::NotInitialised)?;
     let keys = KeyDirectory::of(data);
     let mut options = Options::new(config.url.clone(), config.names.clone());
     if let Some(seconds) = config.poll_after_s {
@@ -93,7 +102,7 @@ pub async fn assemble(
     let parallel = std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2));
     let parts = Parts {
         store,
-        vault,
+        sealer: Arc::new(sealer(data, active.id)),
         authority: keys.authority()?,
         head_key: HeadKey::open(&keys.read("audit.key")?)?,
         signer: TokenSigner::open(&keys.read("token.key")?)?,

@@ -1,4 +1,9 @@
-//! The integration tests of the server, one binary.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+//! Integration tests of the server.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
 
 mod conformance;
+mod differential;
+mod mdm;
+mod ops;
+mod setting;
+mod sqlite;

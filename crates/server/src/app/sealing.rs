@@ -1,39 +1,11 @@
-//! Sealing as `app` needs it: a password goes in with its place and comes out only there.
+//! Sealing and unsealing with the place that a password belongs to.
 
 use super::{App, Error, Result};
-use crate::seal::Sealed;
+use crate::seal::{Place, Sealed};
 use crate::store::SealedVersion;
-use laps::id::{DeviceId, TenantId, VersionId};
+use laps::id::{DeviceId, VersionId};
 use laps::password::Password;
 use proto::graph::CredentialVersion;
-
-/// Where a password belongs: the associated data of its envelope (design.md 5, "Sealing").
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
-    /// The tenant.
-    pub tenant: TenantId,
-    /// The device object that stored it.
-    pub device: DeviceId,
-    /// The version.
-    pub version: VersionId,
-    /// The account's lasting id.
-    pub account: String,
-}
-
-/// Why a password could not be sealed or unsealed; the text is for the log only.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("sealing: {0}")]
-pub struct VaultError(pub String);
-
-/// Seals and unseals passwords under the active key-encryption key.
-pub trait Vault: Send + Sync + 'static {
-    /// Seals a password for its place.
-    fn seal(&self, place: &Place, password: &Password) -> std::result::Result<Sealed, VaultError>;
-    /// Unseals it; another place than it was sealed for is an error.
-    fn unseal(&self, place: &Place, sealed: &Sealed) -> std::result::Result<Password, VaultError>;
-    /// Learns the keys again, because the store says that the one used is retired.
-    fn reload(&self) -> std::result::Result<(), VaultError>;
-}
 
 impl App {
     pub(super) fn seal(
@@ -44,7 +16,7 @@ impl App {
         password: &Password,
     ) -> Result<Sealed> {
         let place = Place { tenant: self.tenant, device, version, account: account.to_owned() };
-        self.vault.seal(&place, password).map_err(|error| Error::Internal(error.to_string()))
+        self.sealer.seal(&place, password).map_err(|error| Error::Internal(error.to_string()))
     }
 
     /// A version with its password in clear, as it goes to the reader. Only after the record of the
@@ -57,7 +29,7 @@ impl App {
             version: version.version,
             account: version.account_id.clone(),
         };
-        let password = self.vault.unseal(&place, &row.sealed).map_err(|error| Error::Internal(error.to_string()))?;
+        let password = self.sealer.unseal(&place, &row.sealed).map_err(|error| Error::Internal(error.to_string()))?;
         Ok(CredentialVersion {
             account_name: version.account_name.clone(),
             account_sid: account_sid(&version.account_id),
