@@ -10,7 +10,7 @@ rm -rf "$WORK" && mkdir -p "$WORK"
 . "$here/fleet.sh"
 
 # The most talkative logs that there are.
-export RUST_LOG=trace RUST_BACKTRACE=1
+export LOG=trace RUST_BACKTRACE=1
 
 tree_up "$WORK/tree"
 server_up

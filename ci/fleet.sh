@@ -69,13 +69,13 @@ server_up() {
 
 server_init() {
     PORT=$(free_port)
-    lapwingd init --data "$WORK/server" --hostname "localhost:$PORT" >"$WORK/init.out" 2>"$WORK/init.err" || die "init: $(cat "$WORK/init.err")"
+    lapwingd init --data "$WORK/server" --hostname "localhost:$PORT" --listen "127.0.0.1:$PORT" >"$WORK/init.out" 2>"$WORK/init.err" || die "init: $(cat "$WORK/init.err")"
 }
 
 # server_start: the server of $DATA (default $WORK/server) on $PORT; its pid is $SERVER.
 server_start() {
     URL=https://localhost:$PORT
-    lapwingd run --data "${DATA:-$WORK/server}" --listen "127.0.0.1:$PORT" >>"$WORK/server.log" 2>&1 &
+    lapwingd --log "${LOG:-info}" run --data "${DATA:-$WORK/server}" --listen "127.0.0.1:$PORT" >>"$WORK/server.log" 2>&1 &
     SERVER=$!
     STARTED+=("$SERVER")
     until_true 30 port_open "$PORT" || die "the server did not start: $(tail -n 5 "$WORK/server.log")"
