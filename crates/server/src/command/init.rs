@@ -72,7 +72,7 @@ pub(crate) async fn run(arguments: Init) -> anyhow::Result<()> {
     }
     let token = init::make_quick(&made.app).await?;
     println!("\nNext, on a machine (the line works once, until {}):", token.expires_date_time);
-    println!("lapwing-agent join --server {} --token {}", token.server, token.token);
+    println!("lapwing-agent join --server {} --token {} --wait", token.server, token.token);
     eprintln!(
         "\nThen: lapwing password get NAME --server {} --ca {}\nKeep a copy of the key-encryption key elsewhere: lapwingd kek export --data {} --to age1…",
         config.url,
