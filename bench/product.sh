@@ -11,7 +11,7 @@ product_up() {
     sign_in
     policy_up "$ROOT/ci/data/builtin.xml"
     mkdir -p "$WORK/devices"
-    cp "$WORK/server/ca.pem" "$WORK/devices/"
+    cp "$CA" "$WORK/devices/ca.pem"
     local n
     for n in $(seq "$1"); do
         STATE=$WORK/states/$n agent_join --prefix "$WORK/tree" --name "bench-$n"

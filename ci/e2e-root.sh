@@ -28,9 +28,9 @@ opens() {
 opens 'before-Lapwing-1' || die "the harness itself: su does not take the first password"
 ! opens 'wrong' || die "the harness itself: su takes a wrong password"
 
-# as_unit COMMAND...: with the file system as packaging/systemd/lapwing-agent.service leaves it.
-as_unit() {
-    unshare --mount bash -euc '
+# The agent, with the file system as packaging/systemd/lapwing-agent.service leaves it.
+exec_agent() {
+    exec unshare --mount bash -euc '
         state=$1 unit=$2; shift 2
         mkdir -p "$state"; mount --bind "$state" "$state"
         writable=" $state $(sed -n "s/^ReadWritePaths=//p" "$unit") "
@@ -40,9 +40,8 @@ as_unit() {
             mount -o remount,bind,ro "$point"
         done < <(awk "{print \$5}" /proc/self/mountinfo | sort -u)
         ! touch /usr/.lapwing-e2e 2>/dev/null
-        exec "$@"' _ "$WORK/state" "$here/../packaging/systemd/lapwing-agent.service" "$@"
+        exec "$@"' _ "$WORK/state" "$here/../packaging/systemd/lapwing-agent.service" "$BIN/lapwing-agent" "$@"
 }
-lapwing_agent() { as_unit "$BIN/lapwing-agent" "$@"; }
 
 server_up
 policy_up "$here/data/contoso.xml"

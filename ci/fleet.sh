@@ -9,10 +9,13 @@ CA=$WORK/server/keys/ca.crt
 STARTED=()
 stop_all() {
     local pid
+    trap - ERR
     for pid in "${STARTED[@]}"; do kill "$pid" 2>/dev/null && wait "$pid" 2>/dev/null; done
     return 0
 }
 trap stop_all EXIT
+set -E
+trap 'echo "FAILED: ${BASH_SOURCE[0]##*/}:$LINENO: $BASH_COMMAND" >&2' ERR
 
 die() {
     echo "FAILED: $*" >&2
@@ -44,7 +47,9 @@ free_port() {
 
 lapwing() { "$BIN/lapwing" "$@"; }
 lapwingd() { "$BIN/lapwingd" "$@"; }
-lapwing_agent() { "$BIN/lapwing-agent" "$@"; }
+# The agent in place of the shell; a script may start it in surroundings of its own.
+exec_agent() { exec "$BIN/lapwing-agent" "$@"; }
+lapwing_agent() { (exec_agent "$@"); }
 
 # json PATH: a member of the JSON on standard input, such as '.credentials[0].password'.
 json() { jq -er "$1"; }
@@ -69,13 +74,13 @@ server_up() {
 
 server_init() {
     PORT=$(free_port)
-    lapwingd init --data "$WORK/server" --hostname "localhost:$PORT" >"$WORK/init.out" 2>"$WORK/init.err" || die "init: $(cat "$WORK/init.err")"
+    lapwingd init --data "$WORK/server" --hostname "localhost:$PORT" --listen "127.0.0.1:$PORT" >"$WORK/init.out" 2>"$WORK/init.err" || die "init: $(cat "$WORK/init.err")"
 }
 
 # server_start: the server of $DATA (default $WORK/server) on $PORT; its pid is $SERVER.
 server_start() {
     URL=https://localhost:$PORT
-    lapwingd run --data "${DATA:-$WORK/server}" --listen "127.0.0.1:$PORT" >>"$WORK/server.log" 2>&1 &
+    "$BIN/lapwingd" --log "${LOG:-info}" run --data "${DATA:-$WORK/server}" --listen "127.0.0.1:$PORT" >>"$WORK/server.log" 2>&1 &
     SERVER=$!
     STARTED+=("$SERVER")
     until_true 30 port_open "$PORT" || die "the server did not start: $(tail -n 5 "$WORK/server.log")"
@@ -108,7 +113,7 @@ policy_up() {
 # agent_up [ARGUMENTS of join]: joins this machine, or the tree that --prefix names, and starts the agent.
 agent_up() {
     agent_join "$@"
-    lapwing_agent run --state "$WORK/state" >>"$WORK/agent.log" 2>&1 &
+    (exec_agent run --state "$WORK/state") >>"$WORK/agent.log" 2>&1 &
     AGENT=$!
     STARTED+=("$AGENT")
 }

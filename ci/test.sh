@@ -36,6 +36,22 @@ else
 fi
 while IFS=: read -r name reason; do skip "test $name" "${reason# }"; done < <(sed -n 's/^ *SKIPPED //p' "$tests_log" | sort -u)
 
+# End to end, with the binaries that were built for the tests.
+namespaces() { unshare --mount --pid --fork true 2>/dev/null; }
+if ! need jq jq; then
+    for each in "end to end as root" "no password leaks"; do skip "$each" "jq is missing and could not be installed"; done
+else
+    step "binaries" cargo build --workspace --bins --locked
+    if ! is_root || ! namespaces; then
+        skip "end to end as root" "needs root and the right to make a mount namespace"
+    elif ! need su login libpam-modules; then
+        skip "end to end as root" "su is missing and could not be installed"
+    else
+        step "end to end as root" bash ci/e2e-root.sh
+    fi
+    step "no password leaks" bash ci/canary.sh
+fi
+
 step "doc tests" cargo test --workspace --locked --doc
 count "doc tests: $(awk '/^test result:/ {p += $4} END {print p + 0, "passed"}' "$LOGS/doc-tests.log")"
 step "documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --locked --no-deps --document-private-items

@@ -34,6 +34,17 @@ enum Command {
     Init(command::init::Init),
     /// Serve
     Run(command::run::Run),
+    /// Write a backup of the database, while the server runs or not
+    Backup(command::operate::Backup),
+    /// Make a data directory from a backup: a new incarnation of the server's data
+    Restore(command::operate::Restore),
+    /// Make a new key-encryption key and wrap every data key anew; resumes one that was broken off
+    Rekey(command::operate::Rekey),
+    /// Keys of the server, to be kept elsewhere
+    #[command(subcommand)]
+    Kek(command::operate::Kek),
+    /// Open the database, verify the audit log, unseal one password of each key
+    Check(command::operate::Check),
 }
 
 fn main() -> ExitCode {
@@ -56,6 +67,11 @@ fn main() -> ExitCode {
         match arguments.command {
             Command::Init(init) => command::init::run(init).await,
             Command::Run(run) => command::run::run(run).await,
+            Command::Backup(backup) => command::operate::backup(backup).await,
+            Command::Restore(restore) => command::operate::restore(restore).await,
+            Command::Rekey(rekey) => command::operate::rekey(rekey).await,
+            Command::Kek(kek) => command::operate::kek(kek).await,
+            Command::Check(check) => command::operate::check(check).await,
         }
     });
     match done {

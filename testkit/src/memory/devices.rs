@@ -8,21 +8,17 @@ use laps::{
 use server::{audit::AuditEntry, store::*};
 use std::collections::BTreeMap;
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 fn same_name(a: &str, b: &str) -> bool {
     a.to_lowercase() == b.to_lowercase()
 }
 
 impl State {
     pub(super) fn row(&self, id: DeviceId) -> Result<&DeviceRow, StoreError> {
-        self.devices.get(&id).ok_or(StoreError::NotFound("device"))
+        self.devices.get(&id).ok_or(StoreError::DeviceUnknown)
     }
 
     pub(super) fn row_mut(&mut self, id: DeviceId) -> Result<&mut DeviceRow, StoreError> {
-        self.devices.get_mut(&id).ok_or(StoreError::NotFound("device"))
+        self.devices.get_mut(&id).ok_or(StoreError::DeviceUnknown)
     }
 
     /// The row of a device that can still speak: known and not purged.
@@ -42,13 +38,13 @@ impl State {
         if new.group.is_some_and(|group| !self.has_group(group)) {
             return Err(StoreError::NotFound("group"));
         }
-        if self.tokens.contains_key(&new.id) {
+        if self.tokens.contains_key(&new.id) || self.token(new.hash).is_ok() {
             return Err(StoreError::Exists("join token"));
         }
         let token = JoinToken {
             id: new.id,
             note: new.note,
-            group: new.group,
+            group: new.group.filter(|group| *group != ALL_DEVICES),
             created_by: new.created_by,
             created_at: now,
             expires_at: new.expires_at,
@@ -61,7 +57,9 @@ impl State {
     }
 
     pub(super) fn join_tokens(&self, wanted: Page) -> Result<PageOf<JoinToken>, StoreError> {
-        page(self.tokens.values().map(|(_, token)| token.clone()), &wanted, |token| hex(&token.id))
+        page(self.tokens.values().map(|(_, token)| token.clone()), &wanted, |token| {
+            GroupId::from_bytes(token.id).to_string()
+        })
     }
 
     pub(super) fn revoke_join_token(
@@ -70,7 +68,7 @@ impl State {
         now: Timestamp,
         audit: AuditEntry,
     ) -> Result<(), StoreError> {
-        let (_, token) = self.tokens.get_mut(&id).ok_or(StoreError::NotFound("join token"))?;
+        let (_, token) = self.tokens.get_mut(&id).ok_or(StoreError::TokenUnknown)?;
         if token.used_at.is_some() {
             return Err(StoreError::TokenUsed);
         }
@@ -86,15 +84,20 @@ impl State {
         found.map(|(_, token)| token).ok_or(StoreError::TokenUnknown)
     }
 
-    pub(super) fn check_join_token(&self, hash: SecretHash, now: Timestamp) -> Result<JoinToken, StoreError> {
+    fn good_token(&self, hash: SecretHash, now: Timestamp) -> Result<JoinToken, StoreError> {
         let token = self.token(hash)?;
-        if token.revoked_at.is_some() {
-            return Err(StoreError::TokenRevoked);
+        match token {
+            _ if token.revoked_at.is_some() => Err(StoreError::TokenRevoked),
+            _ if now < token.expires_at => Ok(token.clone()),
+            // Whoever brings a used one is told that first.
+            _ if token.used_at.is_some() => Err(StoreError::TokenUsed),
+            _ => Err(StoreError::TokenExpired),
         }
-        if now >= token.expires_at {
-            return Err(StoreError::TokenExpired);
-        }
-        Ok(token.clone())
+    }
+
+    pub(super) fn check_join_token(&self, hash: SecretHash, now: Timestamp) -> Result<JoinToken, StoreError> {
+        let token = self.good_token(hash, now)?;
+        if token.used_at.is_some() { Err(StoreError::TokenUsed) } else { Ok(token) }
     }
 
     pub(super) fn join(
@@ -104,22 +107,19 @@ impl State {
         now: Timestamp,
         audit: AuditEntry,
     ) -> Result<Joined, StoreError> {
-        let token = self.check_join_token(hash, now)?;
+        let token = self.good_token(hash, now)?;
         if let Some(device) = token.used_by {
-            let row = self.row(device)?;
-            if row.device.public_key != new.public_key {
+            let device = self.row(device)?.device.clone();
+            if device.public_key != new.public_key || device.state != DeviceState::Enabled {
                 return Err(StoreError::TokenUsed);
             }
-            let device = row.device.clone();
-            self.keep_certificate(device.id, new.certificate);
+            self.keep_certificate(device.id, new.certificate)?;
             return Ok(Joined { device, again: true });
         }
         if self.devices.contains_key(&new.id) {
             return Err(StoreError::Exists("device"));
         }
-        if let Some(predecessor) = new.predecessor {
-            self.row(predecessor)?;
-        }
+        let predecessor = new.predecessor.filter(|former| self.speaking(*former).is_ok());
         let device = Device {
             id: new.id,
             name: new.name,
@@ -132,7 +132,7 @@ impl State {
             deleted_at: None,
             purged_at: None,
             reported_since_deletion: false,
-            predecessor: new.predecessor,
+            predecessor,
             public_key: new.public_key,
             groups: token.group.into_iter().filter(|group| *group != ALL_DEVICES).collect(),
             forked_at: None,
@@ -144,15 +144,23 @@ impl State {
             token.used_by = Some(new.id);
         }
         let row =
-            DeviceRow { device: device.clone(), report: None, forked_now: false, deliveries: Deliveries::default() };
+            DeviceRow {
+            device: device.clone(),
+            report: None,
+            installed: None,
+            forked_now: false,
+            deliveries: Deliveries::default(),
+        };
         self.devices.insert(new.id, row);
-        self.keep_certificate(new.id, new.certificate);
+        self.keep_certificate(new.id, new.certificate)?;
         self.append_audit(audit)?;
         Ok(Joined { device, again: false })
     }
 
-    fn keep_certificate(&mut self, device: DeviceId, new: NewCertificate) {
-        self.certificates.retain(|known| known.fingerprint != new.fingerprint);
+    fn keep_certificate(&mut self, device: DeviceId, new: NewCertificate) -> Result<(), StoreError> {
+        if self.certificates.iter().any(|known| known.fingerprint == new.fingerprint) {
+            return Err(StoreError::Exists("certificate"));
+        }
         self.certificates.push(Certificate {
             device,
             fingerprint: new.fingerprint,
@@ -161,6 +169,7 @@ impl State {
             not_after: new.not_after,
             revoked_at: None,
         });
+        Ok(())
     }
 
     pub(super) fn device(&self, id: DeviceId) -> Result<Option<Device>, StoreError> {
@@ -199,7 +208,7 @@ impl State {
 
     pub(super) fn certificates(&self, device: DeviceId) -> Result<Vec<Certificate>, StoreError> {
         let mut own: Vec<_> = self.certificates.iter().filter(|known| known.device == device).cloned().collect();
-        own.sort_by_key(|certificate| core::cmp::Reverse(certificate.not_before));
+        own.sort_by_key(|certificate| (core::cmp::Reverse(certificate.not_before), certificate.fingerprint));
         Ok(own)
     }
 
@@ -211,7 +220,7 @@ impl State {
         audit: AuditEntry,
     ) -> Result<(), StoreError> {
         self.speaking(device)?.device.public_key = public_key;
-        self.keep_certificate(device, certificate);
+        self.keep_certificate(device, certificate)?;
         self.append_audit(audit)
     }
 
@@ -238,12 +247,10 @@ impl State {
         audit: AuditEntry,
     ) -> Result<Device, StoreError> {
         use DeviceState::{Deleted, Disabled, Enabled, Purged};
-        let device = &mut self.row_mut(id)?.device;
+        let device = &mut self.speaking(id)?.device;
         let next = match (change, device.state) {
-            (_, Purged) => return Err(StoreError::DeviceState("purged")),
             (DeviceChange::Restore, Deleted) => Enabled,
-            (DeviceChange::Restore, Enabled) => Enabled,
-            (DeviceChange::Restore, Disabled) => return Err(StoreError::DeviceState("disabled")),
+            (DeviceChange::Restore, state) | (_, state @ Purged) => return Err(StoreError::DeviceState(state.word())),
             (DeviceChange::Delete, _) => Deleted,
             (_, Deleted) => return Err(StoreError::DeviceState("deleted")),
             (DeviceChange::Enable, _) => Enabled,
@@ -270,10 +277,13 @@ impl State {
                 && !self.has_proven(other.device.id)
         });
         if waiting {
-            return Some(StoreError::PurgeRefused("a device without a proven password of its own follows it"));
+            return Some(StoreError::PurgeRefused("the machine joined again and has no proven password yet"));
         }
         if by == PurgeBy::Person {
             return None;
+        }
+        if self.tenant.as_ref().is_some_and(|tenant| tenant.clock_held_at.is_some()) {
+            return Some(StoreError::ClockHeld);
         }
         if device.reported_since_deletion {
             return Some(StoreError::PurgeRefused("it has reported since it was deleted"));
@@ -293,13 +303,10 @@ impl State {
         now: Timestamp,
         audit: AuditEntry,
     ) -> Result<(), StoreError> {
-        self.refuse_while_clock_held()?;
+        self.speaking(id)?;
         let row = self.row(id)?;
-        match row.device.state {
-            DeviceState::Purged => return Ok(()),
-            DeviceState::Deleted => {}
-            DeviceState::Enabled => return Err(StoreError::DeviceState("enabled")),
-            DeviceState::Disabled => return Err(StoreError::DeviceState("disabled")),
+        if row.device.state != DeviceState::Deleted {
+            return Err(StoreError::DeviceState(row.device.state.word()));
         }
         if let Some(refusal) = self.purge_refusal(row, by, now) {
             return Err(refusal);
@@ -308,6 +315,9 @@ impl State {
         self.requests.retain(|request| request.device != id);
         let row = self.row_mut(id)?;
         row.report = None;
+        row.installed = None;
+        row.device.groups.clear();
+        row.device.last_seen = None;
         row.deliveries = Deliveries::default();
         row.device.state = DeviceState::Purged;
         row.device.revision += 1;
@@ -319,7 +329,9 @@ impl State {
         let due = self.devices.values().filter(|row| {
             row.device.state == DeviceState::Deleted && self.purge_refusal(row, PurgeBy::Job, now).is_none()
         });
-        Ok(due.map(|row| row.device.id).take(limit as usize).collect())
+        let mut due: Vec<_> = due.map(|row| (row.device.deleted_at, row.device.id)).collect();
+        due.sort_unstable();
+        Ok(due.into_iter().map(|(_, id)| id).take(limit as usize).collect())
     }
 
     pub(super) fn link_predecessor(
@@ -328,17 +340,19 @@ impl State {
         predecessor: DeviceId,
         audit: AuditEntry,
     ) -> Result<Device, StoreError> {
+        self.speaking(id)?;
+        self.speaking(predecessor)?;
+        if self.row(id)?.device.predecessor == Some(predecessor) {
+            return self.row(id).map(|row| row.device.clone());
+        }
         let mut at = Some(predecessor);
         while let Some(device) = at {
             if device == id {
-                return Err(StoreError::InUse("itself: that would be a circle"));
+                return Err(StoreError::InUse("itself: the chain of predecessors would be a circle"));
             }
             at = self.row(device)?.device.predecessor;
         }
         let device = &mut self.row_mut(id)?.device;
-        if device.predecessor == Some(predecessor) {
-            return Ok(device.clone());
-        }
         device.predecessor = Some(predecessor);
         device.revision += 1;
         let device = device.clone();
@@ -377,13 +391,13 @@ impl State {
         let recent = |event: &&DeviceEvent| {
             event.device == device
                 && event.kind == DeviceEventKind::Forked
-                && now.ticks_since(event.at) <= 7 * TICKS_PER_DAY
+                && now.ticks_since(event.at) < u64::from(SUSPICION_DAYS) * TICKS_PER_DAY
         };
         self.events.iter().filter(recent).count()
     }
 
     pub(super) fn clear_fork(&mut self, id: DeviceId, now: Timestamp, audit: AuditEntry) -> Result<Device, StoreError> {
-        let device = &mut self.row_mut(id)?.device;
+        let device = &mut self.speaking(id)?.device;
         if device.forked_at.is_none() && !device.clone_suspected {
             return Ok(device.clone());
         }
@@ -415,14 +429,22 @@ impl State {
         Ok(group)
     }
 
+    /// Refuses an unknown group, and the one that cannot be changed.
+    fn refuse_fixed_group(&self, id: GroupId) -> Result<(), StoreError> {
+        match id {
+            ALL_DEVICES => Err(StoreError::InUse("the server: this group cannot be changed")),
+            _ if self.groups.contains_key(&id) => Ok(()),
+            _ => Err(StoreError::NotFound("group")),
+        }
+    }
+
     fn group_named(&self, name: &str, except: Option<GroupId>) -> bool {
         same_name(name, &self.all_devices().name)
             || self.groups.values().any(|group| Some(group.id) != except && same_name(&group.name, name))
     }
 
     fn all_devices(&self) -> Group {
-        let created_at = self.tenant.as_ref().map_or(Timestamp::MIN, |tenant| tenant.initialised_at);
-        Group { id: ALL_DEVICES, name: "All devices".into(), created_at }
+        Group { id: ALL_DEVICES, name: "All devices".into(), created_at: Timestamp::MIN }
     }
 
     pub(super) fn group(&self, id: GroupId) -> Result<Option<Group>, StoreError> {
@@ -435,6 +457,7 @@ impl State {
     }
 
     pub(super) fn rename_group(&mut self, id: GroupId, name: String, audit: AuditEntry) -> Result<Group, StoreError> {
+        self.refuse_fixed_group(id)?;
         if self.group_named(&name, Some(id)) {
             return Err(StoreError::Exists("group"));
         }
@@ -446,9 +469,7 @@ impl State {
     }
 
     pub(super) fn delete_group(&mut self, id: GroupId, audit: AuditEntry) -> Result<(), StoreError> {
-        if !self.groups.contains_key(&id) {
-            return Err(StoreError::NotFound("group"));
-        }
+        self.refuse_fixed_group(id)?;
         if self.assignments.iter().any(|assignment| assignment.group == id) {
             return Err(StoreError::InUse("a policy"));
         }
@@ -463,6 +484,9 @@ impl State {
             return Err(StoreError::InUse("a join token"));
         }
         self.groups.remove(&id);
+        for (_, token) in self.tokens.values_mut().filter(|(_, token)| token.group == Some(id)) {
+            token.group = None;
+        }
         for row in self.devices.values_mut().filter(|row| row.device.groups.contains(&id)) {
             row.device.groups.retain(|group| *group != id);
             row.device.revision += 1;
@@ -471,11 +495,11 @@ impl State {
     }
 
     pub(super) fn add_member(&mut self, group: GroupId, id: DeviceId, audit: AuditEntry) -> Result<(), StoreError> {
-        if !self.groups.contains_key(&group) {
+        if !self.has_group(group) {
             return Err(StoreError::NotFound("group"));
         }
-        let device = &mut self.row_mut(id)?.device;
-        if device.groups.contains(&group) {
+        let device = &mut self.speaking(id)?.device;
+        if group == ALL_DEVICES || device.groups.contains(&group) {
             return Ok(());
         }
         device.groups.push(group);
@@ -484,9 +508,11 @@ impl State {
     }
 
     pub(super) fn remove_member(&mut self, group: GroupId, id: DeviceId, audit: AuditEntry) -> Result<(), StoreError> {
-        if !self.groups.contains_key(&group) {
+        if !self.has_group(group) {
             return Err(StoreError::NotFound("group"));
         }
+        self.speaking(id)?;
+        self.refuse_fixed_group(group)?;
         let device = &mut self.row_mut(id)?.device;
         if !device.groups.contains(&group) {
             return Ok(());

@@ -109,6 +109,17 @@ impl MemoryStore {
         Box::pin(async move { answer })
     }
 
+    fn write_device(&self, verb: impl FnOnce(&mut State) -> Result<Device, StoreError>) -> Answer<'_, Device> {
+        let answer = self.transaction(verb).map(|device| self.with_seen(device));
+        Box::pin(async move { answer })
+    }
+
+    /// A device's row with what is only in memory.
+    fn with_seen(&self, mut device: Device) -> Device {
+        device.last_seen = device.last_seen.max(locked(&self.seen).get(&device.id).copied());
+        device
+    }
+
     fn transaction<T>(&self, verb: impl FnOnce(&mut State) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let fault = {
             let mut verbs = locked(&self.verbs);
@@ -144,27 +155,50 @@ impl Store for MemoryStore {
         self.read(|_| Ok(()))
     }
     fn note_seen(&self, device: DeviceId, now: Timestamp) {
-        locked(&self.seen).insert(device, now);
+        let mut seen = locked(&self.seen);
+        let at = seen.entry(device).or_insert(now);
+        *at = now.max(*at);
     }
     fn flush_seen(&self) -> Answer<'_, u64> {
         let seen = core::mem::take(&mut *locked(&self.seen));
         if seen.is_empty() {
             return Box::pin(async { Ok(0) });
         }
-        self.write(|state| Ok(state.write_seen(seen)))
+        let answer = self.transaction(|state| Ok(state.write_seen(seen.clone())));
+        if answer.is_err() {
+            seen.into_iter().for_each(|(device, at)| self.note_seen(device, at));
+        }
+        Box::pin(async move { answer })
     }
     fn watch_work(&self) -> watch::Receiver<u64> {
         self.work.subscribe()
     }
     fn device(&self, id: DeviceId) -> Answer<'_, Option<Device>> {
-        let seen = locked(&self.seen).get(&id).copied();
+        self.read(|state| Ok(state.device(id)?.map(|device| self.with_seen(device))))
+    }
+    fn device_by_certificate(&self, fingerprint: [u8; 32]) -> Answer<'_, Option<(Device, Certificate)>> {
         self.read(|state| {
-            let mut device = state.device(id)?;
-            if let Some(device) = &mut device {
-                device.last_seen = device.last_seen.max(seen);
-            }
-            Ok(device)
+            let found = state.device_by_certificate(fingerprint)?;
+            Ok(found.map(|(device, certificate)| (self.with_seen(device), certificate)))
         })
+    }
+    fn devices(&self, filter: DeviceFilter, page: Page) -> Answer<'_, PageOf<Device>> {
+        self.read(|state| Ok(state.devices(filter, page)?.map(|device| self.with_seen(device))))
+    }
+    fn change_device(
+        &self,
+        id: DeviceId,
+        change: DeviceChange,
+        now: Timestamp,
+        audit: AuditEntry,
+    ) -> Answer<'_, Device> {
+        self.write_device(|state| state.change_device(id, change, now, audit))
+    }
+    fn link_predecessor(&self, device: DeviceId, predecessor: DeviceId, audit: AuditEntry) -> Answer<'_, Device> {
+        self.write_device(|state| state.link_predecessor(device, predecessor, audit))
+    }
+    fn clear_fork(&self, device: DeviceId, now: Timestamp, audit: AuditEntry) -> Answer<'_, Device> {
+        self.write_device(|state| state.clear_fork(device, now, audit))
     }
 
     verbs! {
@@ -180,8 +214,6 @@ impl Store for MemoryStore {
         read audit_checkpoints() -> Vec<AuditCheckpoint>;
         read join_tokens(page: Page) -> PageOf<JoinToken>;
         read check_join_token(hash: SecretHash, now: Timestamp) -> JoinToken;
-        read device_by_certificate(fingerprint: [u8; 32]) -> Option<(Device, Certificate)>;
-        read devices(filter: DeviceFilter, page: Page) -> PageOf<Device>;
         read certificates(device: DeviceId) -> Vec<Certificate>;
         read purgeable(now: Timestamp, limit: u32) -> Vec<DeviceId>;
         read device_events(device: DeviceId, page: Page) -> PageOf<DeviceEvent>;
@@ -225,10 +257,7 @@ impl Store for MemoryStore {
         write join(token: SecretHash, device: NewDevice, now: Timestamp, audit: AuditEntry) -> Joined;
         write add_certificate(device: DeviceId, certificate: NewCertificate, public_key: Vec<u8>, audit: AuditEntry) -> ();
         write revoke_certificate(fingerprint: [u8; 32], now: Timestamp, audit: AuditEntry) -> ();
-        write change_device(id: DeviceId, change: DeviceChange, now: Timestamp, audit: AuditEntry) -> Device;
         write purge_device(id: DeviceId, by: PurgeBy, now: Timestamp, audit: AuditEntry) -> ();
-        write link_predecessor(device: DeviceId, predecessor: DeviceId, audit: AuditEntry) -> Device;
-        write clear_fork(device: DeviceId, now: Timestamp, audit: AuditEntry) -> Device;
         write create_group(id: GroupId, name: String, now: Timestamp, audit: AuditEntry) -> Group;
         write rename_group(id: GroupId, name: String, audit: AuditEntry) -> Group;
         write delete_group(id: GroupId, audit: AuditEntry) -> ();
@@ -270,5 +299,101 @@ impl Store for MemoryStore {
         write count_failure(key: String, rule: LockoutRule, now: Timestamp) -> Lockout;
         write clear_failures(key: String) -> ();
         write sweep(now: Timestamp) -> u64;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conformance::World;
+    use std::sync::Arc;
+
+    async fn world() -> (Arc<MemoryStore>, World) {
+        let memory = Arc::new(MemoryStore::new());
+        let world = World::new(Arc::clone(&memory) as Arc<dyn Store>).await;
+        (memory, world)
+    }
+
+    fn broken<T>() -> Result<T, StoreError> {
+        Err(StoreError::Unavailable("injected fault".into()))
+    }
+
+    #[tokio::test]
+    async fn a_break_before_the_commit_changes_nothing() {
+        let (memory, mut w) = world().await;
+        let device = w.device().await;
+        let new = w.version(device);
+        let records = w.records().await;
+        memory.fail_at(0, Break::BeforeCommit);
+        assert_eq!(w.put(new.clone()).await, broken());
+        assert_eq!((w.states(device).await, w.records().await), (vec![], records));
+        assert!(!w.put(new.clone()).await.unwrap().again);
+        memory.fail_at(0, Break::BeforeCommit);
+        assert_eq!(w.prove(device, new.version).await, broken());
+        assert_eq!(w.states(device).await, [(new.version, VersionState::Pending)]);
+        // A reveal that was not recorded gives nothing out (rotation.md 4, I2).
+        memory.fail_at(0, Break::BeforeCommit);
+        assert_eq!(w.reveal(device, false).await, broken());
+        w.finish().await;
+    }
+
+    #[tokio::test]
+    async fn a_break_after_the_commit_loses_only_the_acknowledgement() {
+        let (memory, mut w) = world().await;
+        let device = w.device().await;
+        let mut watch = memory.watch_work();
+        let new = w.version(device);
+        let records = w.records().await;
+        memory.fail_at(0, Break::AfterCommit);
+        assert_eq!(w.put(new.clone()).await, broken());
+        assert_eq!(w.states(device).await, [(new.version, VersionState::Pending)]);
+        assert_eq!(w.records().await, records + 1);
+        assert!(w.put(new.clone()).await.unwrap().again, "the repeat is told so");
+        memory.fail_at(0, Break::AfterCommit);
+        assert_eq!(w.prove(device, new.version).await, broken());
+        assert!(w.prove(device, new.version).await.unwrap().again);
+        memory.fail_at(0, Break::AfterCommit);
+        assert_eq!(w.request(device).await, broken());
+        assert!(watch.has_changed().unwrap(), "what is durable wakes devices");
+        watch.mark_unchanged();
+        assert!(w.request(device).await.unwrap().again);
+        w.finish().await;
+    }
+
+    #[tokio::test]
+    async fn faults_hit_the_verb_that_they_are_set_for_and_end_with_a_crash() {
+        let (memory, mut w) = world().await;
+        let device = w.device().await;
+        memory.fail_at(1, Break::BeforeCommit);
+        let first = w.stored(device).await;
+        assert_eq!(w.abandon(device, first).await, broken());
+        assert_eq!(w.abandon(device, first).await, Ok(Some(VersionState::Abandoned)));
+        // A crash loses contacts that were not written, and what was to break later; the rest stays.
+        memory.note_seen(device, w.now);
+        memory.fail_at(0, Break::BeforeCommit);
+        memory.crash();
+        assert_eq!(w.row(device).await.last_seen, None);
+        assert_eq!(w.states(device).await, [(first, VersionState::Abandoned)]);
+        w.stored(device).await;
+        // A failed write of contacts keeps them for the next one.
+        memory.note_seen(device, w.now);
+        memory.fail_at(0, Break::BeforeCommit);
+        assert_eq!(memory.flush_seen().await, broken());
+        assert_eq!(memory.flush_seen().await, Ok(1));
+        w.finish().await;
+    }
+
+    #[tokio::test]
+    async fn a_snapshot_goes_its_own_way() {
+        let (memory, mut w) = world().await;
+        let device = w.device().await;
+        let kept = w.stored(device).await;
+        let backup = memory.snapshot();
+        w.prove(device, kept).await.unwrap();
+        let later = w.stored(device).await;
+        let before = backup.versions(device, true).await.unwrap();
+        assert_eq!(before.iter().map(|one| (one.version, one.state)).collect::<Vec<_>>(), [(kept, VersionState::Pending)]);
+        assert_eq!(w.state(device, later).await, Some(VersionState::Pending));
+        w.finish().await;
     }
 }

@@ -10,13 +10,22 @@ impl State {
         user.or_else(|| self.service_principals.get(&principal).map(|known| known.epoch))
     }
 
+    /// Voids what was given out on the ground of a principal's former rights.
     fn next_epoch(&mut self, principal: PrincipalId) {
+        self.sessions.retain(|_, (session, _)| session.principal != principal);
         if let Some(row) = self.users.get_mut(&principal) {
             row.user.epoch += 1;
         }
         if let Some(known) = self.service_principals.get_mut(&principal) {
             known.epoch += 1;
         }
+    }
+
+    /// What goes with a principal: roles, sessions, what it agreed to.
+    fn forget_principal(&mut self, principal: PrincipalId) {
+        self.roles.retain(|role| role.principal != principal);
+        self.sessions.retain(|_, (session, _)| session.principal != principal);
+        self.codes.retain(|_, row| row.answer != Some(Some(principal)));
     }
 
     fn is_enabled(&self, principal: PrincipalId) -> bool {
@@ -126,8 +135,7 @@ impl State {
         }
         self.refuse_last(id)?;
         self.users.remove(&id);
-        self.roles.retain(|role| role.principal != id);
-        self.delete_sessions_of(id)?;
+        self.forget_principal(id);
         self.append_audit(audit)
     }
 
@@ -140,7 +148,7 @@ impl State {
         audit: AuditEntry,
     ) -> Result<User, StoreError> {
         let row = self.users.get_mut(&id).ok_or(StoreError::TokenUnknown)?;
-        if row.one_time != Some(secret) {
+        if row.one_time != Some(secret) || !row.user.enabled {
             return Err(StoreError::TokenUnknown);
         }
         if row.user.one_time_until.is_none_or(|until| now >= until) {
@@ -151,6 +159,7 @@ impl State {
         row.user.password_hash = Some(password_hash);
         row.user.epoch += 1;
         let user = row.user.clone();
+        self.delete_sessions_of(id)?;
         self.append_audit(audit)?;
         Ok(user)
     }
@@ -195,6 +204,12 @@ impl State {
         if change.enabled == Some(false) {
             self.refuse_last(id)?;
         }
+        let taken = |secret: &ClientSecret| {
+            self.service_principals.values().any(|known| known.secrets.iter().any(|held| held.id == secret.id))
+        };
+        if change.add_secret.as_ref().is_some_and(taken) {
+            return Err(StoreError::Exists("client secret"));
+        }
         let principal = self.service_principals.get_mut(&id).ok_or(StoreError::NotFound("service principal"))?;
         let bears = change.enabled.is_some() || change.permissions.is_some() || change.remove_secret.is_some();
         if let Some(name) = change.name {
@@ -208,14 +223,15 @@ impl State {
         }
         if let Some(secret) = change.add_secret {
             principal.secrets.push(secret);
+            principal.secrets.sort_by_key(|secret| secret.id);
         }
         if let Some(gone) = change.remove_secret {
             principal.secrets.retain(|secret| secret.id != gone);
         }
         if bears {
-            principal.epoch += 1;
+            self.next_epoch(id);
         }
-        let principal = principal.clone();
+        let principal = self.service_principals.get(&id).cloned().ok_or(StoreError::NotFound("service principal"))?;
         self.append_audit(audit)?;
         Ok(principal)
     }
@@ -226,14 +242,14 @@ impl State {
         }
         self.refuse_last(id)?;
         self.service_principals.remove(&id);
-        self.roles.retain(|role| role.principal != id);
-        self.delete_sessions_of(id)?;
+        self.forget_principal(id);
         self.append_audit(audit)
     }
 
-    pub(super) fn assign_role(&mut self, new: RoleAssignment, audit: AuditEntry) -> Result<(), StoreError> {
+    pub(super) fn assign_role(&mut self, mut new: RoleAssignment, audit: AuditEntry) -> Result<(), StoreError> {
+        new.scope = new.scope.filter(|group| *group != ALL_DEVICES);
         if self.epoch_of(new.principal).is_none() {
-            return Err(StoreError::NotFound("principal"));
+            return Err(StoreError::NotFound("user or service principal"));
         }
         if new.scope.is_some_and(|group| !self.has_group(group)) {
             return Err(StoreError::NotFound("group"));
@@ -246,6 +262,7 @@ impl State {
         }
         self.next_epoch(new.principal);
         self.roles.push(new);
+        self.roles.sort_by_key(|role| (role.principal, role.id));
         self.append_audit(audit)
     }
 

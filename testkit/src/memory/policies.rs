@@ -81,7 +81,7 @@ impl State {
             return Err(StoreError::NotFound("policy"));
         }
         if self.assignments.iter().any(|assignment| assignment.policy == id) {
-            return Err(StoreError::InUse("an assignment"));
+            return Err(StoreError::InUse("a group"));
         }
         self.policies.remove(&id);
         self.append_audit(audit)
@@ -115,6 +115,9 @@ impl State {
         group: GroupId,
         audit: AuditEntry,
     ) -> Result<(), StoreError> {
+        if !self.policies.contains_key(&policy) {
+            return Err(StoreError::NotFound("policy"));
+        }
         let before = self.assignments.len();
         self.assignments.retain(|known| known.policy != policy || known.group != group);
         if self.assignments.len() < before {
@@ -147,7 +150,7 @@ impl State {
     }
 
     pub(super) fn record_delivery(&mut self, new: NewDelivery, now: Timestamp) -> Result<Delivery, StoreError> {
-        let sent = self.row(new.device)?.deliveries.sent.clone();
+        let sent = self.speaking(new.device)?.deliveries.sent.clone();
         if let Some(sent) = sent.filter(|sent| sent.digest == new.digest) {
             self.row_mut(new.device)?.deliveries.held = None;
             return Ok(sent);
@@ -175,9 +178,10 @@ impl State {
         complete: bool,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let deliveries = &mut self.row_mut(device)?.deliveries;
+        let deliveries = &mut self.speaking(device)?.deliveries;
+        let in_force = deliveries.in_force.as_ref().is_some_and(|in_force| in_force.sequence == sequence);
         let Some(sent) = deliveries.sent.as_mut().filter(|sent| sent.sequence == sequence) else { return Ok(()) };
-        if sent.answered_at.is_some() && sent.statuses == statuses {
+        if sent.answered_at.is_some() && sent.statuses == statuses && (in_force || !complete) {
             return Ok(());
         }
         sent.answered_at = Some(now);
@@ -189,11 +193,11 @@ impl State {
     }
 
     pub(super) fn hold_delivery(&mut self, device: DeviceId, reason: String) -> Result<(), StoreError> {
-        self.row_mut(device)?.deliveries.held = Some(reason);
+        self.speaking(device)?.deliveries.held = Some(reason);
         Ok(())
     }
 
     pub(super) fn deliveries(&self, device: DeviceId) -> Result<Deliveries, StoreError> {
-        Ok(self.row(device)?.deliveries.clone())
+        Ok(self.devices.get(&device).map(|row| row.deliveries.clone()).unwrap_or_default())
     }
 }

@@ -1,6 +1,6 @@
 //! Sessions, device codes, replay caches and counters against guessing.
 
-use super::state::{CodeRow, State};
+use super::state::{CodeRow, Failures, State};
 use laps::{
     id::PrincipalId,
     time::{TICKS_PER_DAY, TICKS_PER_SECOND, Timestamp},
@@ -9,6 +9,9 @@ use server::{audit::AuditEntry, store::*};
 
 impl State {
     pub(super) fn put_session(&mut self, session: Session) -> Result<(), StoreError> {
+        if self.sessions.contains_key(&(session.kind, session.hash)) {
+            return Err(StoreError::Exists("session"));
+        }
         self.sessions.insert((session.kind, session.hash), (session, false));
         Ok(())
     }
@@ -61,10 +64,10 @@ impl State {
     }
 
     pub(super) fn create_device_code(&mut self, code: DeviceCode) -> Result<(), StoreError> {
-        if self.codes.values().any(|row| row.code.user_code == code.user_code) {
+        if self.codes.contains_key(&code.hash) || self.codes.values().any(|row| row.code.user_code == code.user_code) {
             return Err(StoreError::Exists("device code"));
         }
-        self.codes.insert(code.hash, CodeRow { code, answer: None, given: false, asked_at: None });
+        self.codes.insert(code.hash, CodeRow { code, answer: None, asked_at: None });
         Ok(())
     }
 
@@ -104,16 +107,16 @@ impl State {
         now: Timestamp,
     ) -> Result<DeviceCodePoll, StoreError> {
         let Some(row) = self.codes.get_mut(&hash) else { return Ok(DeviceCodePoll::Expired) };
-        if row.given || row.code.client_id != client_id || now >= row.code.expires_at {
+        if row.code.client_id != client_id || now >= row.code.expires_at {
             return Ok(DeviceCodePoll::Expired);
         }
-        match row.answer {
-            Some(Some(principal)) => {
-                row.given = true;
-                return Ok(DeviceCodePoll::Approved { principal, code: row.code.clone() });
-            }
-            Some(None) => return Ok(DeviceCodePoll::Denied),
-            None => {}
+        if let Some(answer) = row.answer {
+            let code = row.code.clone();
+            self.codes.remove(&hash);
+            return Ok(match answer {
+                Some(principal) => DeviceCodePoll::Approved { principal, code },
+                None => DeviceCodePoll::Denied,
+            });
         }
         let interval = u64::from(row.code.interval_s) * TICKS_PER_SECOND;
         let early = row.asked_at.is_some_and(|at| now.ticks_since(at) < interval);
@@ -147,23 +150,24 @@ impl State {
         rule: LockoutRule,
         now: Timestamp,
     ) -> Result<Lockout, StoreError> {
-        let (failures, locked_until, last_rule) = self.failures.entry(key).or_insert((Vec::new(), None, rule));
-        *last_rule = rule;
-        failures.retain(|at| now.ticks_since(*at) < rule.window_s * TICKS_PER_SECOND);
-        failures.push(now);
-        if failures.len() >= rule.threshold as usize {
-            *locked_until = Some(now.plus_seconds(rule.lock_s));
+        let fresh = Failures { number: 0, window_ends_at: now.plus_seconds(rule.window_s), locked_until: None };
+        let mut counter = self.failures.get(&key).copied().filter(|known| now < known.window_ends_at).unwrap_or(fresh);
+        counter.number += 1;
+        if counter.number >= rule.threshold {
+            let until = now.plus_seconds(rule.lock_s);
+            counter.locked_until = Some(until);
+            counter.window_ends_at = counter.window_ends_at.max(until);
         }
-        Ok(Lockout { failures: failures.len() as u32, locked_until: *locked_until })
+        self.failures.insert(key.clone(), counter);
+        self.lockout(key, now)
     }
 
     pub(super) fn lockout(&self, key: String, now: Timestamp) -> Result<Lockout, StoreError> {
-        let Some((failures, locked_until, rule)) = self.failures.get(&key) else { return Ok(Lockout::default()) };
-        let window = rule.window_s * TICKS_PER_SECOND;
-        Ok(Lockout {
-            failures: failures.iter().filter(|at| now.ticks_since(**at) < window).count() as u32,
-            locked_until: locked_until.filter(|until| now < *until),
-        })
+        let counter = self.failures.get(&key).filter(|counter| now < counter.window_ends_at);
+        Ok(counter.map_or(Lockout::default(), |counter| Lockout {
+            failures: counter.number,
+            locked_until: counter.locked_until.filter(|until| now < *until),
+        }))
     }
 
     pub(super) fn clear_failures(&mut self, key: String) -> Result<(), StoreError> {
@@ -179,10 +183,7 @@ impl State {
         self.sessions.retain(|_, (session, _)| now < session.expires_at);
         self.codes.retain(|_, row| now < row.code.expires_at);
         self.used.retain(|_, until| now < *until);
-        self.failures.retain(|_, (failures, locked_until, rule)| {
-            locked_until.is_some_and(|until| now < until)
-                || failures.iter().any(|at| now.ticks_since(*at) < rule.window_s * TICKS_PER_SECOND)
-        });
+        self.failures.retain(|_, counter| now < counter.window_ends_at);
         // The newest piece of work stays: it carries the sequence that watchers know.
         let newest = self.newest_work();
         self.work.retain(|(at, work)| work.sequence == newest || now.ticks_since(*at) < TICKS_PER_DAY);

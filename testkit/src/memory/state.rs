@@ -24,7 +24,10 @@ pub(super) struct Row {
 #[derive(Debug, Clone)]
 pub(super) struct DeviceRow {
     pub(super) device: Device,
-    pub(super) report: Option<DeviceReport>,
+    /// The last report, and when something in it last changed.
+    pub(super) report: Option<(Report, Timestamp)>,
+    /// The version that was last reported or proven to be installed.
+    pub(super) installed: Option<VersionId>,
     /// The last report showed it forked.
     pub(super) forked_now: bool,
     pub(super) deliveries: Deliveries,
@@ -40,8 +43,15 @@ pub(super) struct UserRow {
 pub(super) struct CodeRow {
     pub(super) code: DeviceCode,
     pub(super) answer: Option<Option<PrincipalId>>,
-    pub(super) given: bool,
     pub(super) asked_at: Option<Timestamp>,
+}
+
+/// A counter of failures.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Failures {
+    pub(super) number: u32,
+    pub(super) window_ends_at: Timestamp,
+    pub(super) locked_until: Option<Timestamp>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -66,7 +76,7 @@ pub(super) struct State {
     pub(super) sessions: BTreeMap<(SessionKind, SecretHash), (Session, bool)>,
     pub(super) codes: BTreeMap<SecretHash, CodeRow>,
     pub(super) used: BTreeMap<(&'static str, SecretHash), Timestamp>,
-    pub(super) failures: BTreeMap<String, (Vec<Timestamp>, Option<Timestamp>, LockoutRule)>,
+    pub(super) failures: BTreeMap<String, Failures>,
     records: Vec<AuditRecord>,
     head: Option<AuditHead>,
     signed: Option<SignedHead>,
@@ -79,7 +89,11 @@ pub(super) fn page<T>(
     page: &Page,
     key: impl Fn(&T) -> String,
 ) -> Result<PageOf<T>, StoreError> {
-    let after = page.after.clone();
+    // Every key of these lists is a UUID.
+    let after = match &page.after {
+        Some(after) => Some(after.parse::<GroupId>().map_err(|_| StoreError::BadCursor)?.to_string()),
+        None => None,
+    };
     let items = items.filter(|item| after.as_ref().is_none_or(|after| key(item) > *after));
     Ok(PageOf::cut(items.take(page.size() + 1).collect(), page.size(), key))
 }

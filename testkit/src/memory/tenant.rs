@@ -48,9 +48,7 @@ impl State {
         tenant.settings = settings;
         tenant.revision += 1;
         let tenant = tenant.clone();
-        let at = audit.at;
         self.append_audit(audit)?;
-        self.add_work(WorkTarget::Group(ALL_DEVICES), WorkKind::Policy, at);
         Ok(tenant)
     }
 
@@ -115,6 +113,8 @@ impl State {
         tenant.incarnation = incarnation;
         tenant.restored_from = Some(backup_at);
         tenant.restored_at = Some(now);
+        // So that no number is given twice.
+        self.sequence += 1_000_000;
         for (_, token) in self.tokens.values_mut() {
             if token.used_at.is_none() {
                 token.revoked_at.get_or_insert(now);
@@ -127,7 +127,7 @@ impl State {
         for row in self.versions.values_mut() {
             row.version.from_backup_at = Some(backup_at);
         }
-        for row in self.devices.values_mut().filter(|row| row.device.state != DeviceState::Purged) {
+        for row in self.devices.values_mut() {
             row.device.from_backup_at = Some(backup_at);
         }
         self.append_audit(audit)
@@ -164,7 +164,7 @@ impl State {
 
     pub(super) fn rewrap(&mut self, from: KeyId, to: KeyId, keys: Vec<WrappedKey>) -> Result<u64, StoreError> {
         if !self.keys.iter().any(|key| key.id == to && key.retired_at.is_none()) {
-            return Err(StoreError::NotFound("key"));
+            return Err(StoreError::KeyRetired { active: self.active_key()? });
         }
         let mut replaced = 0;
         for key in keys {
@@ -183,7 +183,7 @@ impl State {
         let left = self.versions.values().filter(|row| row.sealed.key == id).count() as u64;
         let key = self.keys.iter_mut().find(|key| key.id == id).ok_or(StoreError::NotFound("key"))?;
         if key.active {
-            return Err(StoreError::InUse("sealing: it is the active key"));
+            return Err(StoreError::InUse("new passwords: it is the active key"));
         }
         if left == 0 && key.retired_at.is_none() {
             key.retired_at = Some(now);

@@ -22,6 +22,11 @@ fn known(version: impl core::borrow::Borrow<Version>) -> KnownVersion {
     }
 }
 
+/// Whether a version is part of its device's live set (rotation.md 1).
+fn is_live(version: &Version, installed: Option<VersionId>) -> bool {
+    matches!(version.state, VersionState::Pending | VersionState::Current) || installed == Some(version.version)
+}
+
 impl State {
     pub(super) fn has_proven(&self, device: DeviceId) -> bool {
         self.of(device).any(|row| row.version.proven_at.is_some())
@@ -70,7 +75,10 @@ impl State {
             let oldest = stored.first().copied().unwrap_or(now);
             return Err(StoreError::TooManyVersions { retry_at: oldest.plus_days(1) });
         }
-        let pending = self.of(new.device).filter(|row| row.version.state == VersionState::Pending).count();
+        // Released ones are not counted: no rotation resolves them any more.
+        let unresolved =
+            |row: &&Row| row.version.state == VersionState::Pending && row.version.released_at.is_none();
+        let pending = self.of(new.device).filter(unresolved).count();
         if pending >= settings.unresolved_max as usize {
             return Err(StoreError::TooManyUnresolved);
         }
@@ -122,39 +130,39 @@ impl State {
             }
             VersionState::Pending => {}
         }
-        // A later one was proven before: this proof came late and is overtaken.
-        let overtaken = self.of(proof.device).any(|row| {
-            row.version.state == VersionState::Current
-                && row.version.account_id == proven.account_id
-                && row.version.sequence > proven.sequence
-        });
+        // A later version of another account was proven before: this proof tells of what policy has left.
+        let late = self
+            .of(proof.device)
+            .any(|row| row.version.state == VersionState::Current && row.version.sequence > proven.sequence);
+        let installed = self.row(proof.device)?.installed;
         let mut released = false;
         for row in self.versions.values_mut().filter(|row| row.version.device == proof.device) {
             let version = &mut row.version;
             if version.version == proof.version {
-                version.state = if overtaken { VersionState::Superseded } else { VersionState::Current };
+                version.state = VersionState::Current;
                 version.proof = Some(proof.kind);
                 version.proven_at = Some(now);
                 version.set_at = proof.set_at;
-                version.ended_at = overtaken.then_some(now);
-                version.released_at = None;
-                version.from_backup_at = None;
+                version.released_at = late.then_some(now);
                 if proof.expires_at.is_some() {
                     version.expires_at = proof.expires_at;
                 }
             } else if version.account_id == proven.account_id {
-                let former = version.state == VersionState::Current && !overtaken;
+                // The account is rotated again, if it was not.
+                version.released_at = None;
+                let former = version.state == VersionState::Current;
                 let older = version.state == VersionState::Pending && version.sequence < proven.sequence;
                 if former || older {
                     version.state = VersionState::Superseded;
                     version.ended_at = Some(now);
                 }
-            } else if matches!(version.state, VersionState::Current | VersionState::Pending)
-                && version.released_at.is_none()
-            {
+            } else if !late && is_live(version, installed) && version.released_at.is_none() {
                 version.released_at = Some(now);
                 released = true;
             }
+        }
+        if !late {
+            self.row_mut(proof.device)?.installed = Some(proof.version);
         }
         let mut requests_met = Vec::new();
         let open = |request: &&mut RotationRequest| {
@@ -169,8 +177,7 @@ impl State {
             self.event(proof.device, DeviceEventKind::Released, now);
         }
         self.append_audit(audit)?;
-        let state = if overtaken { VersionState::Superseded } else { VersionState::Current };
-        Ok(Proven { state, again: false, requests_met })
+        Ok(Proven { state: VersionState::Current, again: false, requests_met })
     }
 
     pub(super) fn abandon(
@@ -194,12 +201,9 @@ impl State {
     pub(super) fn report(&mut self, report: Report, now: Timestamp) -> Result<ReportAnswer, StoreError> {
         let id = report.device;
         self.speaking(id)?;
-        let own = |state: &Self| -> Option<Version> {
-            let current = state.of(id).filter(|row| row.version.state == VersionState::Current);
-            // Of several accounts the one that is not released.
-            current.min_by_key(|row| row.version.released_at.is_some()).map(|row| row.version.clone())
-        };
-        let current = own(self).filter(|version| version.released_at.is_none());
+        // Of several accounts the one that was proven of the latest version.
+        let current = self.of(id).map(|row| &row.version).filter(|version| version.state == VersionState::Current);
+        let current = current.max_by_key(|version| version.sequence).cloned();
         let installed_version = report.installed.and_then(|fingerprint| {
             let mut same: Vec<_> = self.of(id).filter(|row| row.version.fingerprint == fingerprint).collect();
             same.sort_by_key(|row| core::cmp::Reverse(row.version.sequence));
@@ -240,15 +244,17 @@ impl State {
             row.device.reported_since_deletion = true;
             written = true;
         }
-        let before = row.report.as_ref().map(|before| (&before.report, before.installed_version));
-        if before != Some((&report, installed_version)) {
+        let installed_before = core::mem::replace(&mut row.installed, installed_version);
+        let same = row.report.as_ref().is_some_and(|(before, _)| *before == report);
+        if !same || installed_before != installed_version {
             written = true;
+            let said_before = row.report.as_ref().and_then(|(before, _)| before.installed);
             row.device.name.clone_from(&report.name);
             row.device.os.clone_from(&report.os);
             row.device.agent_version.clone_from(&report.agent_version);
-            row.report = Some(DeviceReport { report: report.clone(), changed_at: now, installed_version });
-            let unknown = report.installed.is_some() && installed_version.is_none() && self.of(id).next().is_some();
-            if unknown {
+            row.report = Some((report.clone(), now));
+            let unknown = report.installed.is_some() && installed_version.is_none();
+            if unknown && (report.installed != said_before || installed_before.is_some()) && self.has_proven(id) {
                 events.push(DeviceEventKind::UnknownVerifier);
                 self.event(id, DeviceEventKind::UnknownVerifier, now);
             }
@@ -280,12 +286,15 @@ impl State {
     }
 
     pub(super) fn last_report(&self, device: DeviceId) -> Result<Option<DeviceReport>, StoreError> {
-        Ok(self.devices.get(&device).and_then(|row| row.report.clone()))
+        Ok(self.devices.get(&device).and_then(|row| {
+            let (report, changed_at) = row.report.clone()?;
+            Some(DeviceReport { report, changed_at, installed_version: row.installed })
+        }))
     }
 
     /// The rows of a device, best first.
     fn ordered(&self, id: DeviceId, history: bool) -> Vec<Row> {
-        let installed = self.devices.get(&id).and_then(|row| row.report.as_ref()?.installed_version);
+        let installed = self.devices.get(&id).and_then(|row| row.installed);
         let mut versions: Vec<Version> = self.of(id).map(|row| row.version.clone()).collect();
         for version in &mut versions {
             version.installed = Some(version.version) == installed;
@@ -301,18 +310,22 @@ impl State {
     }
 
     fn readable(&self, id: DeviceId, history: bool) -> Vec<Row> {
-        let mut rows = self.ordered(id, history);
+        let mut rows = self.ordered(id, false);
         let predecessor = self.devices.get(&id).and_then(|row| row.device.predecessor);
         if let (Some(predecessor), false) = (predecessor, self.has_proven(id)) {
-            rows.extend(self.ordered(predecessor, false).into_iter().map(|mut row| {
+            rows.extend(self.readable(predecessor, false).into_iter().map(|mut row| {
                 row.version.of_predecessor = true;
                 row
             }));
+        }
+        if history {
+            rows.extend(self.ordered(id, true).into_iter().filter(|row| !row.version.live));
         }
         rows
     }
 
     pub(super) fn versions(&self, device: DeviceId, history: bool) -> Result<Vec<Version>, StoreError> {
+        self.row(device)?;
         Ok(self.readable(device, history).into_iter().map(|row| row.version).collect())
     }
 
@@ -325,12 +338,13 @@ impl State {
             matches!(row.device.state, DeviceState::Enabled | DeviceState::Disabled) && self.shown(&filter, row)
         };
         let summaries = self.devices.values().filter(living).filter_map(|row| {
-            let readable = self.readable(row.device.id, false);
+            let readable = self.readable(row.device.id, true);
+            let best = readable.first().map(|row| &row.version).filter(|best| best.live)?;
             Some(CredentialSummary {
                 device: row.device.id,
                 device_name: row.device.name.clone(),
                 last_backup_at: readable.iter().map(|row| row.version.stored_at).max()?,
-                refresh_at: readable.first().and_then(|row| row.version.expires_at),
+                refresh_at: best.expires_at,
             })
         });
         page(summaries, &wanted, |summary| summary.device.to_string())
@@ -355,11 +369,10 @@ impl State {
     }
 
     pub(super) fn release(&mut self, device: DeviceId, now: Timestamp, audit: AuditEntry) -> Result<u64, StoreError> {
-        self.speaking(device)?;
+        let installed = self.speaking(device)?.installed;
         let mut released = 0;
         for row in self.versions.values_mut().filter(|row| row.version.device == device) {
-            let live = matches!(row.version.state, VersionState::Pending | VersionState::Current);
-            if live && row.version.released_at.is_none() {
+            if is_live(&row.version, installed) && row.version.released_at.is_none() {
                 row.version.released_at = Some(now);
                 released += 1;
             }
@@ -380,7 +393,8 @@ impl State {
     ) -> Result<Trimmed, StoreError> {
         self.refuse_while_clock_held()?;
         let wanted = Page::behind(after, limit);
-        let devices = page(self.devices.keys().copied(), &wanted, DeviceId::to_string)?;
+        let known = self.devices.values().filter(|row| row.device.state != DeviceState::Purged);
+        let devices = page(known.map(|row| row.device.id), &wanted, DeviceId::to_string)?;
         let mut trimmed = Trimmed { next: devices.next, ..Trimmed::default() };
         for id in devices.items {
             let device = &mut self.row_mut(id)?.device;
@@ -396,7 +410,7 @@ impl State {
             trimmed.versions += gone.len() as u64;
             self.versions.retain(|(device, version), _| *device != id || !gone.contains(version));
         }
-        if trimmed.versions > 0 {
+        if trimmed.versions + trimmed.forks_ended > 0 {
             self.append_audit(audit)?;
         }
         Ok(trimmed)
@@ -422,10 +436,11 @@ impl State {
         if let Some(request) = open {
             return Ok(RequestedRotation { request: request.clone(), again: true });
         }
-        let sequence = self.add_work(WorkTarget::Device(device), WorkKind::Rotate, now);
+        let sequence = self.next_sequence();
         let request =
             RotationRequest { sequence, device, requested_by: by, requested_at: now, met_at: None, met_by: None };
         self.requests.push(request.clone());
+        self.add_work(WorkTarget::Device(device), WorkKind::Rotate, now);
         self.append_audit(audit)?;
         Ok(RequestedRotation { request, again: false })
     }

@@ -118,7 +118,7 @@ pub struct SignedHead {
     pub head: AuditHead,
     /// When it was signed.
     pub signed_at: Timestamp,
-    /// The signature (Ed25519).
+    /// The signature (ECDSA P-256 with SHA-256, fixed length).
     pub signature: Vec<u8>,
 }
 

@@ -106,10 +106,8 @@ pub(crate) async fn form(
     Query(typed): Query<Typed>,
 ) -> Result<Response, Error> {
     let code: String = typed.code.chars().take(20).collect();
-    let note = match shared.app.code_client(&caller, &code).await? {
-        Some(client) => Some(format!("The program {client} asks to sign in as you.")),
-        None => None,
-    };
+    let client = shared.app.code_client(&caller, &code).await?;
+    let note = client.map(|client| format!("The program {client} asks to sign in as you."));
     Ok(html(StatusCode::OK, "Sign in to Lapwing", &sign_in_form(&code, "", note.as_deref().map(|note| (note, false)))))
 }
 

@@ -1,4 +1,5 @@
-//! `lapwingd backup`: a copy of the database, taken while the server runs. Never a key-encryption key.
+//! `lapwingd backup`: a copy of the database and of the configuration, taken while the server runs. Never a
+//! private key: those go by [`export_keys`](super::export_keys).
 
 use super::{DataDirectory, Fill, OpsError, entry, file, sync_directory, texts};
 use crate::{
@@ -32,6 +33,7 @@ pub async fn backup(data: &DataDirectory, to: &Path, now: Timestamp, fill: Fill<
         return Err(OpsError::WouldOverwrite(to.to_owned()));
     }
     let store = SqliteStore::open(&data.database())?;
+    let configuration = fs::read_to_string(data.configuration()).ok();
     let tenant = store.tenant().await?;
     let keys: Vec<KeyId> = store.sealed_samples().await?.iter().map(|sample| sample.sealed.key).collect();
     let taken = entry(fill, now, "backup", "Back up directory", tenant.id, json!({ "keys": texts(&keys) }))?;
@@ -43,7 +45,7 @@ pub async fn backup(data: &DataDirectory, to: &Path, now: Timestamp, fill: Fill<
     let _ = fs::remove_file(partial);
     // Made with its mode before anything is in it.
     fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(partial).map_err(file(partial))?;
-    let copied = store.copy_to(partial, now);
+    let copied = store.copy_to(partial, now, configuration.as_deref());
     if let Err(error) = copied {
         let _ = fs::remove_file(partial);
         return Err(error.into());

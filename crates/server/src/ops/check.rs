@@ -2,14 +2,20 @@
 
 use super::{DataDirectory, OpsError};
 use crate::{
-    audit::{AuditHead, PUBLIC_KEY_FILE, Verifier, verify_head},
+    audit::{AuditHead, Verifier},
+    ca::{
+        head::{HeadKey, is_signed_by},
+        keys::KeyDirectory,
+    },
     seal::{KeyFiles, KeyId, Place, Sealer},
     store::{Counts, Store, sqlite::SqliteStore},
 };
-use std::{fs, sync::Arc};
+use std::sync::Arc;
 
 /// Records that are read at once.
 const CHUNK: u32 = 1000;
+/// The key that signs heads.
+const AUDIT_KEY: &str = "audit.key";
 
 /// Something that is not as it must be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,17 +65,18 @@ async fn verify_audit(
 ) -> Result<Vec<AuditHead>, OpsError> {
     let checkpoints = store.audit_checkpoints().await?;
     let signed = store.signed_heads().await?;
-    let public_key = fs::read(data.keys().join(PUBLIC_KEY_FILE)).ok();
+    let files = KeyDirectory::of(data.root());
+    let key = if files.has(AUDIT_KEY) { Some(HeadKey::open(&files.read(AUDIT_KEY)?)?) } else { None };
     for head in signed.iter().chain(checkpoints.iter().map(|checkpoint| &checkpoint.signed)) {
-        if let Some(key) = &public_key
-            && !verify_head(key, head)
+        if let Some(key) = &key
+            && !is_signed_by(head, key.public_key())
         {
             let text = format!("The signature on record {} of chain {} is false.", head.head.sequence, head.head.chain);
             findings.push(Finding { code: "audit_signature", text });
         }
     }
-    if public_key.is_none() && !(signed.is_empty() && checkpoints.is_empty()) {
-        let text = format!("{PUBLIC_KEY_FILE} is missing in the key directory: signed heads were not verified.");
+    if key.is_none() && !(signed.is_empty() && checkpoints.is_empty()) {
+        let text = format!("{AUDIT_KEY} is missing in the key directory: signed heads were not verified.");
         findings.push(Finding { code: "audit_key", text });
     }
     let mut heads = Vec::new();

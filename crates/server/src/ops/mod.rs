@@ -1,4 +1,4 @@
-//! What `lapwingd` does beside serving: init, backup, restore, rekey, export of keys, check.
+//! What `lapwingd` does beside serving: backup, restore, rekey, export of keys, check.
 //!
 //! Library functions that answer with what there is to say; the program prints it. Time and randomness
 //! are brought by the caller.
@@ -6,19 +6,17 @@
 mod backup;
 mod check;
 mod escrow;
-mod init;
 mod rekey;
 mod restore;
 
 pub use backup::{BackupMade, backup};
 pub use check::{Checked, Finding, check};
-pub use escrow::export_keys;
-pub use init::{Initialised, NewServer, init};
+pub use escrow::{export_keys, import_keys};
 pub use rekey::{Rekeyed, rekey};
 pub use restore::{Restored, restore};
 
 use crate::{
-    audit::{Actor, AuditEntry, Outcome, SignerError, Target},
+    audit::{Actor, AuditEntry, Outcome, Target},
     seal::{KeyId, SealError},
     store::StoreError,
 };
@@ -39,7 +37,7 @@ pub enum OpsError {
     Seal(#[from] SealError),
     /// The key that signs the audit log could not be used.
     #[error(transparent)]
-    Signer(#[from] SignerError),
+    Ca(#[from] crate::ca::CaError),
     /// The data directory is in use by another installation already.
     #[error("{0} holds a database already: choose another directory, or move that one away")]
     NotEmpty(PathBuf),
@@ -55,9 +53,9 @@ pub enum OpsError {
     /// The encryption of the export failed.
     #[error("the export could not be encrypted: {0}")]
     Export(String),
-    /// What the caller adds to `init` failed.
-    #[error("{0}")]
-    Hook(String),
+    /// The text is not an export of keys.
+    #[error("line {0} of the keys is not NAME BASE64 of an export that was decrypted")]
+    BadExport(usize),
     /// A file could not be read or written.
     #[error("{path}: {source}")]
     File {
@@ -76,13 +74,13 @@ impl OpsError {
             Self::Seal(SealError::KeyMissing(_)) => "key_missing",
             Self::Seal(SealError::KeyExposed { .. }) => "key_exposed",
             Self::Seal(_) => "seal_failed",
-            Self::Signer(_) => "audit_key",
+            Self::Ca(_) => "audit_key",
             Self::NotEmpty(_) => "data_not_empty",
             Self::WouldOverwrite(_) => "would_overwrite",
             Self::NotABackup(_) => "not_a_backup",
             Self::BadRecipient => "bad_recipient",
             Self::Export(_) => "export_failed",
-            Self::Hook(_) => "init_failed",
+            Self::BadExport(_) => "bad_export",
             Self::File { .. } => "file",
         }
     }
@@ -114,6 +112,10 @@ impl DataDirectory {
     pub fn keys(&self) -> PathBuf {
         self.root.join("keys")
     }
+    /// The configuration.
+    pub fn configuration(&self) -> PathBuf {
+        self.root.join("lapwingd.toml")
+    }
     /// Where a database is made before it gets its name.
     fn unfinished(&self) -> PathBuf {
         self.root.join("lapwing.db.new")
@@ -131,7 +133,7 @@ impl DataDirectory {
         self.remove_unfinished()
     }
 
-    /// Removes what an init or restore that was broken off left.
+    /// Removes what a restore that was broken off left.
     fn remove_unfinished(&self) -> Result<(), OpsError> {
         for suffix in ["", "-wal", "-shm", "-journal"] {
             let mut path = self.unfinished().into_os_string();
@@ -145,7 +147,7 @@ impl DataDirectory {
         Ok(())
     }
 
-    /// Gives the finished database its name: the one point where an init or restore takes effect.
+    /// Gives the finished database its name: the one point where a restore takes effect.
     fn finish(&self) -> Result<(), OpsError> {
         fs::rename(self.unfinished(), self.database()).map_err(file(&self.database()))?;
         sync_directory(&self.root)

@@ -79,7 +79,11 @@ pub async fn restore(
 async fn convert(backup: &Path, data: &DataDirectory, now: Timestamp, fill: Fill<'_>) -> Result<Restored, OpsError> {
     let store = SqliteStore::open(&data.unfinished())?;
     store.integrity().await?;
-    let backup_at = store.take_backup_time().await?.ok_or_else(|| OpsError::NotABackup(backup.to_owned()))?;
+    let (backup_at, configuration) =
+        store.take_backup_note().await?.ok_or_else(|| OpsError::NotABackup(backup.to_owned()))?;
+    if let Some(configuration) = configuration.filter(|_| !data.configuration().exists()) {
+        fs::write(data.configuration(), configuration).map_err(file(&data.configuration()))?;
+    }
     let tenant = store.tenant().await?;
     let incarnation = Incarnation::from_random_bytes(random(fill)?);
     let detail = json!({

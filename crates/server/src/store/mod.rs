@@ -155,10 +155,12 @@ pub trait Store: Send + Sync + 'static {
     fn join_tokens(&self, page: Page) -> Answer<'_, PageOf<JoinToken>>;
     /// Revokes a join token that was not used ([`StoreError::TokenUsed`]); again is success.
     fn revoke_join_token(&self, id: [u8; 16], now: Timestamp, audit: AuditEntry) -> Answer<'_, ()>;
-    /// Whether the token could be used now, without using it: asked before a certificate is made.
+    /// Whether the token could be used now for a new device, without using it: asked before a
+    /// certificate is made. `TokenUnknown`, `TokenRevoked`, `TokenUsed`, `TokenExpired`.
     fn check_join_token(&self, hash: SecretHash, now: Timestamp) -> Answer<'_, JoinToken>;
     /// Uses a join token and makes the device object, in one. The same token with the same public key
-    /// gives the same object again, with the new certificate added, until the token expires.
+    /// gives the same object again, with the new certificate added, until the token expires or the
+    /// device is no longer enabled. A predecessor that is gone meanwhile is left aside.
     fn join(&self, token: SecretHash, device: NewDevice, now: Timestamp, audit: AuditEntry) -> Answer<'_, Joined>;
     /// A device, tombstones and purged ones included.
     fn device(&self, id: DeviceId) -> Answer<'_, Option<Device>>;
@@ -189,11 +191,13 @@ pub trait Store: Send + Sync + 'static {
     ) -> Answer<'_, Device>;
     /// Removes a tombstone's passwords for good; its name stays (rotation.md 3, "Purge").
     /// [`StoreError::PurgeRefused`] for the predecessor of a device without a proven version, and for
-    /// [`PurgeBy::Job`] before its time or when it has reported since; [`StoreError::ClockHeld`].
+    /// [`PurgeBy::Job`] before its time or when it has reported since; [`StoreError::ClockHeld`] for the
+    /// job. `DeviceUnknown` when it was purged before.
     fn purge_device(&self, id: DeviceId, by: PurgeBy, now: Timestamp, audit: AuditEntry) -> Answer<'_, ()>;
     /// Tombstones that [`Store::purge_device`] would take from the job now, at most `limit`.
     fn purgeable(&self, now: Timestamp, limit: u32) -> Answer<'_, Vec<DeviceId>>;
-    /// A person says which object the machine had before. [`StoreError::InUse`] for a circle.
+    /// A person says which object the machine had before; again is success. [`StoreError::InUse`] for a
+    /// circle.
     fn link_predecessor(&self, device: DeviceId, predecessor: DeviceId, audit: AuditEntry) -> Answer<'_, Device>;
     /// Notes an authentic contact. In memory only; [`Store::flush_seen`] writes.
     fn note_seen(&self, device: DeviceId, now: Timestamp);
@@ -227,12 +231,14 @@ pub trait Store: Send + Sync + 'static {
     /// `store`: new → pending. The same key, account and fingerprint gives the same answer, whatever
     /// else changed; the same key otherwise is [`StoreError::VersionConflict`]. Then refuses with
     /// `DeviceUnknown`, `DeviceDeleted`, `DeviceDisabled`, `SwitchOff`, `TooManyVersions`,
-    /// `TooManyUnresolved`, `KeyRetired`.
+    /// `TooManyUnresolved` (released ones are not counted), `KeyRetired`, the first that holds.
     fn store_pending(&self, version: NewVersion, now: Timestamp, audit: AuditEntry) -> Answer<'_, Stored>;
     /// `prove`: pending → current; the account's former current and every pending of a lower sequence →
     /// superseded; live sets of the device's other accounts → released; rotation requests of a lower
     /// sequence are met. Already current or superseded: success, nothing changed. Taken whatever the
-    /// switch or the device's state. `VersionAbandoned`, `VersionUnknown`, `DeviceUnknown`.
+    /// switch or the device's state. The version counts as installed until the next report. A proof that
+    /// comes after that of a later version of another account makes its own account's version current
+    /// and released, and nothing else. `VersionAbandoned`, `VersionUnknown`, `DeviceUnknown`.
     fn mark_proven(&self, proof: Proof, now: Timestamp, audit: AuditEntry) -> Answer<'_, Proven>;
     /// `abandon`: pending → abandoned. Anything else, an unknown version included: success, nothing
     /// changed. Answers the state after it, `None` for an unknown version.
@@ -249,9 +255,11 @@ pub trait Store: Send + Sync + 'static {
     fn last_report(&self, device: DeviceId) -> Answer<'_, Option<DeviceReport>>;
     /// Versions of a device without passwords, best first (rotation.md 3, end): the live set; with
     /// `history` superseded ones, then abandoned ones, newest first. A device with no proven version of
-    /// its own shows its predecessor's live set behind its own, labelled.
+    /// its own shows its predecessor's live set (or what that one would show) behind its own, before the
+    /// history, labelled. Empty for a purged device; `DeviceUnknown` for an unknown one.
     fn versions(&self, device: DeviceId, history: bool) -> Answer<'_, Vec<Version>>;
-    /// Devices that have a password, in the order of their ids, without tombstones.
+    /// Devices whose live set, as [`Store::versions`] shows it, is not empty, in the order of their ids,
+    /// without tombstones. A page may hold fewer than `limit` before the last one.
     fn credentials(&self, filter: DeviceFilter, page: Page) -> Answer<'_, PageOf<CredentialSummary>>;
     /// Gives out sealed passwords: checks epoch and revision, reads, and appends `audit` with every
     /// version named, all in one transaction (I2). Unseal after the answer only. `AuthorizationChanged`,
@@ -261,7 +269,8 @@ pub trait Store: Send + Sync + 'static {
     /// many versions were released.
     fn release(&self, device: DeviceId, now: Timestamp, audit: AuditEntry) -> Answer<'_, u64>;
     /// The retention job: goes on behind `after` over at most `limit` devices and removes what
-    /// rotation.md 3 lets go. `audit` is appended when something was removed. [`StoreError::ClockHeld`].
+    /// rotation.md 3 lets go. `audit` is appended when something was removed or a fork ended.
+    /// [`StoreError::ClockHeld`].
     fn trim(&self, after: Option<String>, limit: u32, now: Timestamp, audit: AuditEntry) -> Answer<'_, Trimmed>;
 
     // ---- work for devices -----------------------------------------------------------------------
@@ -317,7 +326,8 @@ pub trait Store: Send + Sync + 'static {
     fn unassign_policy(&self, policy: PolicyId, group: GroupId, audit: AuditEntry) -> Answer<'_, ()>;
     /// Assignments of a policy, or all (`None`), at most [`Page::LIMIT_MAX`].
     fn assignments(&self, policy: Option<PolicyId>) -> Answer<'_, Vec<Assignment>>;
-    /// The policies that apply to a device through its groups, in the order of their ids.
+    /// The policies that apply to a device through its groups, in the order of their ids. A purged device
+    /// is in no group but all devices.
     fn policies_for(&self, device: DeviceId) -> Answer<'_, Vec<AssignedPolicy>>;
     /// Notes what is sent to a device, before it is sent. The same digest as the last one sent gives
     /// that one again and writes nothing. Clears `held`.
@@ -421,7 +431,7 @@ pub trait Store: Send + Sync + 'static {
         now: Timestamp,
         audit: AuditEntry,
     ) -> Answer<'_, ()>;
-    /// The client asks; an approval is given once. `client_id` must be the one that made the code.
+    /// The client asks; the person's answer is given once. `client_id` must be the one that made the code.
     fn poll_device_code(&self, hash: SecretHash, client_id: String, now: Timestamp) -> Answer<'_, DeviceCodePoll>;
     /// Notes `key` as used until `expires_at`; true the first time (replay caches). `purpose` keeps
     /// caches apart.

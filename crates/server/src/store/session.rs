@@ -102,7 +102,7 @@ pub enum DeviceCodePoll {
 pub struct LockoutRule {
     /// Failures within the window that lock.
     pub threshold: u32,
-    /// The window, seconds.
+    /// The window, seconds; it starts with a failure outside any window, and lasts as long as a lock does.
     pub window_s: u64,
     /// How long it stays locked, seconds.
     pub lock_s: u64,

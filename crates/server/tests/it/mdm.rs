@@ -369,12 +369,12 @@ async fn what_is_no_longer_assigned_is_deleted() {
 async fn what_the_device_lost_is_not_deleted_again() {
     let server = Server::new().await;
     let mut device = server.device(1).await;
-    server.policy("all", r#"{"BackupDirectory":1,"PasswordLength":20,"PasswordAgeDays":14}"#).await;
-    server.assign("all", true).await;
+    server.policy("former", r#"{"BackupDirectory":1,"PasswordLength":20,"PasswordAgeDays":14}"#).await;
+    server.assign("former", true).await;
     device.check_in(&server).await;
     // The machine went back to an image from before it was managed.
     device.tree = Tree::new(TreeOptions::default());
-    server.assign("all", false).await;
+    server.assign("former", false).await;
     server.policy("next", r#"{"PasswordComplexity":4}"#).await;
     server.assign("next", true).await;
     let seen = device.check_in(&server).await;

@@ -2,7 +2,7 @@
 
 use super::{Answer, BUSY_WAIT, SqliteStore, StoreError, column, open_reader, schema};
 use laps::time::Timestamp;
-use rusqlite::{Connection, OptionalExtension, backup::Backup};
+use rusqlite::{Connection, OptionalExtension, backup::Backup, params};
 use std::{path::Path, time::Duration};
 
 /// Pages that are copied before the writer gets its turn.
@@ -19,25 +19,26 @@ impl SqliteStore {
     }
 
     /// Copies the database, as it is at one moment, into an empty file; the writer goes on meanwhile. The
-    /// copy is one file without a log, and holds the time of its making.
+    /// copy is one file without a log, and holds the time of its making and the configuration.
     ///
     /// # Errors
     /// What reading and writing give; the file is of no use then.
-    pub fn copy_to(&self, to: &Path, now: Timestamp) -> Result<(), StoreError> {
+    pub fn copy_to(&self, to: &Path, now: Timestamp, configuration: Option<&str>) -> Result<(), StoreError> {
         let from = open_reader(self.path())?;
         let mut copy = Connection::open(to)?;
         copy.busy_timeout(BUSY_WAIT)?;
         Backup::new(&from, &mut copy)?.run_to_completion(PAGES_PER_STEP, Duration::ZERO, None)?;
         copy.pragma_update(None, "journal_mode", "DELETE")?;
         copy.pragma_update(None, "synchronous", "FULL")?;
-        copy.execute_batch("CREATE TABLE backup (taken_at INTEGER NOT NULL) STRICT")?;
-        copy.execute("INSERT INTO backup VALUES (?)", [column::ticks(now)])?;
+        copy.execute_batch("CREATE TABLE backup (taken_at INTEGER NOT NULL, configuration TEXT) STRICT")?;
+        copy.execute("INSERT INTO backup VALUES (?, ?)", params![column::ticks(now), configuration])?;
         integrity(&copy)?;
         copy.close().map_err(|(_, error)| error.into())
     }
 
-    /// When the backup was taken that this database was restored from; takes the note away.
-    pub fn take_backup_time(&self) -> Answer<'_, Option<Timestamp>> {
+    /// When the backup was taken that this database is a copy of, and the configuration of that time; takes
+    /// the note away. `None` when it is no backup.
+    pub fn take_backup_note(&self) -> Answer<'_, Option<(Timestamp, Option<String>)>> {
         self.write(|tx| {
             let is_backup: bool = tx.query_row(
                 "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'backup')",
@@ -47,9 +48,13 @@ impl SqliteStore {
             if !is_backup {
                 return Ok(None);
             }
-            let taken = tx.query_row("SELECT taken_at FROM backup", [], |row| row.get(0)).optional()?;
+            let note = tx
+                .query_row("SELECT taken_at, configuration FROM backup", [], |row| {
+                    Ok((column::time(row.get(0)?), row.get(1)?))
+                })
+                .optional()?;
             tx.execute("DROP TABLE backup", [])?;
-            Ok(taken.map(column::time))
+            Ok(note)
         })
     }
 

@@ -263,8 +263,11 @@ pub(super) fn link_predecessor(
     predecessor_id: DeviceId,
     entry: AuditEntry,
 ) -> Result<Device, StoreError> {
-    expect(tx, id)?;
+    let found = expect(tx, id)?;
     expect(tx, predecessor_id)?;
+    if found.predecessor == Some(predecessor_id) {
+        return Ok(found);
+    }
     let mut at = Some(predecessor_id);
     while let Some(former) = at {
         if former == id {

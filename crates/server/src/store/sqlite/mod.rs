@@ -100,6 +100,20 @@ impl SqliteStore {
         &self.path
     }
 
+    /// Commits since it was opened: for metrics, and for tests of what costs a durable write.
+    pub fn commits(&self) -> u64 {
+        self.writer.commits()
+    }
+
+    /// Bounds the database to `pages` (at least those it has): further growth is refused with
+    /// [`StoreError::DiskFull`], as a full disk does. For operators who share a disk, and for tests.
+    pub fn limit_pages(&self, pages: u32) -> Answer<'_, ()> {
+        self.write(move |tx| {
+            tx.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |row| row.get::<_, i64>(0))?;
+            Ok(())
+        })
+    }
+
     fn write<T: Send + 'static>(
         &self,
         verb: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,

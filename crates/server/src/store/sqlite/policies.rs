@@ -211,7 +211,7 @@ pub(super) fn assignments(tx: &Connection, policy: Option<PolicyId>) -> Result<V
 
 /// The policies that apply to a device.
 pub(super) fn policies_for(tx: &Connection, device: DeviceId) -> Result<Vec<AssignedPolicy>, StoreError> {
-    devices::reachable(tx, device)?;
+    devices::state(tx, device)?.ok_or(StoreError::DeviceUnknown)?;
     let pairs = tx
         .prepare_cached(
             "SELECT policy, grp FROM assignment WHERE grp = ?2 OR grp IN (SELECT grp FROM member WHERE device = ?1) \

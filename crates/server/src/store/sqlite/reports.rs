@@ -61,10 +61,8 @@ pub(super) fn assess(tx: &Connection, report: &Report, now: Timestamp) -> Result
     pending.sort_by_key(|version| core::cmp::Reverse(version.sequence));
 
     let current_id = current.map(|version| version.version);
-    // An object that never stored anything has acknowledged nothing; only a restore can have lost it.
-    let untouched = own.is_empty() && device.from_backup_at.is_none();
     let answer_lost = current_id.is_some() && report.intent == current_id;
-    let forked = report.acknowledged != current_id && !answer_lost && !untouched;
+    let forked = report.acknowledged != current_id && !answer_lost;
     let fork_open: bool = tx
         .prepare_cached("SELECT fork_open FROM device WHERE id = ?")?
         .query_row([report.device.as_bytes()], |row| row.get(0))?;
@@ -80,9 +78,11 @@ pub(super) fn assess(tx: &Connection, report: &Report, now: Timestamp) -> Result
         events.push(DeviceEventKind::ReportedAfterRestore);
     }
     let installed_before = before.as_ref().and_then(|before| before.report.installed);
+    let installed_known_before = devices::installed(tx, report.device)?;
+    // News when the machine holds another one than it last said, or a known one until now.
     if report.installed.is_some()
         && installed.is_none()
-        && report.installed != installed_before
+        && (report.installed != installed_before || installed_known_before.is_some())
         && own.iter().any(|version| version.proven_at.is_some())
     {
         events.push(DeviceEventKind::UnknownVerifier);
@@ -108,7 +108,7 @@ pub(super) fn assess(tx: &Connection, report: &Report, now: Timestamp) -> Result
     };
     Ok(Assessment {
         answer,
-        installed_changed: installed != devices::installed(tx, report.device)?,
+        installed_changed: installed != installed_known_before,
         installed,
         report_changed: before.is_none_or(|before| before.report != *report),
         device_changed: device.name != report.name
@@ -125,6 +125,7 @@ pub(super) fn report(tx: &Connection, report: &Report, now: Timestamp) -> Result
     if assessment.settled() {
         return Ok(assessment.answer);
     }
+    let says_something_new = assessment.report_changed || assessment.device_changed || assessment.installed_changed;
     let Assessment { mut answer, device, installed, .. } = assessment;
     let has = |kind: DeviceEventKind| answer.events.contains(&kind);
     let id = report.device.as_bytes();
@@ -148,18 +149,20 @@ pub(super) fn report(tx: &Connection, report: &Report, now: Timestamp) -> Result
     if device.from_backup_at.is_some() {
         tx.prepare_cached("UPDATE version SET from_backup_at = NULL WHERE device = ?")?.execute([id])?;
     }
-    tx.prepare_cached("INSERT OR REPLACE INTO report VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")?.execute(params![
-        id,
-        report.account_id,
-        report.account_name,
-        report.usability,
-        report.installed.map(|fingerprint| *fingerprint.as_bytes()),
-        report.acknowledged.map(|version| *version.as_bytes()),
-        report.intent.map(|version| *version.as_bytes()),
-        report.last_error,
-        report.evidence,
-        ticks(now),
-    ])?;
+    if says_something_new {
+        tx.prepare_cached("INSERT OR REPLACE INTO report VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")?.execute(params![
+            id,
+            report.account_id,
+            report.account_name,
+            report.usability,
+            report.installed.map(|fingerprint| *fingerprint.as_bytes()),
+            report.acknowledged.map(|version| *version.as_bytes()),
+            report.intent.map(|version| *version.as_bytes()),
+            report.last_error,
+            report.evidence,
+            ticks(now),
+        ])?;
+    }
     for kind in &answer.events {
         work::event(tx, report.device, *kind, now, &event_detail(report, &answer))?;
     }

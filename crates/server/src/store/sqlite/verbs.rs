@@ -17,7 +17,7 @@ impl Store for SqliteStore {
         self.write(move |tx| tenant::initialise(tx, &tenant, now, audit))
     }
     fn tenant(&self) -> Answer<'_, Tenant> {
-        self.read(move |tx| tenant::tenant(tx))
+        self.read(tenant::tenant)
     }
     fn update_settings(&self, settings: Settings, revision: u64, audit: AuditEntry) -> Answer<'_, Tenant> {
         self.write(move |tx| tenant::update_settings(tx, &settings, revision, audit))
@@ -37,7 +37,7 @@ impl Store for SqliteStore {
         self.write(move |tx| tenant::confirm_clock(tx, now, audit))
     }
     fn counts(&self) -> Answer<'_, Counts> {
-        self.read(move |tx| tenant::counts(tx))
+        self.read(tenant::counts)
     }
     fn ready(&self) -> Answer<'_, ()> {
         Box::pin(async move {
@@ -56,7 +56,7 @@ impl Store for SqliteStore {
         self.write(move |tx| tenant::begin_incarnation(tx, incarnation, backup_at, now, audit))
     }
     fn keys(&self) -> Answer<'_, Vec<Key>> {
-        self.read(move |tx| tenant::keys(tx))
+        self.read(tenant::keys)
     }
     fn begin_rekey(&self, key: KeyId, now: Timestamp, audit: AuditEntry) -> Answer<'_, ()> {
         self.write(move |tx| tenant::begin_rekey(tx, key, now, audit))
@@ -71,7 +71,7 @@ impl Store for SqliteStore {
         self.write(move |tx| tenant::retire_key(tx, key, now, audit))
     }
     fn sealed_samples(&self) -> Answer<'_, Vec<SealedVersion>> {
-        self.read(move |tx| tenant::sealed_samples(tx))
+        self.read(tenant::sealed_samples)
     }
     fn append_audit(&self, entry: AuditEntry) -> Answer<'_, ()> {
         self.write(move |tx| audit::append(tx, entry, Vec::new()))
@@ -83,19 +83,19 @@ impl Store for SqliteStore {
         self.read(move |tx| audit::chain(tx, chain, after, limit))
     }
     fn audit_heads(&self) -> Answer<'_, Vec<AuditHead>> {
-        self.read(move |tx| audit::heads(tx))
+        self.read(audit::heads)
     }
     fn put_signed_head(&self, signed: SignedHead) -> Answer<'_, ()> {
         self.write(move |tx| audit::put_signed_head(tx, &signed))
     }
     fn signed_heads(&self) -> Answer<'_, Vec<SignedHead>> {
-        self.read(move |tx| audit::signed_heads(tx))
+        self.read(audit::signed_heads)
     }
     fn prune_audit(&self, checkpoint: AuditCheckpoint, audit: AuditEntry) -> Answer<'_, u64> {
         self.write(move |tx| audit::prune(tx, &checkpoint, audit))
     }
     fn audit_checkpoints(&self) -> Answer<'_, Vec<AuditCheckpoint>> {
-        self.read(move |tx| audit::checkpoints(tx))
+        self.read(audit::checkpoints)
     }
     fn create_join_token(&self, token: NewJoinToken, now: Timestamp, audit: AuditEntry) -> Answer<'_, ()> {
         self.write(move |tx| devices::create_token(tx, &token, now, audit))

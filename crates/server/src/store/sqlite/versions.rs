@@ -45,12 +45,6 @@ pub(super) fn store_pending(
     if !settings.laps_enabled {
         return Err(StoreError::SwitchOff);
     }
-    let pending: u32 = tx
-        .prepare_cached("SELECT count(*) FROM version WHERE device = ? AND state = 'pending'")?
-        .query_row([new.device.as_bytes()], |row| row.get(0))?;
-    if pending >= settings.unresolved_max {
-        return Err(StoreError::TooManyUnresolved);
-    }
     let day_ago = ticks(now.minus_ticks(TICKS_PER_DAY));
     let (stored, oldest): (u32, Option<i64>) = tx
         .prepare_cached("SELECT count(*), min(stored_at) FROM version WHERE device = ? AND stored_at > ?")?
@@ -63,6 +57,15 @@ pub(super) fn store_pending(
             let retry_at = time(oldest.unwrap_or(day_ago)).plus_days(1);
             return Err(StoreError::TooManyVersions { retry_at });
         }
+    }
+    // Released ones are not counted: no rotation resolves them any more.
+    let pending: u32 = tx
+        .prepare_cached(
+            "SELECT count(*) FROM version WHERE device = ? AND state = 'pending' AND released_at IS NULL",
+        )?
+        .query_row([new.device.as_bytes()], |row| row.get(0))?;
+    if pending >= settings.unresolved_max {
+        return Err(StoreError::TooManyUnresolved);
     }
     let key = tenant::usable_key(tx, new.sealed.key)?;
     let sequence = tenant::next_sequence(tx)?;
@@ -121,6 +124,12 @@ pub(super) fn mark_proven(
         VersionState::Pending => {}
     }
     let (device, sequence) = (proof.device.as_bytes(), version.sequence as i64);
+    // A later version of another account was proven before: this proof tells of what policy has left.
+    let late: bool = tx
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM version WHERE device = ? AND state = 'current' AND sequence > ?)",
+        )?
+        .query_row(params![device, sequence], |row| row.get(0))?;
     // The account's former current, and what this proof overtakes, released ones too: the account is
     // rotated again.
     tx.prepare_cached(
@@ -144,12 +153,17 @@ pub(super) fn mark_proven(
         device,
         proof.version.as_bytes()
     ])?;
-    // Policy left the device's other accounts.
-    if release_rows(tx, proof.device, Some(&version.account_id), now)? > 0 {
-        work::event(tx, proof.device, DeviceEventKind::Released, now, "{}")?;
+    if late {
+        tx.prepare_cached("UPDATE version SET released_at = ? WHERE device = ? AND version = ?")?
+            .execute(params![ticks(now), device, proof.version.as_bytes()])?;
+    } else {
+        // Policy left the device's other accounts.
+        if release_rows(tx, proof.device, Some(&version.account_id), now)? > 0 {
+            work::event(tx, proof.device, DeviceEventKind::Released, now, "{}")?;
+        }
+        tx.prepare_cached("UPDATE device SET installed = ? WHERE id = ?")?
+            .execute(params![proof.version.as_bytes(), device])?;
     }
-    tx.prepare_cached("UPDATE device SET installed = ? WHERE id = ?")?
-        .execute(params![proof.version.as_bytes(), device])?;
     let requests_met = open_requests(tx, proof.device, version.sequence)?;
     if !requests_met.is_empty() {
         tx.prepare_cached(
@@ -220,7 +234,7 @@ pub(super) fn own(tx: &Connection, device: DeviceId) -> Result<Vec<Version>, Sto
 /// What a reader is shown: the live set, the history if asked for, the predecessor's live set if the
 /// device has nothing proven of its own.
 pub(super) fn shown(tx: &Connection, device: DeviceId, history: bool) -> Result<Vec<Version>, StoreError> {
-    devices::reachable(tx, device)?;
+    devices::state(tx, device)?.ok_or(StoreError::DeviceUnknown)?;
     let all = own(tx, device)?;
     let mut proven = all.iter().any(|version| version.proven_at.is_some());
     let (mut shown, past): (Vec<_>, Vec<_>) = all.into_iter().partition(|version| version.live);
@@ -279,19 +293,22 @@ pub(super) fn credentials(
     filter: &DeviceFilter,
     page: &Page,
 ) -> Result<PageOf<CredentialSummary>, StoreError> {
-    let mut filter = filter.clone();
-    if filter.states.is_empty() {
-        filter.states = vec![DeviceState::Enabled, DeviceState::Disabled];
-    }
-    let found = devices::ids(tx, &filter, page, "AND EXISTS (SELECT 1 FROM version WHERE device = d.id)")?;
+    let also = "AND d.state IN ('enabled', 'disabled') AND (d.predecessor IS NOT NULL OR EXISTS \
+                (SELECT 1 FROM version WHERE device = d.id AND \
+                (state IN ('pending', 'current') OR version = d.installed)))";
+    let found = devices::ids(tx, filter, page, also)?;
     let mut items = Vec::with_capacity(found.items.len());
     for (device, device_name) in found.items {
-        let versions = own(tx, device)?;
+        let versions = shown(tx, device, true)?;
+        // A predecessor need not have a password.
+        let Some(best) = versions.first().filter(|best| best.live) else {
+            continue;
+        };
         items.push(CredentialSummary {
             device,
             device_name,
-            last_backup_at: versions.iter().map(|version| version.stored_at).max().unwrap_or(Timestamp::MIN),
-            refresh_at: versions.first().and_then(|best| best.expires_at),
+            last_backup_at: versions.iter().map(|version| version.stored_at).fold(best.stored_at, Timestamp::max),
+            refresh_at: best.expires_at,
         });
     }
     Ok(PageOf { items, next: found.next })

@@ -6,7 +6,11 @@
 use super::StoreError;
 use rusqlite::Connection;
 use std::{
-    sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+        mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
+    },
     thread::JoinHandle,
 };
 use tokio::sync::{oneshot, watch};
@@ -39,17 +43,25 @@ struct Job {
 pub(super) struct Writer {
     queue: Option<SyncSender<Job>>,
     thread: Option<JoinHandle<()>>,
+    commits: Arc<AtomicU64>,
 }
 
 impl Writer {
     /// Starts the thread.
     pub(super) fn start(connection: Connection, work: watch::Sender<u64>) -> Result<Self, StoreError> {
         let (queue, jobs) = sync_channel(QUEUE_MAX);
+        let commits = Arc::new(AtomicU64::new(0));
+        let counted = Arc::clone(&commits);
         let thread = std::thread::Builder::new()
             .name("store-writer".into())
-            .spawn(move || write_batches(&connection, &jobs, &work))
+            .spawn(move || write_batches(&connection, &jobs, &work, &counted))
             .map_err(|error| StoreError::Unavailable(format!("no thread for the writer: {error}")))?;
-        Ok(Self { queue: Some(queue), thread: Some(thread) })
+        Ok(Self { queue: Some(queue), thread: Some(thread), commits })
+    }
+
+    /// Commits since the start.
+    pub(super) fn commits(&self) -> u64 {
+        self.commits.load(Ordering::Relaxed)
     }
 
     /// Queues a verb; the receiver gets its answer when it is durable.
@@ -91,7 +103,7 @@ fn closed() -> StoreError {
     StoreError::Unavailable("the writer has stopped".into())
 }
 
-fn write_batches(connection: &Connection, jobs: &Receiver<Job>, work: &watch::Sender<u64>) {
+fn write_batches(connection: &Connection, jobs: &Receiver<Job>, work: &watch::Sender<u64>, commits: &AtomicU64) {
     let mut batch = Vec::with_capacity(BATCH_MAX);
     while let Ok(first) = jobs.recv() {
         batch.push(first);
@@ -99,6 +111,7 @@ fn write_batches(connection: &Connection, jobs: &Receiver<Job>, work: &watch::Se
         batch.sort_by_key(|job| job.lane);
         let (acknowledgements, outcome) = write_batch(connection, batch.drain(..));
         if outcome.is_ok() {
+            commits.fetch_add(1, Ordering::Relaxed);
             let newest = connection
                 .prepare_cached("SELECT coalesce(max(sequence), 0) FROM work")
                 .and_then(|mut statement| statement.query_row([], |row| row.get::<_, i64>(0)));

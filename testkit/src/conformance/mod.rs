@@ -1,0 +1,81 @@
+//! The conformance suite of the store: what rotation.md 3 and design.md 5 promise, held on any
+//! implementation of [`server::store::Store`].
+//!
+//! Each function takes an empty store and names the rule that it holds. [`store_conformance!`] makes a
+//! test of each of them for the store that a function makes.
+
+pub mod devices;
+pub mod people;
+pub mod policies;
+pub mod reports;
+pub mod requests;
+pub mod retention;
+pub mod reveal;
+pub mod sessions;
+pub mod tenant;
+pub mod versions;
+mod world;
+
+pub use world::World;
+
+/// Makes a module of tests from a function that gives an empty store and what must live as long as it
+/// does: `async fn make() -> (Arc<dyn Store>, impl Sized)`.
+#[macro_export]
+macro_rules! store_conformance {
+    ($module:ident, $make:path) => {
+        mod $module {
+            use super::*;
+            $crate::store_conformance! { @ $make;
+                versions: a_repeated_store_gives_the_same_answer, a_store_with_another_content_is_a_conflict,
+                    a_proof_supersedes_what_is_older, a_later_proof_overtakes_pending_ones, a_late_proof_changes_nothing,
+                    a_late_proof_of_another_account_is_released, an_abandoned_version_cannot_be_proven,
+                    an_unknown_version_cannot_be_proven, abandoning_touches_only_pending_ones,
+                    the_bound_of_versions_in_a_day, the_bound_of_unresolved_versions, released_ones_do_not_block,
+                    store_is_refused_and_the_truth_is_taken, unknown_devices_are_refused, a_retired_key_is_refused,
+                    the_live_set_is_best_first, abandoned_versions_stay_readable_last;
+                reports: a_report_answers_current_and_unresolved, the_same_report_writes_nothing,
+                    a_roll_back_is_a_fork, a_lost_answer_to_a_proof_is_no_fork, a_released_current_is_no_fork,
+                    two_forks_in_seven_days_are_a_suspicion, forks_far_apart_are_no_suspicion,
+                    a_person_clears_a_fork, an_unknown_verifier_is_an_event, the_answer_says_what_store_would,
+                    a_report_changes_name_and_system;
+                retention: superseded_versions_are_kept_thirty_days, the_last_three_proven_ones_are_kept_longer,
+                    the_last_three_are_counted_by_account, the_installed_one_is_never_trimmed, a_fork_stops_trimming,
+                    policy_leaves_the_account, the_other_account_is_released_at_a_proof,
+                    released_ones_are_never_trimmed, a_tombstone_stays_readable_and_comes_back,
+                    the_job_purges_only_what_is_due_and_silent, a_purge_is_for_good, disabled_devices_are_not_purged,
+                    a_jump_of_the_clock_holds_what_destroys, the_clock_is_compared_with_the_monotonic_one;
+                requests: only_a_later_version_meets_a_request, repeats_coalesce, each_request_adds_one_to_the_bound,
+                    requests_are_refused_by_state, work_comes_in_order_and_is_watched;
+                reveal: a_reveal_names_every_version, a_reveal_is_refused_on_another_epoch,
+                    a_reveal_is_refused_on_another_revision, nothing_to_reveal_is_refused, a_disabled_reader_is_refused,
+                    the_audit_log_filters_and_pages, pruning_leaves_a_checkpoint, a_head_must_be_of_the_chain;
+                devices: a_join_token_is_single_use, a_lost_answer_to_a_join, a_join_token_runs_out_and_is_revoked,
+                    a_join_token_brings_the_group, a_join_keeps_the_predecessor, certificates_are_added_and_revoked,
+                    states_follow_each_other, groups_have_members, groups_in_use_stay,
+                    the_predecessors_live_set_is_labelled, a_predecessor_in_need_is_not_purged,
+                    a_person_links_a_predecessor, contacts_are_noted_in_memory, devices_are_filtered,
+                    devices_page_by_key, credentials_page_by_key;
+                tenant: a_store_is_initialised_once, settings_change_by_revision, a_restore_is_a_new_incarnation,
+                    rekey_retires_only_an_empty_key, rewrap_leaves_other_envelopes, the_store_is_ready, counts_are_right;
+                people: user_names_are_unique_without_case, the_one_time_secret_works_once,
+                    a_change_of_rights_voids_sessions, the_last_global_administrator_stays, roles_are_given_once,
+                    service_principals_have_secrets, lists_of_people_page_by_key;
+                sessions: a_session_ends_with_time_and_epoch, a_refresh_token_is_replaced,
+                    reuse_of_a_refresh_token_ends_the_family, a_device_code_is_answered_once,
+                    polling_too_early_slows_down, a_replay_is_seen, failures_lock_out, the_sweep_removes_what_is_over;
+                policies: a_policy_is_versioned, an_assigned_policy_stays, policies_come_through_groups,
+                    a_delivery_is_in_force_when_taken_whole, the_same_delivery_writes_nothing, a_held_delivery_says_why,
+                    policies_page_by_key;
+            }
+        }
+    };
+    (@ $make:path; $($area:ident: $($name:ident),+;)+) => {
+        $($(
+            #[tokio::test]
+            async fn $name() {
+                let (store, _kept) = $make().await;
+                $crate::conformance::$area::$name($crate::conformance::World::new(store).await).await;
+            }
+        )+)+
+    };
+}

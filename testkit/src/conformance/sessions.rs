@@ -1,0 +1,212 @@
+//! Sessions, refresh tokens, device codes, replay caches, counters (design.md 5, "Store").
+
+use super::World;
+use laps::id::PrincipalId;
+use server::store::*;
+
+async fn session(w: &mut World, kind: SessionKind) -> Session {
+    let session = Session {
+        hash: w.bytes32(),
+        kind,
+        family: w.bytes16(),
+        principal: w.admin,
+        epoch: w.epoch(w.admin).await,
+        data: r#"{"client":"x"}"#.into(),
+        created_at: w.now,
+        expires_at: w.now.plus_days(1),
+    };
+    w.store.put_session(session.clone()).await.unwrap();
+    session
+}
+
+/// A session is good until it runs out, and while its principal's rights are those of its start.
+pub async fn a_session_ends_with_time_and_epoch(mut w: World) {
+    let one = session(&mut w, SessionKind::Cookie).await;
+    let get = async |w: &World, one: &Session| w.store.session(one.kind, one.hash, w.now).await.unwrap();
+    assert_eq!(get(&w, &one).await, Some(one.clone()));
+    assert_eq!(w.store.session(SessionKind::Refresh, one.hash, w.now).await, Ok(None), "another kind");
+    assert_eq!(w.store.put_session(one.clone()).await, Err(StoreError::Exists("session")));
+    w.pass_days(1);
+    assert_eq!(get(&w, &one).await, None);
+    let two = session(&mut w, SessionKind::Cookie).await;
+    w.role(w.admin, "Security Reader", None).await.unwrap();
+    assert_eq!(get(&w, &two).await, None);
+    let three = session(&mut w, SessionKind::Cookie).await;
+    w.store.delete_session(three.kind, three.hash).await.unwrap();
+    w.store.delete_session(three.kind, three.hash).await.unwrap();
+    assert_eq!(get(&w, &three).await, None);
+    session(&mut w, SessionKind::Cookie).await;
+    session(&mut w, SessionKind::Refresh).await;
+    assert_eq!(w.store.delete_sessions_of(w.admin).await, Ok(3), "with the one that ran out");
+    w.finish().await;
+}
+
+/// RFC 9700 4.14: each use of a refresh token replaces it.
+pub async fn a_refresh_token_is_replaced(mut w: World) {
+    let old = session(&mut w, SessionKind::Refresh).await;
+    w.pass_hours(1);
+    let (hash, until) = (w.bytes32(), w.now.plus_days(2));
+    let new = Session { hash, created_at: w.now, expires_at: until, ..old.clone() };
+    assert_eq!(w.store.replace_session(old.hash, hash, until, w.now).await, Ok(Replaced::Done(new.clone())));
+    assert_eq!(w.store.session(old.kind, old.hash, w.now).await, Ok(None));
+    assert_eq!(w.store.session(new.kind, new.hash, w.now).await, Ok(Some(new)));
+    let cookie = session(&mut w, SessionKind::Cookie).await;
+    for unknown in [[1; 32], cookie.hash] {
+        let next = w.bytes32();
+        assert_eq!(w.store.replace_session(unknown, next, until, w.now).await, Ok(Replaced::Unknown));
+    }
+    let stale = session(&mut w, SessionKind::Refresh).await;
+    let next = w.bytes32();
+    assert_eq!(w.store.replace_session(stale.hash, next, until, stale.expires_at).await, Ok(Replaced::Unknown));
+    w.role(w.admin, "Security Reader", None).await.unwrap();
+    let next = w.bytes32();
+    assert_eq!(w.store.replace_session(hash, next, until, w.now).await, Ok(Replaced::Unknown));
+    w.finish().await;
+}
+
+/// RFC 9700 4.14: reuse of a refresh token ends its family, and no other.
+pub async fn reuse_of_a_refresh_token_ends_the_family(mut w: World) {
+    let first = session(&mut w, SessionKind::Refresh).await;
+    let other = session(&mut w, SessionKind::Refresh).await;
+    let (second, third, thief) = (w.bytes32(), w.bytes32(), w.bytes32());
+    let until = w.now.plus_days(1);
+    w.store.replace_session(first.hash, second, until, w.now).await.unwrap();
+    w.store.replace_session(second, third, until, w.now).await.unwrap();
+    assert_eq!(w.store.replace_session(first.hash, thief, until, w.now).await, Ok(Replaced::Reused));
+    for ended in [first.hash, second, third, thief] {
+        assert_eq!(w.store.session(SessionKind::Refresh, ended, w.now).await, Ok(None));
+    }
+    let next = w.bytes32();
+    assert_eq!(w.store.replace_session(third, next, until, w.now).await, Ok(Replaced::Unknown));
+    assert!(w.store.session(SessionKind::Refresh, other.hash, w.now).await.unwrap().is_some());
+    w.finish().await;
+}
+
+fn code(w: &mut World, user_code: &str) -> DeviceCode {
+    DeviceCode {
+        hash: w.bytes32(),
+        user_code: user_code.into(),
+        client_id: "cli".into(),
+        scope: "openid".into(),
+        created_at: w.now,
+        expires_at: w.now.plus_seconds(900),
+        interval_s: 5,
+    }
+}
+
+async fn answer(w: &mut World, user_code: &str, by: Option<PrincipalId>) -> Result<(), StoreError> {
+    let entry = w.entry();
+    w.store.answer_device_code(user_code.into(), by, w.now, entry).await
+}
+
+/// RFC 8628: a code is answered once, the answer is given once, to the client that asked.
+pub async fn a_device_code_is_answered_once(mut w: World) {
+    let (agreed, refused, late) = (code(&mut w, "AAAA"), code(&mut w, "BBBB"), code(&mut w, "CCCC"));
+    for one in [&agreed, &refused, &late] {
+        w.store.create_device_code(one.clone()).await.unwrap();
+    }
+    let taken = code(&mut w, "AAAA");
+    assert_eq!(w.store.create_device_code(taken).await, Err(StoreError::Exists("device code")));
+    assert_eq!(w.store.device_code_by_user_code("AAAA".into(), w.now).await, Ok(Some(agreed.clone())));
+    assert_eq!(w.store.device_code_by_user_code("ZZZZ".into(), w.now).await, Ok(None));
+    let admin = w.admin;
+    answer(&mut w, "AAAA", Some(admin)).await.unwrap();
+    answer(&mut w, "BBBB", None).await.unwrap();
+    assert_eq!(answer(&mut w, "AAAA", None).await, Err(StoreError::TokenUsed));
+    assert_eq!(answer(&mut w, "ZZZZ", Some(admin)).await, Err(StoreError::TokenUnknown));
+    assert_eq!(w.store.device_code_by_user_code("AAAA".into(), w.now).await, Ok(None));
+    let poll = async |w: &World, one: &DeviceCode, client: &str| {
+        w.store.poll_device_code(one.hash, client.into(), w.now).await.unwrap()
+    };
+    assert_eq!(poll(&w, &agreed, "other").await, DeviceCodePoll::Expired);
+    let approved = DeviceCodePoll::Approved { principal: admin, code: agreed.clone() };
+    assert_eq!(poll(&w, &agreed, "cli").await, approved);
+    assert_eq!(poll(&w, &agreed, "cli").await, DeviceCodePoll::Expired);
+    assert_eq!(poll(&w, &refused, "cli").await, DeviceCodePoll::Denied);
+    assert_eq!(w.store.poll_device_code([1; 32], "cli".into(), w.now).await, Ok(DeviceCodePoll::Expired));
+    w.now = late.expires_at;
+    assert_eq!(answer(&mut w, "CCCC", Some(admin)).await, Err(StoreError::TokenExpired));
+    assert_eq!(poll(&w, &late, "cli").await, DeviceCodePoll::Expired);
+    assert_eq!(w.store.device_code_by_user_code("CCCC".into(), w.now).await, Ok(None));
+    w.finish().await;
+}
+
+/// RFC 8628 3.5: who asks too early waits 5 seconds longer from then on.
+pub async fn polling_too_early_slows_down(mut w: World) {
+    let one = code(&mut w, "AAAA");
+    w.store.create_device_code(one.clone()).await.unwrap();
+    let start = w.now;
+    for (at_s, expected) in [
+        (0, DeviceCodePoll::Pending),
+        (5, DeviceCodePoll::Pending),
+        (9, DeviceCodePoll::SlowDown),
+        (18, DeviceCodePoll::SlowDown),
+        (33, DeviceCodePoll::Pending),
+    ] {
+        let now = start.plus_seconds(at_s);
+        let answer = w.store.poll_device_code(one.hash, "cli".into(), now).await.unwrap();
+        assert_eq!(answer, expected, "after {at_s} s");
+    }
+    w.finish().await;
+}
+
+/// design.md 5: replay caches sit behind a verb.
+pub async fn a_replay_is_seen(mut w: World) {
+    let (key, until) = (w.bytes32(), w.now.plus_seconds(60));
+    assert_eq!(w.store.use_once("proof", key, until, w.now).await, Ok(true));
+    assert_eq!(w.store.use_once("proof", key, until, w.now).await, Ok(false));
+    assert_eq!(w.store.use_once("other", key, until, w.now).await, Ok(true), "caches are kept apart");
+    assert_eq!(w.store.use_once("proof", key, until.plus_seconds(60), until).await, Ok(true), "it has run out");
+    assert_eq!(w.store.use_once("proof", key, until.plus_seconds(60), until).await, Ok(false));
+    w.finish().await;
+}
+
+/// design.md 5: lock-out counters sit behind a verb.
+pub async fn failures_lock_out(w: World) {
+    let rule = LockoutRule { threshold: 3, window_s: 600, lock_s: 900 };
+    let start = w.now;
+    let fail = async |at_s: u64| w.store.count_failure("user:a".into(), rule, start.plus_seconds(at_s)).await.unwrap();
+    let look = async |at_s: u64| w.store.lockout("user:a".into(), start.plus_seconds(at_s)).await.unwrap();
+    let free = |failures| Lockout { failures, locked_until: None };
+    assert_eq!(look(0).await, free(0));
+    assert_eq!(fail(0).await, free(1));
+    assert_eq!(fail(300).await, free(2));
+    assert_eq!(look(599).await, free(2));
+    assert_eq!(look(600).await, free(0), "the window is over");
+    assert_eq!(fail(600).await, free(1));
+    assert_eq!(fail(601).await, free(2));
+    let locked = Lockout { failures: 3, locked_until: Some(start.plus_seconds(602 + 900)) };
+    assert_eq!(fail(602).await, locked);
+    assert_eq!(look(1501).await, locked);
+    assert_eq!(look(1502).await, free(0));
+    assert_eq!(w.store.lockout("user:b".into(), start).await, Ok(free(0)), "others are not touched");
+    fail(2000).await;
+    w.store.clear_failures("user:a".into()).await.unwrap();
+    assert_eq!(look(2000).await, free(0));
+    w.store.clear_failures("user:a".into()).await.unwrap();
+    w.finish().await;
+}
+
+/// The sweep removes what is over and nothing else; the newest piece of work stays.
+pub async fn the_sweep_removes_what_is_over(mut w: World) {
+    let device = w.device().await;
+    let kept = session(&mut w, SessionKind::Cookie).await;
+    let over = Session { hash: w.bytes32(), expires_at: w.now.plus_seconds(60), ..kept.clone() };
+    w.store.put_session(over).await.unwrap();
+    let short = code(&mut w, "AAAA");
+    w.store.create_device_code(short).await.unwrap();
+    let key = w.bytes32();
+    w.store.use_once("proof", key, w.now.plus_seconds(60), w.now).await.unwrap();
+    let rule = LockoutRule { threshold: 3, window_s: 600, lock_s: 900 };
+    w.store.count_failure("k".into(), rule, w.now).await.unwrap();
+    assert_eq!(w.store.sweep(w.now).await, Ok(0));
+    w.pass_hours(1);
+    assert_eq!(w.store.sweep(w.now).await, Ok(4));
+    assert_eq!(w.store.session(kept.kind, kept.hash, w.now).await, Ok(Some(kept)));
+    w.change(device, DeviceChange::Disable).await.unwrap();
+    w.change(device, DeviceChange::Enable).await.unwrap();
+    w.pass_days(2);
+    assert_eq!(w.store.sweep(w.now).await, Ok(2), "the session, and one of two pieces of work");
+    assert_eq!(w.store.work_since(0, 10).await.unwrap().len(), 1);
+    w.finish().await;
+}
