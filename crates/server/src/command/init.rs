@@ -61,6 +61,7 @@ pub(crate) async fn run(arguments: Init) -> anyhow::Result<()> {
     println!("one-time secret, until {}:", made.administrator.expires_date_time);
     println!("{}", made.administrator.one_time_secret);
     if !arguments.quick {
+        init::give_to_owner(data)?;
         let data = data.display();
         eprintln!(
             "\nNext: lapwingd run --data {data}\nThen sign in: lapwing login --here --user {} --server {} --ca {data}/keys/ca.crt\n\
@@ -71,6 +72,7 @@ pub(crate) async fn run(arguments: Init) -> anyhow::Result<()> {
         return Ok(());
     }
     let token = init::make_quick(&made.app).await?;
+    init::give_to_owner(data)?;
     println!("\nNext, on a machine (the line works once, until {}):", token.expires_date_time);
     println!("lapwing-agent join --server {} --token {} --wait", token.server, token.token);
     eprintln!(
@@ -83,7 +85,25 @@ pub(crate) async fn run(arguments: Init) -> anyhow::Result<()> {
     if arguments.no_start {
         return Ok(());
     }
+    if runs_under_systemd(data) {
+        // The unit runs as its own user; this process would hold the database as root.
+        drop(made);
+        let status = std::process::Command::new("systemctl").args(["enable", "--now", UNIT]).status()?;
+        anyhow::ensure!(status.success(), "systemctl could not start {UNIT}: see journalctl -u {UNIT}");
+        return Ok(());
+    }
     super::run::serve(data, config, made.app).await
+}
+
+/// The unit of the packages.
+const UNIT: &str = "lapwingd.service";
+
+/// Whether the unit of the packages is the one to start: systemd runs, we may ask it, and the directory is
+/// the unit's.
+fn runs_under_systemd(data: &std::path::Path) -> bool {
+    sd_notify::booted().unwrap_or(false)
+        && rustix::process::geteuid().is_root()
+        && data == std::path::Path::new(super::DATA)
 }
 
 fn ask(question: &str, usual: &str) -> anyhow::Result<String> {
