@@ -7,8 +7,8 @@ ROOT=$(dirname "$BENCH")
 TARGET=${CARGO_TARGET_DIR:-$ROOT/target}
 mkdir -p "$TARGET" && TARGET=$(cd "$TARGET" && pwd)
 WORK=${WORK:-$TARGET/bench-work}
-TOOLS=$TARGET/bench/release
-BIN=$TARGET/release
+TOOLS=${TOOLS:-$TARGET/bench/release}
+BIN=${BIN:-$TARGET/release}
 ROUNDS=${ROUNDS:-5} SECS=${SECS:-3}
 mkdir -p "$WORK"
 

@@ -14,7 +14,7 @@ use crate::{
     platform::{Durability, ManagedTree},
     state::{self, StateDir, StateError},
 };
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use std::{
     fmt::Display,
     io::Write as _,
@@ -60,6 +60,18 @@ enum Command {
     Policy {
         #[command(subcommand)]
         command: policy::Policy,
+    },
+    /// Print the completions of a shell
+    #[command(hide = true)]
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+    /// Write the manual pages into a directory
+    #[command(hide = true)]
+    Man {
+        /// The directory; made when it is not there
+        directory: PathBuf,
     },
 }
 
@@ -110,6 +122,11 @@ pub fn run(line: CommandLine) -> ExitCode {
         Command::Csp { command } => command.run(),
         Command::CheckPassword(command) => command.run(),
         Command::Policy { command } => command.run(),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut CommandLine::command(), "lapwing-agent", &mut std::io::stdout());
+            Ok(())
+        }
+        Command::Man { directory } => manual(&directory),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -120,6 +137,12 @@ pub fn run(line: CommandLine) -> ExitCode {
             ExitCode::from(failed.exit)
         }
     }
+}
+
+fn manual(directory: &Path) -> Result<(), Failed> {
+    std::fs::create_dir_all(directory)
+        .and_then(|()| clap_mangen::generate_to(CommandLine::command(), directory))
+        .map_err(|error| Failed::new("file_unwritable", format_args!("cannot write into {directory:?}: {error}")))
 }
 
 /// A command that did not succeed: what is said on standard error, and the exit code.
@@ -229,7 +252,6 @@ fn table(head: &[&str], rows: &[Vec<String>]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory as _;
 
     #[test]
     fn the_command_line_is_consistent() {

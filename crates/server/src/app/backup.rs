@@ -225,7 +225,7 @@ fn stored_report(device: &store::Device, report: &Report) -> store::Report {
         usability: usability.to_owned(),
         installed: report.installed_fingerprint,
         acknowledged: report.last_acknowledged,
-        intent: None,
+        intent: report.intent,
         last_error,
         evidence: serde_json::to_string(&report.evidence).unwrap_or_else(|_| "{}".into()),
         name: device.name.clone(),

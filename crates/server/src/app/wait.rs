@@ -144,6 +144,11 @@ impl App {
         }
     }
 
+    /// How many devices wait now.
+    pub fn waiting_devices(&self) -> usize {
+        self.waiters.len()
+    }
+
     /// Seconds that a wait channel is held.
     pub const fn wait_s(&self) -> u64 {
         self.options.wait_s

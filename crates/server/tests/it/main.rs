@@ -1,9 +1,15 @@
-//! Integration tests of the server.
+//! Integration tests of the server: its store and operations, and the server from outside (real TLS on
+//! port 0, the embedded store, plain HTTP clients).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
 
 mod conformance;
 mod differential;
+mod device;
+mod graph;
+mod harness;
 mod mdm;
 mod ops;
+mod routes;
 mod setting;
+mod sign_in;
 mod sqlite;
