@@ -171,7 +171,7 @@ impl World {
     pub(crate) fn join(&self, name: &str) -> Machine {
         let place = TempDir::new().unwrap();
         account_tree(&place.path().join("tree"));
-        let machine = Machine { place, agent: None, id: String::new(), name: name.to_owned() };
+        let machine = Machine { place, _agent: None, id: String::new(), name: name.to_owned() };
         let token = self.done(&["join-token", "create"]).out;
         let (state, tree) = (machine.state(), machine.tree());
         let how = ["--token-file", "-", "--volatile-ok", "--state", &state, "--prefix", &tree];
@@ -200,7 +200,7 @@ impl World {
 /// A machine that has joined.
 pub(crate) struct Machine {
     place: TempDir,
-    agent: Option<Running>,
+    _agent: Option<Running>,
     pub(crate) id: String,
     pub(crate) name: String,
 }
@@ -223,7 +223,7 @@ impl Machine {
     }
     /// Starts its agent.
     pub(crate) fn start(&mut self) {
-        self.agent = Some(self.spawn(&["run", "--log", "stderr"]));
+        self._agent = Some(self.spawn(&["run", "--log", "stderr"]));
     }
     fn spawn(&self, arguments: &[&str]) -> Running {
         let log = fs::File::create(self.place.path().join("agent.log")).unwrap();
