@@ -29,24 +29,17 @@ in_chroot() { chroot "$tree" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/roo
 
 in_chroot sh -c 'dpkg -i /packages/*.deb'
 
-# The three commands; each prints the next. The first one serves, so it stays in the background here.
-in_chroot lapwingd init --quick --yes --hostname localhost >"$LOGS/quick.out" 2>"$LOGS/quick.err" &
-until grep -q '^lapwing-agent join ' "$LOGS/quick.out" && (exec 3<>/dev/tcp/127.0.0.1/8443) 2>/dev/null; do
-    kill -0 $! || { cat "$LOGS/quick.err"; exit 1; }
-    sleep 0.2
-done
-cat "$LOGS/quick.out"
-join=$(grep '^lapwing-agent join ' "$LOGS/quick.out")
-in_chroot sh -c "$join" >"$LOGS/join.out"
-cat "$LOGS/join.out"
-get=$(grep '^lapwing password get ' "$LOGS/join.out")
-
-# The first `lapwing password get` signs the administrator in, with the one-time secret; here without a terminal.
-secret=$(grep -o 'lapwing-once\.[^ ]*' "$LOGS/quick.out")
-printf 'A password of %s own\n' "$RANDOM$RANDOM" >"$tree/root/password"
-printf '%s\n' "$secret" | in_chroot lapwing --server https://localhost:8443 --ca /var/lib/lapwingd/keys/ca.crt \
-    login --here --user admin --secret-file - --new-password-file /root/password
-password=$(in_chroot sh -c "$get")
+# The three commands; each prints the next.
+in_chroot lapwingd init --quick --yes --data /var/lib/lapwingd --hostname localhost | tee "$LOGS/quick.out"
+join=$(grep -m1 -o 'lapwing-agent join .*' "$LOGS/quick.out")
+in_chroot sh -c "$join" | tee "$LOGS/join.out"
+get=$(grep -m1 -o 'lapwing password get .*' "$LOGS/join.out")
+# A person at a terminal, who signs in first: user name, one-time secret, the new password twice.
+once=$(grep -m1 -o 'lapwing-once\.[^ ]*' "$LOGS/quick.out")
+for answer in admin "$once" 'correct horse battery' 'correct horse battery'; do
+    echo "$answer"
+done | in_chroot script -qec "$get >/tmp/password" /dev/null
+password=$(cat "$tree/tmp/password") && rm "$tree/tmp/password"
 
 # Root's own password is what is managed: su by an unprivileged uid opens it.
 in_chroot useradd -M -s /bin/sh walker

@@ -6,6 +6,7 @@ use crate::{
     join::{self, Request},
     state::{self, Identity, StateDir},
 };
+use client::CaFingerprint;
 use proto::admin::{JoinTokenText, NotAJoinToken};
 use std::{
     fs::File,
@@ -80,7 +81,13 @@ impl Join {
             self.start(&state)?;
             wait_for_proof(&state, &identity)?;
             say("the first password is set and proven; next:");
-            print(format_args!("lapwing password get {}", identity.name));
+            let ca = identity.ca.first().map(|der| format!(" --ca sha256:{}", CaFingerprint::of(der)));
+            print(format_args!(
+                "lapwing password get {} --server {}{}",
+                identity.name,
+                identity.server,
+                ca.unwrap_or_default()
+            ));
         } else {
             say("next, start the agent:");
             let default = self.state.state == Path::new(state::DEFAULT);
@@ -136,7 +143,8 @@ impl Join {
         command.arg("run").arg("--state").arg(state.path()).args(["--log", "none"]);
         // It outlives this command and its terminal; what it says is in its ring of events.
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
-        command.spawn().map_err(failed)?;
+        let child = command.spawn().map_err(failed)?;
+        say(format_args!("the agent runs: process {}", child.id()));
         Ok(())
     }
 }

@@ -19,13 +19,13 @@ pub(crate) async fn run(globals: &Globals, named: &str) -> Result<(), Failure> {
     let explanation = signed_in.explain(id).await?;
     match globals.output {
         Form::Json => output::json(&explanation),
-        Form::Table => output::data(&text(&explanation)),
+        Form::Table => output::data(&text(named, &explanation)),
     }
 }
 
-/// The sentence, the broken link with its remedy, then the chain.
-pub(crate) fn text(explanation: &Explanation) -> String {
-    let mut text = format!("{}: {}\n", explanation.device, explanation.summary);
+/// The sentence about the machine as it was named, the broken link with its remedy, then the chain.
+pub(crate) fn text(named: &str, explanation: &Explanation) -> String {
+    let mut text = format!("{named}: {}\n", explanation.summary);
     let broken = explanation.links.iter().find(|link| link.state == "broken");
     if let Some(link) = broken {
         text.push_str(&format!("  cause: {}\n", link.text));

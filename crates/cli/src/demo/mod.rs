@@ -155,10 +155,9 @@ impl Stage {
         if self.keep {
             let data = self.scratch.path().join("data");
             output::message(&format!(
-                "kept: {}\n  go on: lapwingd run --data {} --listen {}",
+                "kept: {}\n  go on: lapwingd run --data {}",
                 self.scratch.path().display(),
-                data.display(),
-                self.address
+                data.display()
             ));
         } else if is_done {
             output::message("the programs have ended, the scratch directory is removed");
@@ -220,7 +219,8 @@ async fn play(stage: &mut Stage) -> Result<(), Failure> {
 /// `lapwingd init` and `run`; a client that trusts its CA, and the first administrator's one-time secret.
 async fn start_server(stage: &mut Stage) -> Result<(Client, Secret), Failure> {
     let data = stage.at("data");
-    let arguments = ["init", "--data", &text(&data), "--hostname", "127.0.0.1"].map(str::to_owned);
+    let address = stage.address.to_string();
+    let arguments = ["init", "--data", &text(&data), "--hostname", &address, "--listen", &address].map(str::to_owned);
     let init = run(&stage.programs.server, &arguments, b"").await?;
     if !init.is_success {
         return Err(Failure::failed("program_failed", format!("lapwingd init: {}", init.err.trim())));
@@ -231,7 +231,7 @@ async fn start_server(stage: &mut Stage) -> Result<(Client, Secret), Failure> {
         .find(|word| word.starts_with("lapwing-once."))
         .map(|word| Secret::new(word.to_owned()))
         .ok_or_else(|| Failure::failed("program_failed", "lapwingd init gave no one-time secret"))?;
-    let arguments = ["run", "--data", &text(&data), "--listen", &stage.address.to_string()].map(str::to_owned);
+    let arguments = ["run", "--data", &text(&data)].map(str::to_owned);
     let log = stage.at("lapwingd.log");
     stage.server = Some(Running::start("lapwingd", &stage.programs.server, &arguments, log)?);
 
@@ -298,7 +298,7 @@ async fn wait_for_proof(stage: &mut Stage, admin: &SignedIn, device: DeviceId) -
         }
         stage.check_programs()?;
         if Instant::now() >= ends {
-            let why = explain::text(&admin.explain(device).await?);
+            let why = explain::text(MACHINE, &admin.explain(device).await?);
             return Err(Failure::failed("not_proven", format!("no password was proven within a minute\n{why}")));
         }
         tokio::time::sleep(LOOK).await;
@@ -335,7 +335,7 @@ async fn show_explanation(stage: &mut Stage, admin: &SignedIn) -> Result<(), Fai
     }
     let explanation = admin.explain(device).await?;
     stage.step(&format!("{BARE_MACHINE} joined too and has no password; lapwing explain {BARE_MACHINE}:"));
-    for line in explain::text(&explanation).lines() {
+    for line in explain::text(BARE_MACHINE, &explanation).lines() {
         output::message(&format!("            {line}"));
     }
     Ok(())

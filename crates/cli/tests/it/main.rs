@@ -1,7 +1,12 @@
 //! The program as it is run: arguments in, stdout, stderr and exit status out.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "tests fail by panicking")]
 
+mod demo;
 mod documents;
+mod explain;
 mod generate;
 mod program;
+mod readme;
+mod signed_in;
 mod usage;
+mod world;

@@ -17,9 +17,13 @@ impl App {
         let evidence = match &found {
             Some(found) => {
                 authz::decide(caller, Action::Explain, Target::Device(&found.groups))?;
-                self.evidence(caller, found).await?
+                match found.state {
+                    // Nothing else is left of it.
+                    DeviceState::Purged => self.nothing_known(caller, object(found, 0)).await?,
+                    _ => self.evidence(caller, found).await?,
+                }
             }
-            None => self.nothing_known(caller).await?,
+            None => self.nothing_known(caller, explain::Device::Unknown).await?,
         };
         Ok(wire(device, &explain::explain(&evidence)))
     }
@@ -45,11 +49,11 @@ impl App {
         Ok(None)
     }
 
-    async fn nothing_known(&self, caller: &Caller) -> Result<Evidence> {
+    async fn nothing_known(&self, caller: &Caller, device: explain::Device) -> Result<Evidence> {
         Ok(Evidence {
             now: self.now(),
             reader: reader(caller, &[]),
-            device: explain::Device::Unknown,
+            device,
             switch_on: self.store.tenant().await?.settings.laps_enabled,
             assigned: Vec::new(),
             conflicts: Vec::new(),

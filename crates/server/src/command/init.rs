@@ -1,6 +1,6 @@
 //! `lapwingd init`.
 
-use super::Data;
+use super::{Data, start};
 use anyhow::Context;
 use clap::Args;
 use server::instance::config::Config;
@@ -40,7 +40,10 @@ pub(crate) async fn run(arguments: Init) -> anyhow::Result<()> {
         }
         None => machine_name(),
     };
-    if arguments.quick && !arguments.yes && std::io::stdin().is_terminal() {
+    if arguments.quick && !arguments.yes {
+        if !std::io::stdin().is_terminal() {
+            anyhow::bail!("nothing was made: --quick asks, and nobody can be asked here; add --yes");
+        }
         eprintln!(
             "This turns \"Enable LAPS\" on and assigns to all devices: built-in administrator, 20 characters, new every 30 days."
         );
@@ -60,50 +63,36 @@ pub(crate) async fn run(arguments: Init) -> anyhow::Result<()> {
     println!("user name    {}", made.administrator.user_name);
     println!("one-time secret, until {}:", made.administrator.expires_date_time);
     println!("{}", made.administrator.one_time_secret);
-    if !arguments.quick {
-        init::give_to_owner(data)?;
-        let data = data.display();
-        eprintln!(
-            "\nNext: lapwingd run --data {data}\nThen sign in: lapwing login --here --user {} --server {} --ca {data}/keys/ca.crt\n\
-             Keep a copy of the key-encryption key elsewhere: lapwingd kek export --data {data} --to age1…\n\
-             Passwords are taken after: lapwing setting laps on",
-            made.administrator.user_name, config.url
-        );
-        return Ok(());
-    }
-    let token = init::make_quick(&made.app).await?;
-    init::give_to_owner(data)?;
-    println!("\nNext, on a machine (the line works once, until {}):", token.expires_date_time);
-    println!("lapwing-agent join --server {} --token {} --wait", token.server, token.token);
-    eprintln!(
-        "\nThen: lapwing password get NAME --server {} --ca {}\nKeep a copy of the key-encryption key elsewhere: lapwingd kek export --data {} --to age1…",
-        config.url,
-        made.app.authority().fingerprint(),
+    let token = match arguments.quick {
+        true => Some(init::make_quick(&made.app).await?),
+        false => None,
+    };
+    let user = made.administrator.user_name.clone();
+    // The database is closed before another process opens it or another user owns it.
+    drop(made);
+    start::give_to_owner(data)?;
+    let keep = format!(
+        "Keep a copy of the key-encryption key elsewhere: lapwingd kek export --data {} --to age1…",
         data.display()
     );
+    let Some(token) = token else {
+        let data = data.display();
+        eprintln!(
+            "\nNext: lapwingd run --data {data}\nThen sign in: lapwing login --here --user {user} --server {} --ca {data}/keys/ca.crt\n\
+             {keep}\nPasswords are taken after: lapwing setting laps on",
+            config.url
+        );
+        return Ok(());
+    };
+    eprintln!();
+    if !arguments.no_start {
+        eprintln!("{}", start::start(data, &config)?);
+    }
+    eprintln!("{keep}");
+    println!("\nNext, as root on a machine (the line works once, until {}):", token.expires_date_time);
+    println!("lapwing-agent join --server {} --token {} --wait", token.server, token.token);
     std::io::stdout().flush()?;
-    if arguments.no_start {
-        return Ok(());
-    }
-    if runs_under_systemd(data) {
-        // The unit runs as its own user; this process would hold the database as root.
-        drop(made);
-        let status = std::process::Command::new("systemctl").args(["enable", "--now", UNIT]).status()?;
-        anyhow::ensure!(status.success(), "systemctl could not start {UNIT}: see journalctl -u {UNIT}");
-        return Ok(());
-    }
-    super::run::serve(data, config, made.app).await
-}
-
-/// The unit of the packages.
-const UNIT: &str = "lapwingd.service";
-
-/// Whether the unit of the packages is the one to start: systemd runs, we may ask it, and the directory is
-/// the unit's.
-fn runs_under_systemd(data: &std::path::Path) -> bool {
-    sd_notify::booted().unwrap_or(false)
-        && rustix::process::geteuid().is_root()
-        && data == std::path::Path::new(super::DATA)
+    Ok(())
 }
 
 fn ask(question: &str, usual: &str) -> anyhow::Result<String> {

@@ -3,6 +3,7 @@
 pub(crate) mod init;
 pub(crate) mod operate;
 pub(crate) mod run;
+pub(crate) mod start;
 
 use std::path::PathBuf;
 

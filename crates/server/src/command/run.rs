@@ -2,13 +2,11 @@
 
 use super::Data;
 use clap::Args;
-use server::app::App;
 use server::instance::config::Config;
 use server::instance::run::Server;
 use server::instance::{InstanceError, assemble, database};
 use server::store::sqlite::SqliteStore;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -37,11 +35,6 @@ pub(crate) async fn run(arguments: Run) -> anyhow::Result<()> {
         std::fs::write(file, server.address()?.to_string())?;
     }
     run_until_told(server).await
-}
-
-/// Serves a server that was just made.
-pub(crate) async fn serve(data: &Path, config: Config, app: App) -> anyhow::Result<()> {
-    run_until_told(Server::bind(data, config, app).await?).await
 }
 
 async fn run_until_told(server: Server) -> anyhow::Result<()> {
