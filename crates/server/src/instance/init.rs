@@ -119,30 +119,6 @@ pub async fn make_quick(app: &App) -> Result<CreatedJoinToken, InstanceError> {
     Ok(app.create_join_token(&caller, &token).await?)
 }
 
-/// Gives every file to the owner of the data directory: root makes the server in a directory that the
-/// packages made for the service's own user. Does nothing for anybody else.
-pub fn give_to_owner(data: &Path) -> Result<(), InstanceError> {
-    use std::os::unix::fs::MetadataExt;
-    let owner = std::fs::metadata(data).map_err(|error| InstanceError::file(data, error))?;
-    if !rustix::process::geteuid().is_root() || owner.uid() == 0 {
-        return Ok(());
-    }
-    let mut open = vec![data.to_owned()];
-    while let Some(directory) = open.pop() {
-        let entries = std::fs::read_dir(&directory).map_err(|error| InstanceError::file(&directory, error))?;
-        for entry in entries {
-            let entry = entry.map_err(|error| InstanceError::file(&directory, error))?;
-            let path = entry.path();
-            std::os::unix::fs::lchown(&path, Some(owner.uid()), Some(owner.gid()))
-                .map_err(|error| InstanceError::file(&path, error))?;
-            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-                open.push(path);
-            }
-        }
-    }
-    Ok(())
-}
-
 fn random<const N: usize>() -> Result<[u8; N], InstanceError> {
     let mut bytes = [0; N];
     system::SystemRandom.fill(&mut bytes).map_err(StoreError::from)?;
