@@ -70,4 +70,16 @@ else
     skip "units and PAM service" "systemd-analyze is missing and could not be installed"
 fi
 
+# The release build: the demo as a person without rights, and the packages in a fresh Debian.
+if step "release build" cargo build --release --locked -p lapwing-server -p lapwing-agent -p lapwing-cli; then
+    step "demo, as nobody" bash ci/demo.sh
+    if ! is_root || ! namespaces; then
+        skip "first installation from the packages" "needs root and the right to make a mount namespace"
+    elif ! need debootstrap debootstrap || ! need dpkg-deb dpkg; then
+        skip "first installation from the packages" "debootstrap or dpkg-deb is missing and could not be installed"
+    else
+        step "first installation from the packages" bash ci/e2e-debs.sh
+    fi
+fi
+
 finish

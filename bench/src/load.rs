@@ -90,8 +90,9 @@ pub fn request_with(path: &str, headers: &str, body: &[u8], close: bool) -> Vec<
     let method = if body.is_empty() { "GET" } else { "POST" };
     let close = if close { "Connection: close\r\n" } else { "" };
     let length = body.len();
-    let head =
-        format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\n{close}{headers}Content-Length: {length}\r\n\r\n");
+    let head = format!(
+        "{method} {path} HTTP/1.1\r\nHost: localhost\r\nUser-Agent: lapwing-bench\r\n{close}{headers}Content-Length: {length}\r\n\r\n"
+    );
     [head.as_bytes(), body].concat()
 }
 

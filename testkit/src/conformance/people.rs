@@ -175,7 +175,8 @@ pub async fn service_principals_have_secrets(mut w: World) {
     let entry = w.entry();
     let twice = w.store.create_service_principal(new, w.now, entry).await;
     assert_eq!(twice, Err(StoreError::Exists("service principal")));
-    let secret = ClientSecret { id: w.bytes16(), hash: w.bytes32(), hint: "abc".into(), expires_at: w.now.plus_days(9) };
+    let secret =
+        ClientSecret { id: w.bytes16(), hash: w.bytes32(), hint: "abc".into(), expires_at: w.now.plus_days(9) };
     let add = ServicePrincipalChange { add_secret: Some(secret.clone()), ..ServicePrincipalChange::default() };
     let entry = w.entry();
     let changed = w.store.update_service_principal(id, add.clone(), entry).await.unwrap();

@@ -151,9 +151,8 @@ pub async fn pruning_leaves_a_checkpoint(mut w: World) {
     }
     let records = w.store.audit_chain(1, 0, 1000).await.unwrap();
     let cut = records[records.len() - 3].head();
-    let checkpoint = |head: AuditHead| AuditCheckpoint {
-        signed: SignedHead { head, signed_at: w.now, signature: vec![1; 64] },
-    };
+    let checkpoint =
+        |head: AuditHead| AuditCheckpoint { signed: SignedHead { head, signed_at: w.now, signature: vec![1; 64] } };
     let (good, bad) = (checkpoint(cut), checkpoint(AuditHead { hash: [1; 32], ..cut }));
     let entry = w.entry();
     assert_eq!(w.store.prune_audit(bad, entry).await, Err(StoreError::Changed));

@@ -37,7 +37,11 @@ pub async fn a_session_ends_with_time_and_epoch(mut w: World) {
     assert_eq!(get(&w, &three).await, None);
     session(&mut w, SessionKind::Cookie).await;
     session(&mut w, SessionKind::Refresh).await;
-    assert_eq!(w.store.delete_sessions_of(w.admin).await, Ok(2), "those of an older epoch went with the change of roles");
+    assert_eq!(
+        w.store.delete_sessions_of(w.admin).await,
+        Ok(2),
+        "those of an older epoch went with the change of roles"
+    );
     w.finish().await;
 }
 

@@ -29,8 +29,7 @@ impl World {
     /// Initialises the store, turns the switch on and makes the administrator.
     pub async fn new(store: Arc<dyn Store>) -> Self {
         let now = Timestamp::parse_rfc3339("2026-03-01T12:00:00Z").unwrap();
-        let mut world =
-            Self { store, now, key: KeyId([0; 16]), admin: PrincipalId::from_bytes([0; 16]), drawn: 0 };
+        let mut world = Self { store, now, key: KeyId([0; 16]), admin: PrincipalId::from_bytes([0; 16]), drawn: 0 };
         world.key = KeyId(world.bytes16());
         let tenant = NewTenant {
             id: TenantId::from_bytes(world.bytes16()),
@@ -232,8 +231,7 @@ impl World {
 
     /// `prove`.
     pub async fn prove(&mut self, device: DeviceId, version: VersionId) -> Result<Proven, StoreError> {
-        let proof =
-            Proof { device, version, kind: ProofKind::Pam, set_at: Some(self.now), expires_at: None };
+        let proof = Proof { device, version, kind: ProofKind::Pam, set_at: Some(self.now), expires_at: None };
         let entry = self.entry();
         self.store.mark_proven(proof, self.now, entry).await
     }
@@ -351,8 +349,7 @@ impl World {
             let checkpoint = checkpoints.iter().find(|checkpoint| checkpoint.signed.head.chain == head.chain);
             let mut verifier = Verifier::new(head.chain, checkpoint);
             loop {
-                let records =
-                    self.store.audit_chain(head.chain, verifier.head().sequence, 100).await.unwrap();
+                let records = self.store.audit_chain(head.chain, verifier.head().sequence, 100).await.unwrap();
                 if records.is_empty() {
                     break;
                 }

@@ -143,8 +143,7 @@ impl State {
             token.used_at = Some(now);
             token.used_by = Some(new.id);
         }
-        let row =
-            DeviceRow {
+        let row = DeviceRow {
             device: device.clone(),
             report: None,
             installed: None,

@@ -392,7 +392,10 @@ mod tests {
         w.prove(device, kept).await.unwrap();
         let later = w.stored(device).await;
         let before = backup.versions(device, true).await.unwrap();
-        assert_eq!(before.iter().map(|one| (one.version, one.state)).collect::<Vec<_>>(), [(kept, VersionState::Pending)]);
+        assert_eq!(
+            before.iter().map(|one| (one.version, one.state)).collect::<Vec<_>>(),
+            [(kept, VersionState::Pending)]
+        );
         assert_eq!(w.state(device, later).await, Some(VersionState::Pending));
         w.finish().await;
     }

@@ -76,8 +76,7 @@ impl State {
             return Err(StoreError::TooManyVersions { retry_at: oldest.plus_days(1) });
         }
         // Released ones are not counted: no rotation resolves them any more.
-        let unresolved =
-            |row: &&Row| row.version.state == VersionState::Pending && row.version.released_at.is_none();
+        let unresolved = |row: &&Row| row.version.state == VersionState::Pending && row.version.released_at.is_none();
         let pending = self.of(new.device).filter(unresolved).count();
         if pending >= settings.unresolved_max as usize {
             return Err(StoreError::TooManyUnresolved);

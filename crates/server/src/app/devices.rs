@@ -88,7 +88,11 @@ impl App {
                 target("device", &id, &device.name),
                 json!({"tombstoneDays": 0}),
             )?;
-            self.store.purge_device(id, PurgeBy::Person, now, audit).await?;
+            match self.store.purge_device(id, PurgeBy::Person, now, audit).await {
+                // What must still be kept is purged by the job, once nothing depends on it.
+                Ok(()) | Err(StoreError::PurgeRefused(_) | StoreError::ClockHeld) => {}
+                Err(error) => return Err(error.into()),
+            }
         }
         Ok(())
     }
@@ -222,7 +226,7 @@ impl App {
             };
             let items = found
                 .filter(|device| {
-                    device.state != DeviceState::Purged
+                    matches!(device.state, DeviceState::Enabled | DeviceState::Disabled)
                         && groups.as_ref().is_none_or(|groups| device.groups.iter().any(|group| groups.contains(group)))
                 })
                 .into_iter()

@@ -174,7 +174,12 @@ impl App {
 
 /// Every mistake of a policy document with node, value and allowed values.
 fn refused(error: &ImportError) -> Error {
-    let mut text = format!("{error}; {}", error.next_step());
+    let mut text = match error {
+        ImportError::Refused(mistakes) => {
+            format!("{} of the settings cannot be taken; {}", mistakes.len(), error.next_step())
+        }
+        _ => format!("{error}; {}", error.next_step()),
+    };
     if let ImportError::Refused(mistakes) = error {
         for mistake in mistakes {
             text.push_str(&format!("\n{}: {}", mistake.node.as_deref().unwrap_or("?"), mistake.message));

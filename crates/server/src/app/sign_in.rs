@@ -173,6 +173,7 @@ impl App {
             scopes: app_scopes(&authorization, &roles),
             roles,
         };
+        self.signed_in_record(caller, &subject, client_id).await?;
         self.answer(request, &subject, client_id, None, base)
     }
 
@@ -620,19 +621,23 @@ impl App {
 
     async fn signed_in_record(&self, caller: &Caller, subject: &Subject, client: &str) -> Result<()> {
         let name = subject.user_name.as_deref().unwrap_or(&subject.display_name);
-        let known = caller.with(Identity::User(Principal {
+        let principal = Principal {
             id: subject.id,
             name: name.to_owned(),
             assignments: Vec::new(),
             scopes: Scopes::default(),
             epoch: subject.epoch,
             client_id: client.to_owned(),
-        }));
+        };
+        let (identity, kind) = match subject.user_name {
+            Some(_) => (Identity::User(principal), "user"),
+            None => (Identity::App(principal), "servicePrincipal"),
+        };
         let entry = self.entry(
-            &known,
+            &caller.with(identity),
             activity::SIGN_IN,
             category::SIGN_IN,
-            target("user", &subject.id, name),
+            target(kind, &subject.id, name),
             json!({"client": client}),
         )?;
         Ok(self.store.append_audit(entry).await?)

@@ -8,7 +8,7 @@ pub(crate) mod start;
 use std::path::PathBuf;
 
 /// Where the packages keep the server.
-const DATA: &str = "/var/lib/lapwingd";
+pub(crate) const DATA: &str = "/var/lib/lapwingd";
 
 /// The data directory.
 #[derive(Debug, Clone, clap::Args)]

@@ -58,6 +58,8 @@ pub(crate) async fn surround(
     let now = app.now();
     if let Some(error) = response.extensions_mut().remove::<Arc<Error>>() {
         response = surface.encode_error(&error, &origin, now);
+    } else if let Some(error) = refused_before_handler(surface, &response) {
+        response = surface.encode_error(&error, &origin, now);
     }
     let set = |response: &mut Response, name: &HeaderName, value: &str| {
         if let Ok(value) = HeaderValue::from_str(value) {
@@ -84,6 +86,21 @@ pub(crate) async fn surround(
         "request"
     );
     response
+}
+
+/// What the framework refused before a handler ran (a body that is too large, a path that is not UTF-8)
+/// comes as plain text; it gets the shape of its surface too.
+fn refused_before_handler(surface: Surface, response: &Response) -> Option<Error> {
+    let plain =
+        response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/plain"));
+    if !plain || matches!(surface, Surface::Page | Surface::Operator) {
+        return None;
+    }
+    match response.status().as_u16() {
+        413 => Some(Error::refused(Kind::TooLarge, "body_too_large", "the body is larger than this route takes")),
+        400 | 415 | 422 => Some(Error::invalid("bad_request", "the path, the query string or the body cannot be read")),
+        _ => None,
+    }
 }
 
 impl Surface {

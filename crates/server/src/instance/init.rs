@@ -1,7 +1,7 @@
 //! `lapwingd init`: CA, keys, database, the first administrator with a one-time secret.
 
 use super::config::Config;
-use super::{InstanceError, assemble, key_files, system};
+use super::{InstanceError, assemble, database, key_files, system};
 use crate::app::{App, Clock, Random};
 use crate::audit::{Actor, AuditEntry, Outcome, Target, activity};
 use crate::authz::{Caller, Job, Role};
@@ -30,8 +30,11 @@ pub struct Initialised {
 
 /// Makes the data directory with CA, certificate and keys. Refuses a directory that holds a server.
 pub fn make_keys(data: &Path, config: &Config) -> Result<(TenantId, KeyId), InstanceError> {
-    if Config::path(data).exists() || KeyDirectory::of(data).has("ca.key") {
+    if Config::path(data).exists() {
         return Err(InstanceError::Exists(data.to_owned()));
+    }
+    if KeyDirectory::of(data).has("ca.key") || database(data).exists() {
+        return Err(InstanceError::BrokenOff(data.to_owned()));
     }
     std::fs::DirBuilder::new()
         .recursive(true)

@@ -21,6 +21,9 @@ pub enum InstanceError {
     /// There is a server in the data directory already.
     #[error("{0} holds a server already; use another directory, or run it: lapwingd run --data {0}")]
     Exists(PathBuf),
+    /// Keys or a database without a configuration: an `init` that did not end. Nothing is overwritten.
+    #[error("{0} holds parts of a server whose init was broken off; move it away and run init again")]
+    BrokenOff(PathBuf),
     /// There is none.
     #[error("{0} holds no server; make one: lapwingd init --data {0}")]
     NotInitialised(PathBuf),

@@ -112,7 +112,12 @@ async fn what_is_not_there_is_said_in_graphs_shape() {
     let reader = server.program(Some("Cloud Device Administrator"), &[]).await;
     for (path, status, code, own) in [
         (format!("{CREDENTIALS}/{}", device.id()), 404, "Request_ResourceNotFound", "no_password"),
-        (format!("{CREDENTIALS}/00000000-0000-4000-8000-000000000000"), 404, "Request_ResourceNotFound", "device_unknown"),
+        (
+            format!("{CREDENTIALS}/00000000-0000-4000-8000-000000000000"),
+            404,
+            "Request_ResourceNotFound",
+            "device_unknown",
+        ),
         (format!("{CREDENTIALS}/x"), 404, "Request_ResourceNotFound", "device_unknown"),
         ("/v1.0/devices?$filter=displayName like 'x'".into(), 400, "Request_BadRequest", "bad_query"),
         ("/v1.0/devices?$filter=secret eq 'x'&$top=5".into(), 400, "Request_BadRequest", "bad_filter"),
@@ -122,7 +127,11 @@ async fn what_is_not_there_is_said_in_graphs_shape() {
     ] {
         let (found, body) = reader.get(&path).await;
         assert_eq!(found, status, "{path}: {body}");
-        assert_eq!((&body["error"]["code"], &body["error"]["innerError"]["code"]), (&json!(code), &json!(own)), "{path}");
+        assert_eq!(
+            (&body["error"]["code"], &body["error"]["innerError"]["code"]),
+            (&json!(code), &json!(own)),
+            "{path}"
+        );
     }
     let wrong = reader.ask(Method::POST, "/v1.0/devices", Some(json!({}))).await;
     assert_eq!(wrong.status(), 405);
@@ -143,7 +152,9 @@ async fn lists_page_by_signed_links_and_filter() {
     let mut path = "/v1.0/devices?$top=1&$select=displayName".to_owned();
     loop {
         let page = reader.get_ok(&path).await;
-        names.extend(page["value"].as_array().unwrap().iter().map(|one| one["displayName"].as_str().unwrap().to_owned()));
+        names.extend(
+            page["value"].as_array().unwrap().iter().map(|one| one["displayName"].as_str().unwrap().to_owned()),
+        );
         let Some(next) = page["@odata.nextLink"].as_str() else { break };
         path = next.strip_prefix(&server.url).expect("on the host that was used").to_owned();
         assert!(path.contains("select=displayName"), "{path}");
@@ -225,10 +236,14 @@ async fn policies_are_checked_assigned_and_explained() {
     assert_eq!((status.as_u16(), &body["error"]["innerError"]["code"]), (400, &json!("policy_refused")));
     let message = body["error"]["message"].as_str().unwrap();
     assert!(message.contains("BackupDirectory") && message.contains("NoSuch"), "{message}");
-    let (_, made) = admin.post("/v1.0/lapwing/policies", json!({"name": "Base", "settings": {"BackupDirectory": 1}})).await;
+    let (_, made) =
+        admin.post("/v1.0/lapwing/policies", json!({"name": "Base", "settings": {"BackupDirectory": 1}})).await;
     assert_eq!(made["version"], 1);
     let (_, made) = admin
-        .post("/v1.0/lapwing/policies", json!({"name": "base", "settings": {"BackupDirectory": 1, "PasswordLength": 20}}))
+        .post(
+            "/v1.0/lapwing/policies",
+            json!({"name": "base", "settings": {"BackupDirectory": 1, "PasswordLength": 20}}),
+        )
         .await;
     assert_eq!(made["version"], 2);
     let (status, assigned) = admin.post("/v1.0/lapwing/policies/base/assign", json!({"group": "all"})).await;

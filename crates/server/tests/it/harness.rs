@@ -95,14 +95,8 @@ impl TestServer {
 
     /// Posts the verification form as a program does.
     pub(crate) async fn verify(&self, fields: &[(&str, &str)]) -> (StatusCode, Value) {
-        let answer = self
-            .http
-            .post(self.at("/device"))
-            .header("accept", "application/json")
-            .form(fields)
-            .send()
-            .await
-            .unwrap();
+        let answer =
+            self.http.post(self.at("/device")).header("accept", "application/json").form(fields).send().await.unwrap();
         (answer.status(), answer.json().await.unwrap())
     }
 
@@ -178,8 +172,7 @@ impl TestServer {
     }
 
     pub(crate) async fn join_token(&self) -> String {
-        let token =
-            self.app.create_join_token(&Caller::system(Job::Init), &NewJoinToken::default()).await.unwrap();
+        let token = self.app.create_join_token(&Caller::system(Job::Init), &NewJoinToken::default()).await.unwrap();
         token.token.clone()
     }
 

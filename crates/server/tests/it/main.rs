@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
 
 mod conformance;
-mod differential;
 mod device;
+mod differential;
 mod graph;
 mod harness;
 mod mdm;

@@ -46,7 +46,8 @@ async fn the_first_sign_in_redeems_the_one_time_secret_once() {
     let user = &server.administrator;
     let code = server.device_code("openid offline_access").await;
     let poll = async || {
-        let fields = [("grant_type", "device_code"), ("client_id", "test-client"), ("device_code", code.device_code.reveal())];
+        let fields =
+            [("grant_type", "device_code"), ("client_id", "test-client"), ("device_code", code.device_code.reveal())];
         let answer = server.token(&fields).await;
         (answer.status().as_u16(), answer.json::<Value>().await.unwrap())
     };
@@ -158,8 +159,7 @@ async fn guessing_locks_the_name_and_not_the_others() {
 async fn a_change_of_rights_voids_the_token() {
     let server = TestServer::start().await;
     let admin = server.admin().await;
-    let (status, made) =
-        admin.post("/v1.0/lapwing/users", json!({"userName": "ada", "role": "Security Reader"})).await;
+    let (status, made) = admin.post("/v1.0/lapwing/users", json!({"userName": "ada", "role": "Security Reader"})).await;
     assert_eq!(status, 201, "{made}");
     let ada = serde_json::from_value(made.clone()).unwrap();
     let token = server.first_sign_in(&ada, "").await;

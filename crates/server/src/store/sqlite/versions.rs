@@ -60,9 +60,7 @@ pub(super) fn store_pending(
     }
     // Released ones are not counted: no rotation resolves them any more.
     let pending: u32 = tx
-        .prepare_cached(
-            "SELECT count(*) FROM version WHERE device = ? AND state = 'pending' AND released_at IS NULL",
-        )?
+        .prepare_cached("SELECT count(*) FROM version WHERE device = ? AND state = 'pending' AND released_at IS NULL")?
         .query_row([new.device.as_bytes()], |row| row.get(0))?;
     if pending >= settings.unresolved_max {
         return Err(StoreError::TooManyUnresolved);
@@ -154,8 +152,11 @@ pub(super) fn mark_proven(
         proof.version.as_bytes()
     ])?;
     if late {
-        tx.prepare_cached("UPDATE version SET released_at = ? WHERE device = ? AND version = ?")?
-            .execute(params![ticks(now), device, proof.version.as_bytes()])?;
+        tx.prepare_cached("UPDATE version SET released_at = ? WHERE device = ? AND version = ?")?.execute(params![
+            ticks(now),
+            device,
+            proof.version.as_bytes()
+        ])?;
     } else {
         // Policy left the device's other accounts.
         if release_rows(tx, proof.device, Some(&version.account_id), now)? > 0 {
