@@ -165,7 +165,7 @@ async fn make(data: &Path) -> (Vec<u8>, Vec<String>) {
 fn seed() -> u64 {
     use std::hash::{BuildHasher as _, RandomState};
     let drawn = || RandomState::new().hash_one(std::process::id());
-    std::env::var("LAPWING_SEED").ok().map_or_else(drawn, |seed| seed.parse().unwrap())
+    std::env::var_os("LAPWING_SEED").map_or_else(drawn, |seed| seed.to_string_lossy().parse().unwrap())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
