@@ -161,7 +161,6 @@ async fn make(data: &Path) -> (Vec<u8>, Vec<String>) {
     (app.authority().root().to_vec(), tokens)
 }
 
-#[allow(clippy::disallowed_methods, reason = "a seed is no secret and belongs to this one test")]
 fn seed() -> u64 {
     use std::hash::{BuildHasher as _, RandomState};
     let drawn = || RandomState::new().hash_one(std::process::id());
