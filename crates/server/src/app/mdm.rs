@@ -90,6 +90,8 @@ impl App {
         let mut running = match self.management.take(device.id, &header.session_id) {
             Some(running) => running,
             None if self.management.has_room(now) => {
+                // Before the store is read: what is assigned while the session runs wakes the device again.
+                self.waiters.began(device.id, *self.store.watch_work().borrow());
                 let session = ServerSession::open(&self.mdm_uri(), header, SESSION, now);
                 Running::open(session, &header.session_id, now)
             }

@@ -23,6 +23,8 @@ struct Inner {
     waiting: HashMap<DeviceId, Waiter>,
     /// The newest work at a device's last check-in; a device that is not here checks in at once.
     seen: HashMap<DeviceId, u64>,
+    /// The newest work when a device began its management session; its report ends the check-in.
+    began: HashMap<DeviceId, u64>,
     next_ticket: u64,
 }
 
@@ -48,9 +50,16 @@ impl Waiters {
         let inner = self.lock();
         inner.waiting.len() < self.most || inner.waiting.contains_key(&device)
     }
-    /// Notes that a device checked in when `newest` was the newest work.
+    /// Notes that a device began a management session when `newest` was the newest work.
+    pub(super) fn began(&self, device: DeviceId, newest: u64) {
+        self.lock().began.insert(device, newest);
+    }
+    /// Notes that a device reported when `newest` was the newest work. What came after its management session
+    /// had begun, policy above all, it may have missed, and is not counted as seen.
     pub(super) fn saw(&self, device: DeviceId, newest: u64) {
-        self.lock().seen.insert(device, newest);
+        let mut inner = self.lock();
+        let seen = inner.began.remove(&device).unwrap_or(newest);
+        inner.seen.insert(device, seen);
     }
     fn seen(&self, device: DeviceId) -> Option<u64> {
         self.lock().seen.get(&device).copied()
@@ -210,6 +219,16 @@ mod tests {
         waiters.wake(&work(WorkTarget::Group(ALL_DEVICES)));
         one.wake.notified().await;
         two.wake.notified().await;
+    }
+
+    #[test]
+    fn work_between_session_and_report_is_not_taken_for_seen() {
+        let waiters = Waiters::new(1);
+        waiters.began(device(1), 4);
+        waiters.saw(device(1), 7);
+        assert_eq!(waiters.seen(device(1)), Some(4));
+        waiters.saw(device(1), 9);
+        assert_eq!(waiters.seen(device(1)), Some(9), "a report without a session");
     }
 
     #[tokio::test]
