@@ -1,6 +1,7 @@
 //! The Graph-compatible routes (protocols.md 5).
 
 use super::context::{Base, Shared};
+use super::path::routed;
 use super::{from_json, json_response, no_store};
 use crate::app::{Error, Listed};
 use crate::authz::Caller;
@@ -21,6 +22,7 @@ type Answer = Result<Response, Error>;
 pub(crate) struct Asked {
     pub(crate) query: Query,
     base: String,
+    /// As the caller wrote it.
     path: String,
     version: &'static str,
     /// Query options other than `$skiptoken`, for the next link.
@@ -37,7 +39,7 @@ impl Asked {
             query,
             base: base.to_owned(),
             path: uri.path().to_owned(),
-            version: if uri.path().starts_with("/beta/") { "beta" } else { "v1.0" },
+            version: if routed(uri.path()).starts_with("/beta/") { "beta" } else { "v1.0" },
             kept: pairs
                 .into_iter()
                 .filter(|(name, _)| !name.trim_start_matches('$').eq_ignore_ascii_case("skiptoken"))
@@ -50,7 +52,7 @@ impl Asked {
     fn list(&self) -> String {
         format!(
             "{}?{}",
-            self.path.split('/').skip(2).collect::<Vec<_>>().join("/"),
+            routed(&self.path).split('/').skip(2).collect::<Vec<_>>().join("/"),
             self.query.filter_text.as_deref().unwrap_or_default()
         )
     }
@@ -284,4 +286,23 @@ pub(crate) async fn organization(
     let organization = shared.app.organization(&caller).await?;
     let listed = Listed { items: vec![organization], next: None };
     Ok(asked.collection(&shared, "organization", listed))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(uri: &str) -> Asked {
+        Asked::new("https://h:1", &uri.parse().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_list_is_the_same_list_however_it_is_spelt() {
+        let one = asked("/Beta/directory/deviceLocalCredentials?$top=2");
+        assert_eq!(one.list(), asked("//v1.0/directory//devicelocalcredentials").list());
+        assert_ne!(one.list(), asked("/beta/devices").list());
+        assert_eq!(one.version, "beta");
+        // Links keep the caller's spelling.
+        assert_eq!(one.path, "/Beta/directory/deviceLocalCredentials");
+    }
 }

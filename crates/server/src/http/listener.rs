@@ -3,6 +3,7 @@
 use crate::ca::presented::PresentedCertificate;
 use axum::Router;
 use axum::body::Body;
+use axum::extract::OriginalUri;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
@@ -151,7 +152,9 @@ impl hyper::service::Service<http::Request<Incoming>> for PeerService {
     fn call(&self, request: http::Request<Incoming>) -> Self::Future {
         let mut request = request.map(Body::new);
         if let Some(uri) = super::routed_uri(request.uri()) {
-            *request.uri_mut() = uri;
+            let written = std::mem::replace(request.uri_mut(), uri);
+            // Links to the next page keep the caller's spelling.
+            request.extensions_mut().insert(OriginalUri(written));
         }
         request.extensions_mut().insert(self.peer.clone());
         self.router.clone().call(request)
