@@ -10,8 +10,8 @@ STARTED=()
 stop_all() {
     local pid
     trap - ERR
-    for pid in "${STARTED[@]}"; do kill "$pid" 2>/dev/null && wait "$pid" 2>/dev/null; done
-    return 0
+    # A process that was ended by a signal is no failure: under `set -e` it would spare the ones behind it.
+    for pid in "${STARTED[@]}"; do kill "$pid" 2>/dev/null && wait "$pid" 2>/dev/null || true; done
 }
 trap stop_all EXIT
 set -E
