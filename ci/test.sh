@@ -39,7 +39,7 @@ while IFS=: read -r name reason; do skip "test $name" "${reason# }"; done < <(se
 # End to end, with the binaries that were built for the tests.
 namespaces() { unshare --mount --pid --fork true 2>/dev/null; }
 if ! need jq jq; then
-    for each in "end to end as root" "no password leaks"; do skip "$each" "jq is missing and could not be installed"; done
+    for each in "end to end as root" "no password leaks" "other people's clients"; do skip "$each" "jq is missing and could not be installed"; done
 else
     step "binaries" cargo build --workspace --bins --locked
     if ! is_root || ! namespaces; then
@@ -50,6 +50,13 @@ else
         step "end to end as root" bash ci/e2e-root.sh
     fi
     step "no password leaks" bash ci/canary.sh
+    # Downloads from the indexes of Python and Node; kept under the target folder.
+    if bash ci/clients.sh install >"$LOGS/clients-install.log" 2>&1; then
+        step "other people's clients" bash ci/clients.sh
+        while read -r line; do count "other people's clients, $line"; done < <(grep -E '^(python|node): ' "$LOGS/other-people-s-clients.log")
+    else
+        skip "other people's clients" "$(tail -n 1 "$LOGS/clients-install.log")"
+    fi
 fi
 
 step "doc tests" cargo test --workspace --locked --doc
