@@ -22,6 +22,7 @@ mod record;
 mod sealing;
 mod sign_in;
 mod tenant;
+mod verification;
 mod wait;
 
 pub use admit::Rates;
