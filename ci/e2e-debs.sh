@@ -17,6 +17,7 @@ if [ "${1:-}" != inside ]; then
     else
         mkdir "$tree" && tar -C "$tree" -xf "$tarball"
     fi
+    echo '127.0.0.1 localhost' >"$tree/etc/hosts"
     mkdir "$tree/packages"
     cp dist/*.deb "$tree/packages/"
     exec unshare --mount --pid --fork --kill-child bash "$0" inside "$tree"
@@ -27,6 +28,8 @@ mount -t proc proc "$tree/proc"
 mount --bind /dev "$tree/dev"
 in_chroot() { chroot "$tree" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root "$@"; }
 
+# A fresh debootstrap has its root locked, and Lapwing keeps lock marks: this one may sign in.
+printf 'root:before-Lapwing-1\n' | in_chroot chpasswd
 in_chroot sh -c 'dpkg -i /packages/*.deb'
 
 # The three commands; each prints the next.
