@@ -1,5 +1,7 @@
-//! For tests only: the store in memory with the semantics of a crash, and the conformance suite of stores.
+//! For tests only: the store in memory with the semantics of a crash, the conformance suite of stores, a fake
+//! device.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "test support fails by panicking")]
 
 pub mod conformance;
+pub mod device;
 pub mod memory;

@@ -8,7 +8,10 @@ use server::{
     audit::{AuditCheckpoint, AuditEntry, AuditFilter, AuditHead, AuditRecord, Disclosed, SignedHead},
     store::*,
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 /// The one chain of this writer.
 const CHAIN: u32 = 1;
@@ -77,7 +80,8 @@ pub(super) struct State {
     pub(super) codes: BTreeMap<SecretHash, CodeRow>,
     pub(super) used: BTreeMap<(&'static str, SecretHash), Timestamp>,
     pub(super) failures: BTreeMap<String, Failures>,
-    records: Vec<AuditRecord>,
+    /// Shared between the copies that verbs work on: they never change.
+    records: Vec<Arc<AuditRecord>>,
     head: Option<AuditHead>,
     signed: Option<SignedHead>,
     checkpoint: Option<AuditCheckpoint>,
@@ -118,7 +122,7 @@ impl State {
         let head = self.head.unwrap_or(AuditHead::empty(CHAIN));
         let record = AuditRecord::chained(head, entry, disclosed);
         self.head = Some(record.head());
-        self.records.push(record);
+        self.records.push(Arc::new(record));
     }
 
     pub(super) fn append_audit(&mut self, entry: AuditEntry) -> Result<(), StoreError> {
@@ -135,7 +139,7 @@ impl State {
             Some(after) => after.parse().map_err(|_| StoreError::BadCursor)?,
             None => u64::MAX,
         };
-        let shown = |record: &&AuditRecord| {
+        let shown = |record: &&Arc<AuditRecord>| {
             let entry = &record.entry;
             record.sequence < after
                 && filter.activity.as_ref().is_none_or(|activity| *activity == entry.activity)
@@ -144,13 +148,14 @@ impl State {
                 && filter.from.is_none_or(|from| entry.at >= from)
                 && filter.until.is_none_or(|until| entry.at < until)
         };
-        let items = self.records.iter().rev().filter(shown).take(page.size() + 1).cloned().collect();
+        let items = self.records.iter().rev().filter(shown).take(page.size() + 1);
+        let items = items.map(|record| AuditRecord::clone(record)).collect();
         Ok(PageOf::cut(items, page.size(), |record: &AuditRecord| record.sequence.to_string()))
     }
 
     pub(super) fn audit_chain(&self, chain: u32, after: u64, limit: u32) -> Result<Vec<AuditRecord>, StoreError> {
         let wanted = self.records.iter().filter(|record| record.chain == chain && record.sequence > after);
-        Ok(wanted.take(limit as usize).cloned().collect())
+        Ok(wanted.take(limit as usize).map(|record| AuditRecord::clone(record)).collect())
     }
 
     pub(super) fn audit_heads(&self) -> Result<Vec<AuditHead>, StoreError> {

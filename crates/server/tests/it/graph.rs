@@ -27,15 +27,16 @@ async fn a_password_is_read_best_first_and_only_when_selected() {
         let read = reader.get_ok(&format!("{base}/{id}?$select=Credentials")).await;
         let states: Vec<&str> =
             read["credentials"].as_array().unwrap().iter().map(|one| one["state"].as_str().unwrap()).collect();
-        assert_eq!(states, ["pending", "current", "superseded"]);
-        assert_eq!(read["credentials"][1]["passwordBase64"], STANDARD.encode("zweites-ü"));
-        assert_eq!(read["credentials"][1]["accountName"], "root");
-        assert_eq!(read["credentials"][1]["accountSid"], "S-1-22-1-0");
+        // The live set: what the device last said is installed (a proof says so too), then what is pending.
+        assert_eq!(states, ["current", "pending", "superseded"]);
+        assert_eq!(read["credentials"][0]["passwordBase64"], STANDARD.encode("zweites-ü"));
+        assert_eq!(read["credentials"][0]["accountName"], "root");
+        assert_eq!(read["credentials"][0]["accountSid"], "S-1-22-1-0");
         assert_eq!(read["deviceName"], "pc-1");
         assert!(read["refreshDateTime"].is_string() && read["lastBackupDateTime"].is_string());
     }
     let keyed = reader.get_ok(&format!("/v1.0/directory/deviceLocalCredentials('{id}')?%24select=credentials")).await;
-    assert_eq!(keyed["credentials"][0]["passwordBase64"], STANDARD.encode("third"));
+    assert_eq!(keyed["credentials"][1]["passwordBase64"], STANDARD.encode("third"));
     server.stop().await;
 }
 

@@ -5,6 +5,7 @@
 mod conformance;
 mod device;
 mod differential;
+mod durability;
 mod graph;
 mod harness;
 mod mdm;

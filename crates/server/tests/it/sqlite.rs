@@ -44,6 +44,50 @@ async fn the_file_is_its_owners_only_and_is_never_made_twice() {
 }
 
 #[tokio::test]
+async fn an_empty_database_is_brought_to_this_version_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("empty.db");
+    std::fs::write(&path, b"").unwrap();
+    for _ in 0..2 {
+        let store = SqliteStore::open(&path).unwrap();
+        assert_eq!(store.tenant().await, Err(StoreError::NotInitialised));
+        assert_eq!(store.audit_heads().await, Ok(vec![]));
+    }
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    let version: u32 = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap();
+    assert!(version > 0);
+}
+
+#[test]
+fn a_place_that_cannot_be_written_is_refused() {
+    // No file can be made there, not even by root.
+    let refused = SqliteStore::create(std::path::Path::new("/sys/lapwing.db")).err().unwrap();
+    assert_eq!((refused.code(), refused), ("database_read_only", StoreError::ReadOnly));
+}
+
+#[tokio::test]
+async fn nothing_is_acknowledged_before_the_commit() {
+    let setting = Setting::new().await;
+    let device = setting.join().await;
+    // Another process writes: the commit has to wait, and so has the acknowledgement.
+    let other = rusqlite::Connection::open(setting.data.database()).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let new = setting.version(device, "held up");
+    let version = new.version;
+    let mut verb = setting.store.store_pending(new, at(1), entry(at(1)));
+    let early = tokio::time::timeout(std::time::Duration::from_millis(200), &mut verb).await;
+    assert!(early.is_err(), "acknowledged while it cannot be durable");
+    assert_eq!(setting.store.versions(device, true).await, Ok(vec![]));
+    other.execute_batch("ROLLBACK").unwrap();
+    verb.await.unwrap();
+    // What is acknowledged is seen by everybody.
+    let seen: i64 = other
+        .query_row("SELECT count(*) FROM version WHERE version = ?", [version.as_bytes()], |row| row.get(0))
+        .unwrap();
+    assert_eq!(seen, 1);
+}
+
+#[tokio::test]
 async fn a_full_database_refuses_before_anything_changes() {
     let setting = Setting::new().await;
     let device = setting.join().await;
