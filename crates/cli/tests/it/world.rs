@@ -26,12 +26,15 @@ pub(crate) fn programs() -> &'static Path {
         let own = Path::new(env!("CARGO_BIN_EXE_lapwing"));
         let directory = own.parent().unwrap().to_owned();
         let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap();
-        let newest = newest_source(&workspace.join("crates"));
-        let is_fresh = |name: &str| {
-            fs::metadata(directory.join(name)).and_then(|of| of.modified()).is_ok_and(|built| built >= newest)
+        let is_fresh = |(name, crates): (&str, &[&str])| {
+            let sources = crates.iter().map(|one| newest_source(&workspace.join("crates").join(one).join("src")));
+            let built = fs::metadata(directory.join(name)).and_then(|of| of.modified());
+            built.is_ok_and(|built| sources.max().is_none_or(|newest| built >= newest))
         };
+        let programs: [(&str, &[&str]); 2] =
+            [("lapwingd", &["laps", "proto", "server"]), ("lapwing-agent", &["laps", "proto", "client", "agent"])];
         // `cargo test --workspace` has built them; after `cargo test -p lapwing-cli` they may be old or missing.
-        if !["lapwingd", "lapwing-agent"].into_iter().all(is_fresh) {
+        if !programs.into_iter().all(is_fresh) {
             let mut build = Command::new(env!("CARGO"));
             build.args(["build", "--locked", "-p", "lapwing-server", "-p", "lapwing-agent", "-p", "lapwing-cli"]);
             build.env("CARGO_TARGET_DIR", directory.parent().unwrap()).current_dir(workspace);
@@ -44,12 +47,12 @@ pub(crate) fn programs() -> &'static Path {
     })
 }
 
-/// When the newest source file of a program changed last.
+/// When the newest source file below a directory changed.
 fn newest_source(directory: &Path) -> SystemTime {
     let mut newest = SystemTime::UNIX_EPOCH;
     for entry in fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
-        if path.is_dir() && !path.ends_with("tests") {
+        if path.is_dir() {
             newest = newest.max(newest_source(&path));
         } else if path.extension().is_some_and(|extension| extension == "rs") {
             newest = newest.max(fs::metadata(&path).unwrap().modified().unwrap());
