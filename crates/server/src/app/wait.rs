@@ -129,7 +129,7 @@ impl App {
     /// Waits until there is work for the device, or until a while has passed. The time is kept by
     /// `elapsed`, which the edge brings.
     pub async fn wait(&self, caller: &Caller, elapsed: impl Future<Output = ()> + Send) -> Result<WaitAnswer> {
-        let (device, _) = self.authentic(caller, true).await?;
+        let (device, _) = self.authentic(caller, false).await?;
         let entered = self.waiters.enter(device.id, device.groups.clone()).ok_or_else(|| {
             Error::refused(Kind::Unavailable, "no_wait_channel", "all wait channels are taken; poll instead")
         })?;

@@ -163,6 +163,8 @@ async fn an_expired_certificate_may_only_renew_and_report() {
     device.http = server.with_identity(&expired.der, &device.key);
     assert_eq!(refused(device.store(1, "one").await).await, is(403, "certificate_expired"));
     assert_eq!(refused(device.prove(1).await).await, is(403, "certificate_expired"));
+    let wait = device.http.get(server.at("/device/v1/wait")).send().await.unwrap();
+    assert_eq!(refused(wait).await, is(403, "certificate_expired"));
     let report: ReportAnswer = device.report(None).await.json().await.unwrap();
     assert_eq!(report.store_refused.as_deref(), Some("certificate_expired"));
 
