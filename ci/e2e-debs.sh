@@ -25,7 +25,7 @@ fi
 
 tree=$2
 mount -t proc proc "$tree/proc"
-mount --bind /dev "$tree/dev"
+mount --rbind /dev "$tree/dev"
 in_chroot() { chroot "$tree" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root "$@"; }
 
 # A fresh debootstrap has its root locked, and Lapwing keeps lock marks: this one may sign in.

@@ -60,7 +60,7 @@ async fn wrong_method() -> Error {
     Error::refused(Kind::Method, "wrong_method", "this path is served with another method")
 }
 
-/// An error leaves its handler unencoded; [`context::surround`] gives it the shape of its surface.
+/// An error leaves its handler unencoded; `context::surround` gives it the shape of its surface.
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
         let mut response = StatusCode::INTERNAL_SERVER_ERROR.into_response();

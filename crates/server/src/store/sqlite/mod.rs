@@ -1,6 +1,6 @@
 //! The embedded store: SQLite, write-ahead log, `synchronous=FULL`.
 //!
-//! One writer thread with group commit ([`writer`]), a few read connections ([`readers`]). Every verb is
+//! One writer thread with group commit (`writer`), a few read connections (`readers`). Every verb is
 //! a function over a connection in the module of its noun; this file only says which verb reads and which
 //! writes. Everything is read from the database inside the transaction that needs it, so that a second
 //! process (a command of `lapwingd`) may write meanwhile.
