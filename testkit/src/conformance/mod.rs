@@ -1,7 +1,7 @@
 //! The conformance suite of the store: what rotation.md 3 and design.md 5 promise, held on any
 //! implementation of [`server::store::Store`].
 //!
-//! Each function takes an empty store and names the rule that it holds. [`store_conformance!`] makes a
+//! Each function takes an empty store and names the rule that it holds. `store_conformance!` makes a
 //! test of each of them for the store that a function makes.
 
 pub mod devices;
