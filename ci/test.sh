@@ -15,6 +15,7 @@ step "dependencies" fetch || finish
 step "format" cargo fmt --all --check
 step "clippy" cargo clippy --workspace --all-targets --locked -- -D warnings
 step "dependency rules" cargo xtask check-deps
+step "rules and their tests" cargo xtask check-rules
 step "generated files" cargo xtask generate --check
 [ "${1:-}" = lint ] && finish
 
@@ -25,6 +26,8 @@ else
 fi
 skip "advisories" "their database is a download; run: cargo deny check advisories"
 
+# One test looks at system calls.
+need strace strace || true
 # A test that cannot do its work here says "SKIPPED name: reason"; ignored tests are children that others start.
 tests_log=$LOGS/unit-and-integration-tests.log
 if command -v cargo-nextest >/dev/null; then
