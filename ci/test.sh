@@ -83,6 +83,11 @@ fi
 # The release build: the demo as a person without rights, and the packages in a fresh Debian.
 if step "release build" cargo build --release --locked -p lapwing-server -p lapwing-agent -p lapwing-cli; then
     step "demo, as nobody" bash ci/demo.sh
+    if need dpkg-deb dpkg; then
+        step "packages" bash ci/packages.sh
+    else
+        skip "packages" "dpkg-deb is missing and could not be installed"
+    fi
     if ! is_root || ! namespaces; then
         skip "first installation from the packages" "needs root and the right to make a mount namespace"
     elif ! need debootstrap debootstrap || ! need dpkg-deb dpkg; then
