@@ -61,7 +61,7 @@ fi
 
 step "doc tests" cargo test --workspace --locked --doc
 count "doc tests: $(awk '/^test result:/ {p += $4} END {print p + 0, "passed"}' "$LOGS/doc-tests.log")"
-step "documentation" env RUSTDOCFLAGS="-A rustdoc::private-intra-doc-links" cargo doc --workspace --locked --no-deps --document-private-items
+step "documentation" env RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" cargo doc --workspace --locked --no-deps --document-private-items
 
 # The fuzz targets' own checks run over the corpus and seeded mutations in crates/proto/tests; this is the engine.
 if command -v cargo-fuzz >/dev/null && cargo +nightly --version >/dev/null 2>&1; then

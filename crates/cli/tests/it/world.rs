@@ -255,7 +255,7 @@ impl Machine {
     }
 }
 
-/// An account database with root, a person and `localadmin`, who may use sudo.
+/// An account database with root, a person, `localadmin`, who may use sudo, and the account of the published documents.
 pub(crate) fn account_tree(root: &Path) {
     let etc = root.join("etc");
     fs::create_dir_all(&etc).unwrap();
@@ -264,11 +264,12 @@ pub(crate) fn account_tree(root: &Path) {
         (
             "passwd",
             "root:x:0:0:root:/root:/bin/bash\nada:x:1000:1000:Ada:/home/ada:/bin/bash\n\
-             localadmin:x:1001:1001::/home/localadmin:/bin/bash\n"
+             localadmin:x:1001:1001::/home/localadmin:/bin/bash\n\
+             ContosoLocalLapsAdmin:x:1002:1002::/home/contoso:/bin/bash\n"
                 .to_owned(),
             0o644,
         ),
-        ("shadow", ["root", "ada", "localadmin"].map(shadow).concat(), 0o640),
+        ("shadow", ["root", "ada", "localadmin", "ContosoLocalLapsAdmin"].map(shadow).concat(), 0o640),
         ("group", "root:x:0:\nada:x:1000:\nlocaladmin:x:1001:\nsudo:x:27:localadmin\n".to_owned(), 0o644),
         ("gshadow", "root:*::\nada:!::\nlocaladmin:!::\nsudo:*::localadmin\n".to_owned(), 0o640),
         ("login.defs", "ENCRYPT_METHOD YESCRYPT\n".to_owned(), 0o644),
