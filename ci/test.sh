@@ -15,6 +15,7 @@ step "dependencies" fetch || finish
 step "format" cargo fmt --all --check
 step "clippy" cargo clippy --workspace --all-targets --locked -- -D warnings
 step "dependency rules" cargo xtask check-deps
+step "rules and their tests" cargo xtask check-rules
 step "generated files" cargo xtask generate --check
 [ "${1:-}" = lint ] && finish
 
@@ -25,6 +26,8 @@ else
 fi
 skip "advisories" "their database is a download; run: cargo deny check advisories"
 
+# One test looks at system calls.
+need strace strace || true
 # A test that cannot do its work here says "SKIPPED name: reason"; ignored tests are children that others start.
 tests_log=$LOGS/unit-and-integration-tests.log
 if command -v cargo-nextest >/dev/null; then
@@ -85,6 +88,11 @@ fi
 # The release build: the demo as a person without rights, and the packages in a fresh Debian.
 if step "release build" cargo build --release --locked -p lapwing-server -p lapwing-agent -p lapwing-cli; then
     step "demo, as nobody" bash ci/demo.sh
+    if need dpkg-deb dpkg; then
+        step "packages" bash ci/packages.sh
+    else
+        skip "packages" "dpkg-deb is missing and could not be installed"
+    fi
     if ! is_root || ! namespaces; then
         skip "first installation from the packages" "needs root and the right to make a mount namespace"
     elif ! need debootstrap debootstrap || ! need dpkg-deb dpkg; then

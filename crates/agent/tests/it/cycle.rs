@@ -56,6 +56,24 @@ fn the_first_cycle_sets_and_proves_a_password_and_the_next_has_nothing_to_do() {
     assert_eq!(states(&world), [VersionState::Superseded, VersionState::Current]);
 }
 
+/// rotation.md 1, "fingerprint": its key is on the device only. Nothing that was sent holds it, in any usual form.
+#[test]
+fn the_fingerprint_key_is_never_sent() {
+    use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
+    let world = World::new();
+    run(&mut world.agent(), false);
+    let key = fs::read(world.places.state().join("fingerprint.key")).unwrap();
+    assert_eq!(key.len(), 32);
+    let sent = fs::read(world.places.book()).unwrap();
+    let sent = String::from_utf8_lossy(&sent).into_owned();
+    assert!(sent.contains("\"fingerprint\":\""), "what is looked through is what was sent");
+    let hex: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
+    let list = serde_json::to_string(&key).unwrap();
+    for form in [&hex, &STANDARD_NO_PAD.encode(&key), &list] {
+        assert!(!sent.to_lowercase().contains(&form.to_lowercase()));
+    }
+}
+
 /// laps-behaviour.md 10: the sequence of a good cycle with the cloud directory.
 #[test]
 fn the_events_of_a_good_cycle() {

@@ -15,7 +15,8 @@ use std::{
     time::Duration,
 };
 
-const ROOT: &str = "LAPWING_TEST_ROOT";
+/// Tells the child where its machine is.
+pub(crate) const ROOT: &str = "LAPWING_TEST_ROOT";
 const POINT: &str = "LAPWING_TEST_POINT";
 
 /// Dies at the n-th point; every effect has one before it and one after it.

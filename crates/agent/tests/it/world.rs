@@ -18,8 +18,8 @@ use laps::{
 };
 use proto::{
     device::{
-        Abandon, Code, InstalledVersion, Next, Prove, RenewAnswer, RenewRequest, Report, ReportAnswer, Store,
-        StoreAnswer, UnresolvedVersion, VersionAnswer, VersionState, WaitAnswer,
+        Abandon, Code, HeldVersion, Next, Prove, RenewAnswer, RenewRequest, Report, ReportAnswer, Store, StoreAnswer,
+        VersionAnswer, VersionState, WaitAnswer,
     },
     dm, serde_text,
 };
@@ -66,6 +66,19 @@ pub(crate) struct Row {
     pub(crate) reasons: Vec<String>,
     #[serde(with = "serde_text::time")]
     expires_at: Timestamp,
+}
+
+impl Row {
+    fn held(&self) -> HeldVersion {
+        HeldVersion {
+            version: self.version,
+            sequence: self.sequence,
+            fingerprint: self.fingerprint,
+            account_id: self.account_id,
+            account_name: self.account_name.clone(),
+            expires_at: self.expires_at,
+        }
+    }
 }
 
 /// What the directory knows, as a file.
@@ -244,25 +257,8 @@ impl Directory for FileDirectory {
             let mut pending: Vec<&Row> = book.rows.iter().filter(|row| row.state == VersionState::Pending).collect();
             pending.sort_by_key(|row| core::cmp::Reverse(row.sequence));
             Ok(ReportAnswer {
-                current: book.current().map(|row| InstalledVersion {
-                    version: row.version,
-                    sequence: row.sequence,
-                    fingerprint: row.fingerprint,
-                    account_id: row.account_id,
-                    account_name: row.account_name.clone(),
-                    expires_at: row.expires_at,
-                }),
-                unresolved: pending
-                    .into_iter()
-                    .map(|row| UnresolvedVersion {
-                        version: row.version,
-                        sequence: row.sequence,
-                        fingerprint: row.fingerprint,
-                        account_id: row.account_id,
-                        account_name: row.account_name.clone(),
-                        expires_at: row.expires_at,
-                    })
-                    .collect(),
+                current: book.current().map(Row::held),
+                unresolved: pending.into_iter().map(Row::held).collect(),
                 incarnation: INCARNATION,
                 audit_head: Some("head 1".into()),
                 rotate_requested: book.rotate_requested,
