@@ -73,7 +73,8 @@ fn the_hybrid_document_is_in_force_and_reported_and_conflicts_with_the_other() {
     assert_eq!(code(), "policy_conflict");
     holds_the_hybrid_document(&machine, "held");
     let why = dana.run(&["explain", "pc-1"]).out;
-    for text in ["BackupDirectory", "PasswordLength", "the last complete policy stays in force", "unassign one of them"] {
+    for text in ["BackupDirectory", "PasswordLength", "the last complete policy stays in force", "unassign one of them"]
+    {
         assert!(why.contains(text), "{text:?} in {why}");
     }
     assert!(world.done(&["policy", "explain", "pc-1"]).out.contains("held, because policies disagree"));
