@@ -1,6 +1,7 @@
 //! Machines under a real server: `lapwingd` as a process over SQLite, the agent's own tree below a prefix, a real
 //! join, retrieval through the Graph API.
 
+mod kill;
 mod reset;
 
 use crate::world::{Places, write_tree};
