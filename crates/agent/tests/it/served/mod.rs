@@ -3,6 +3,7 @@
 
 mod kill;
 mod reset;
+mod soak;
 
 use crate::world::{Places, write_tree};
 use agent::{
