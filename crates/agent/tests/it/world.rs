@@ -59,7 +59,7 @@ pub(crate) struct Row {
     pub(crate) sequence: u64,
     pub(crate) state: VersionState,
     #[serde(with = "serde_text::text")]
-    fingerprint: Fingerprint,
+    pub(crate) fingerprint: Fingerprint,
     pub(crate) account_id: u32,
     pub(crate) account_name: String,
     pub(crate) password: String,
