@@ -36,8 +36,8 @@ const ACCOUNT_ID: u32 = 1000;
 /// A hash of a password that nobody noted: the account is enabled, and nobody knows its password yet.
 const UNKNOWN: &str =
     "$6$lapwingdemo$GpEL0ZeZ1lYnxeQ4mwUIMxvECZS7hgCna.S.ZXISj6KN22HBjmmQ0qPPxnrqdTGDKuITCIkdjZIzRT9/1A434.";
-/// Access tokens end after an hour.
-const TOKEN_FOR: Duration = Duration::from_secs(1800);
+/// Access tokens end after an hour; a new one is taken far more often, so that short runs do it too.
+const TOKEN_FOR: Duration = Duration::from_secs(20);
 
 fn program(name: &str) -> PathBuf {
     programs(env!("CARGO_BIN_EXE_lapwing-agent")).join(name)

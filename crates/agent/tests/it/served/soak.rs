@@ -137,7 +137,7 @@ fn both_killed_at_random_moments_while_rotating() {
         let left = usize::try_from(wanted - figures.rotations).unwrap_or(usize::MAX);
         figures.machines += 1;
         figures.rotations += of_one_machine(&mut service, left.min(ROTATIONS_OF_A_MACHINE), &mut rng, &mut figures);
-        if figures.machines % 10 == 0 {
+        if figures.machines % 10 == 0 && figures.rotations < wanted {
             figures.print(began.elapsed(), seed);
         }
     }
