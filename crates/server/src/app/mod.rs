@@ -25,7 +25,7 @@ mod tenant;
 mod verification;
 mod wait;
 
-pub use admit::Rates;
+pub use admit::{Rate, Rates};
 pub use credentials::Listed;
 pub use error::{Error, Kind, Result};
 pub use metrics::Metrics;
