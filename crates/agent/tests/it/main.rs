@@ -6,4 +6,5 @@ mod cli;
 mod cycle;
 mod kill;
 mod run;
+mod sign_in;
 mod world;

@@ -163,6 +163,10 @@ pub(crate) async fn versions(State(shared): State<Shared>, Extension(caller): Wh
     ok(&List { value: shared.app.versions(&caller, device_key(&key)?).await?, next_link: None })
 }
 
+pub(crate) async fn uses(State(shared): State<Shared>, Extension(caller): Who, Path(key): Path<String>) -> Answer {
+    ok(&List { value: shared.app.uses(&caller, device_key(&key)?).await?, next_link: None })
+}
+
 pub(crate) async fn purge_device(
     State(shared): State<Shared>,
     Extension(caller): Who,
