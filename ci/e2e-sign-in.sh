@@ -170,11 +170,15 @@ pam-auth-update --package --remove lapwing
 cp /etc/pam.d/common-auth "$WORK/common-auth"
 agent_pam install && agent_pam check
 pam-auth-update --package
+! agent_pam check 2>"$WORK/said" && grep -q pam_hook_twice "$WORK/said" || die "profile and own line: $(cat "$WORK/said")"
+agent_pam remove && agent_pam check
+pam-auth-update --package --remove lapwing
+cmp /etc/pam.d/common-auth "$WORK/common-auth" || die "remove leaves a trace"
+rm /usr/share/pam-configs/lapwing
+agent_pam install
+pam-auth-update --package
 agent_pam check || die "pam-auth-update took the line away"
 opens 'before-Lapwing-1' contoso || die "su with the hook, and no agent at all"
-agent_pam remove
-cmp /etc/pam.d/common-auth "$WORK/common-auth" || die "remove leaves a trace"
-agent_pam install
 say "the hook: package's profile and own line, put in and taken out"
 
 # ---- what counts and what does not ---------------------------------------------------------------

@@ -90,6 +90,12 @@ impl Stack {
             HookLine::Absent => {
                 return Err(Failed::new("pam_hook_absent", "sign-ins are not noticed; run: lapwing-agent pam install"));
             }
+            HookLine::Twice => {
+                return Err(Failed::new(
+                    "pam_hook_twice",
+                    "the hook is there more than once, so that sign-ins count twice; run: lapwing-agent pam remove",
+                ));
+            }
             HookLine::Wrong => {
                 return Err(Failed::new(
                     "pam_hook_wrong",

@@ -60,6 +60,8 @@ pub enum HookLine {
     Absent,
     /// It runs after a right password, and a failure of it changes nothing.
     Right,
+    /// It is there more than once: each sign-in would count so often.
+    Twice,
     /// It is there, but where a wrong password reaches it too, or so that it can refuse a sign-in.
     Wrong,
 }
@@ -91,23 +93,30 @@ fn gate(text: &str) -> Option<usize> {
     (gate > unix).then_some(gate)
 }
 
-fn hook(text: &str) -> Option<(usize, bool)> {
-    text.lines().enumerate().find_map(|(index, line)| {
-        let (control, module) = auth(line)?;
-        if !module.contains(MARK) {
-            return None;
-        }
+/// A line of ours: where it is, whether it can harm no sign-in, and whether pam-auth-update wrote it.
+struct Hook {
+    at: usize,
+    harmless: bool,
+    generated: bool,
+}
+
+fn hooks(text: &str) -> Vec<Hook> {
+    let end = text.lines().position(|line| line.starts_with("# end of pam-auth-update config"));
+    let ours = text.lines().enumerate().filter_map(|(at, line)| {
+        let (control, module) = auth(line).filter(|(_, module)| module.contains(MARK))?;
         let harmless = control == "optional" && module.starts_with("pam_exec.so ") && module.contains(" seteuid ");
-        Some((index, harmless))
-    })
+        Some(Hook { at, harmless, generated: end.is_some_and(|end| at < end) })
+    });
+    ours.collect()
 }
 
 /// How the hook stands in a stack.
 fn find(text: &str) -> HookLine {
-    match (hook(text), gate(text)) {
-        (None, _) => HookLine::Absent,
-        (Some((at, true)), Some(gate)) if at > gate => HookLine::Right,
-        (Some(_), _) => HookLine::Wrong,
+    match (hooks(text).as_slice(), gate(text)) {
+        ([], _) => HookLine::Absent,
+        ([hook], Some(gate)) if hook.harmless && hook.at > gate => HookLine::Right,
+        ([_], _) => HookLine::Wrong,
+        ([_, _, ..], _) => HookLine::Twice,
     }
 }
 
@@ -123,15 +132,11 @@ fn with_hook(text: &str, line: &str) -> Option<String> {
     Some(text)
 }
 
+/// The stack without our lines, but for those that pam-auth-update wrote.
 fn without_hook(text: &str) -> String {
-    let kept = text.split_inclusive('\n').filter(|line| auth(line).is_none_or(|(_, module)| !module.contains(MARK)));
-    kept.collect()
-}
-
-/// Whether the line stands in the part that pam-auth-update writes.
-fn is_generated(text: &str) -> bool {
-    let end = text.lines().position(|line| line.starts_with("# end of pam-auth-update config"));
-    matches!((hook(text), end), (Some((at, _)), Some(end)) if at < end)
+    let ours: Vec<usize> = hooks(text).iter().filter(|hook| !hook.generated).map(|hook| hook.at).collect();
+    let lines = text.split_inclusive('\n').enumerate();
+    lines.filter(|(at, _)| !ours.contains(at)).map(|(_, line)| line).collect()
 }
 
 /// The system's stack of authentication.
@@ -182,8 +187,8 @@ impl AuthStack {
     /// [`AuthStackError`]; the stack is as it was.
     pub fn install(&self, line: &str) -> Result<bool, AuthStackError> {
         let text = self.text()?;
-        let theirs = is_generated(&text) && find(&text) == HookLine::Right;
-        if theirs || (find(&text) == HookLine::Right && text.lines().any(|found| found == line)) {
+        let right = find(&text) == HookLine::Right;
+        if right && (hooks(&text).iter().any(|hook| hook.generated) || text.lines().any(|found| found == line)) {
             return Ok(false);
         }
         let new = with_hook(&text, line).ok_or_else(|| AuthStackError::Layout { line: line.to_owned() })?;
@@ -197,11 +202,11 @@ impl AuthStack {
     /// [`AuthStackError`]; the stack is as it was.
     pub fn remove(&self) -> Result<bool, AuthStackError> {
         let text = self.text()?;
-        if hook(&text).is_none() {
-            return Ok(false);
-        }
-        if is_generated(&text) {
-            return Err(AuthStackError::Profile);
+        let hooks = hooks(&text);
+        match (hooks.is_empty(), hooks.iter().all(|hook| hook.generated)) {
+            (true, _) => return Ok(false),
+            (false, true) => return Err(AuthStackError::Profile),
+            (false, false) => {}
         }
         self.write(&without_hook(&text))?;
         Ok(true)
@@ -254,7 +259,7 @@ mod tests {
         assert_eq!(find(&new), HookLine::Right);
         assert_eq!(with_hook(&new, &line()).unwrap(), new, "again is the same");
         assert_eq!(without_hook(&new), DEBIAN);
-        assert!(!is_generated(&new));
+        assert!(!hooks(&new)[0].generated);
     }
 
     /// Only after the password was found right, and never so that it can refuse.
@@ -304,6 +309,11 @@ mod tests {
         assert_eq!(stack.check().unwrap(), HookLine::Right);
         assert!(!stack.install(&line()).unwrap());
         assert!(matches!(stack.remove(), Err(AuthStackError::Profile)));
+        // The package came after `pam install`: there are two lines, and ours can go.
+        fs::write(&path, format!("{generated}{}\n", line())).unwrap();
+        assert_eq!(stack.check().unwrap(), HookLine::Twice);
+        assert!(stack.remove().unwrap());
+        assert_eq!(fs::read_to_string(&path).unwrap(), generated);
         fs::write(&path, "auth sufficient pam_unix.so\n").unwrap();
         assert!(matches!(stack.install(&line()), Err(AuthStackError::Layout { .. })));
         assert_eq!(fs::read_dir(dir.path().join("etc/pam.d")).unwrap().count(), 3);
