@@ -31,7 +31,7 @@ const WAIT_MAX: Duration = Duration::from_secs(15 * 60);
 /// After a wake, the next wait begins this much later: a server that always wakes does not get a busy loop.
 const WAKE_GAP: Duration = Duration::from_secs(2);
 /// A sign-in is reported at once, unless another one was this short ago: then with it.
-const SIGN_IN_GAP: Duration = Duration::from_secs(30);
+const SIGN_IN_GAP: Duration = Duration::from_secs(10);
 /// How often the files of policy are looked at: two calls of stat.
 const POLICY_LOOK: Duration = Duration::from_secs(20);
 
