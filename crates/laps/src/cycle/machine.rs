@@ -24,6 +24,8 @@ enum State {
     Remembering,
     /// The result of a reset goes to the management server.
     Answering,
+    /// The account is looked at after a rotation, for the last report.
+    LookingAgain,
     /// The directory is told how it ended.
     Closing,
     Finished,
@@ -146,6 +148,10 @@ impl Cycle {
             (State::Rotating(rotation), Outcome::Rotation(outcome)) => self.rotating(rotation, outcome, tick),
             (State::Remembering, Outcome::Done) => self.remembered(tick),
             (State::Answering, Outcome::CheckedIn(_)) => self.close(),
+            (State::LookingAgain, Outcome::Inspected(found)) => {
+                self.account = found.map_err(|failure| self.fail(failure)).ok();
+                self.report(State::Closing)
+            }
             (State::Closing, Outcome::Reported(_)) => self.finish(),
             (_, _) => {
                 self.fail(Failure::new(event::POLICY_FAILED, "internal_error", "an outcome out of turn; report this"));
@@ -495,7 +501,16 @@ impl Cycle {
     fn close(&mut self) -> Effect {
         let code = |failure: &Option<Failure>| failure.as_ref().map(|failure| (failure.event, failure.code.clone()));
         let told = self.told.as_ref().is_some_and(|told| code(told) == code(&self.failure));
-        if told { self.finish() } else { self.report(State::Closing) }
+        match &self.plan {
+            _ if told => self.finish(),
+            // What was seen of the account is of before the rotation, and a report tells what is there now.
+            Plan::Manage(manage) if self.rotations > 0 => {
+                let selection = manage.selection.clone();
+                self.state = State::LookingAgain;
+                Effect::Inspect(selection)
+            }
+            _ => self.report(State::Closing),
+        }
     }
 
     fn finish(&mut self) -> Effect {

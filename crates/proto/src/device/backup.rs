@@ -364,29 +364,9 @@ pub struct Report {
     pub device_time: Timestamp,
 }
 
-/// The proven version that the server holds as current.
+/// A version that the server holds for the device: the current one, or one that is pending.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct InstalledVersion {
-    /// The version.
-    #[serde(with = "serde_text::text")]
-    pub version: VersionId,
-    /// Its order.
-    pub sequence: u64,
-    /// Its fingerprint.
-    #[serde(with = "serde_text::text")]
-    pub fingerprint: Fingerprint,
-    /// Uid of its account.
-    pub account_id: u32,
-    /// Name of its account.
-    pub account_name: String,
-    /// When the device meant to change it again.
-    #[serde(with = "serde_text::time")]
-    pub expires_at: Timestamp,
-}
-
-/// A pending version.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct UnresolvedVersion {
+pub struct HeldVersion {
     /// The version.
     #[serde(with = "serde_text::text")]
     pub version: VersionId,
@@ -418,10 +398,10 @@ pub struct Next {
 pub struct ReportAnswer {
     /// The current version of the device.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub current: Option<InstalledVersion>,
+    pub current: Option<HeldVersion>,
     /// Pending versions, newest first.
     #[serde(default)]
-    pub unresolved: Vec<UnresolvedVersion>,
+    pub unresolved: Vec<HeldVersion>,
     /// The incarnation of the server's data.
     #[serde(with = "serde_text::text")]
     pub incarnation: Incarnation,

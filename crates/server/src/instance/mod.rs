@@ -82,7 +82,7 @@ pub fn database(data: &Path) -> PathBuf {
 /// The key-encryption keys of a data directory, in the key directory; systemd may give them instead in
 /// the directory of its credentials.
 pub fn key_files(data: &Path) -> KeyFiles {
-    KeyFiles::new(&data.join("keys"))
+    KeyFiles::new(&data.join("keys")).with_credentials(std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from))
 }
 
 /// A sealer over the keys of a data directory.

@@ -28,7 +28,7 @@ pub use device::{
     ALL_DEVICES, Certificate, Device, DeviceChange, DeviceEvent, DeviceEventKind, DeviceFilter, DeviceState, Group,
     JoinToken, Joined, NewCertificate, NewDevice, NewJoinToken, PurgeBy,
 };
-pub use error::StoreError;
+pub use error::{PurgeRefusal, StoreError};
 pub use live::{FORK_DAYS, KEEP_DAYS, KEEP_PROVEN, SUSPICION_DAYS, order_best_first, removable};
 pub use page::{Page, PageOf};
 pub use password_use::{PasswordUse, USES_KEPT};
