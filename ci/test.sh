@@ -51,6 +51,12 @@ else
         skip "end to end as root" "su is missing and could not be installed"
     else
         step "end to end as root" bash ci/e2e-root.sh
+        if ! command -v apt-get >/dev/null || ! need pgrep procps || ! need ip iproute2; then
+            skip "sign-ins, end to end" "apt-get, pgrep or ip is missing"
+        else
+            step "sign-ins, end to end" bash ci/e2e-sign-in.sh
+            count "sign-ins: $(sed -n 's/^ *[0-9]* s  \(the hook takes\)/\1/p' "$LOGS/sign-ins--end-to-end.log")"
+        fi
     fi
     step "no password leaks" bash ci/canary.sh
     # Downloads from the indexes of Python and Node; kept under the target folder.

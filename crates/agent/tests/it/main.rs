@@ -12,6 +12,10 @@ mod cli;
 mod cycle;
 mod kill;
 mod run;
+<<<<<<< HEAD
+mod sign_in;
+=======
 mod served;
 mod synced;
+>>>>>>> main
 mod world;

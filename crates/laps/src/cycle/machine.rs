@@ -345,6 +345,11 @@ impl Cycle {
         };
         let mut found = reasons(&facts);
         found.append(&mut self.asked);
+        // The device's clock decides: the deadline was set by it.
+        let signed_in = self.start.signed_in.as_ref();
+        if signed_in.is_some_and(|waiting| waiting.asks_for_reset(tick.now, &account.account, known)) {
+            found.push(Reason::PostAuthentication);
+        }
         found.sort_unstable();
         found.dedup();
         if found.is_empty() {
@@ -369,6 +374,9 @@ impl Cycle {
 
     fn rotate(&mut self, reasons: Vec<Reason>, manage: &Manage, now: Timestamp, fresh: VersionId) -> Effect {
         self.note(event::UPDATE_NEEDED, words(&reasons));
+        if reasons.contains(&Reason::PostAuthentication) {
+            self.note(event::UPDATE_POST_AUTHENTICATION, "");
+        }
         self.reasons = reasons;
         self.rotations += 1;
         let expires_at = now.plus_days(manage.age_days);

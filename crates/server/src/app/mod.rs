@@ -22,6 +22,7 @@ mod record;
 mod sealing;
 mod sign_in;
 mod tenant;
+mod uses;
 mod verification;
 mod wait;
 

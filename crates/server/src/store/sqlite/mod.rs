@@ -18,6 +18,7 @@ mod reports;
 mod schema;
 mod sessions;
 mod tenant;
+mod uses;
 mod verbs;
 mod versions;
 mod work;
