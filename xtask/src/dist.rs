@@ -204,7 +204,7 @@ const PACKAGES: &[Package] = &[
     Package {
         name: "lapwing-agent",
         member: "lapwing-agent",
-        depends: "libc6, libgcc-s1, libpam-modules",
+        depends: "libc6, libgcc-s1, libpam-modules, libpam-runtime",
         recommends: "systemd",
         description: "agent of Lapwing: rotates the local administrator password\n \
             Joins a Lapwing server, takes policy from it, keeps the password of the local\n \
@@ -213,6 +213,7 @@ const PACKAGES: &[Package] = &[
             ("packaging/systemd/lapwing-agent.service", "usr/lib/systemd/system/lapwing-agent.service"),
             ("packaging/tmpfiles/lapwing-agent.conf", "usr/lib/tmpfiles.d/lapwing-agent.conf"),
             ("packaging/pam/lapwing", "etc/pam.d/lapwing"),
+            ("packaging/pam/sign-in", "usr/share/pam-configs/lapwing"),
         ],
     },
     Package {

@@ -13,6 +13,7 @@ pub mod retention;
 pub mod reveal;
 pub mod sessions;
 pub mod tenant;
+pub mod uses;
 pub mod versions;
 mod world;
 
@@ -44,6 +45,7 @@ macro_rules! store_conformance {
                     released_ones_are_never_trimmed, a_tombstone_stays_readable_and_comes_back,
                     the_job_purges_only_what_is_due_and_silent, a_purge_is_for_good, disabled_devices_are_not_purged,
                     a_jump_of_the_clock_holds_what_destroys, the_clock_is_compared_with_the_monotonic_one;
+                uses: a_use_is_noted_once, the_newest_uses_are_kept, the_last_read_of_a_version;
                 requests: only_a_later_version_meets_a_request, repeats_coalesce, each_request_adds_one_to_the_bound,
                     requests_are_refused_by_state, work_comes_in_order_and_is_watched;
                 reveal: a_reveal_names_every_version, a_reveal_is_refused_on_another_epoch,

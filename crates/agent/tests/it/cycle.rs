@@ -115,6 +115,27 @@ fn a_refused_store_changes_nothing() {
     }
 }
 
+/// rotation.md 1, "live set": readers are shown first what was last reported installed, so a report after a rotation
+/// names what is there then.
+#[test]
+fn the_last_report_of_a_rotation_tells_what_it_set() {
+    let world = World::new();
+    let mut agent = world.agent();
+    run(&mut agent, false);
+    let reported = || world.directory.book().last_report.unwrap().installed_fingerprint;
+    // That a failure is over is told at the end of the cycle that rotates.
+    world.directory.faults([Fault::Unreachable]);
+    assert!(run(&mut agent, false).last_error.is_some());
+    assert_eq!(run(&mut agent, true).last_error, None);
+    assert_eq!(reported(), Some(world.directory.book().current().unwrap().fingerprint));
+    // Set, and the proof lost: what is there is the pending one.
+    world.directory.faults([Fault::None, Fault::None, Fault::RequestLost]);
+    assert!(run(&mut agent, true).unresolved);
+    let book = world.directory.book();
+    let pending = book.rows.iter().find(|row| row.state == VersionState::Pending).unwrap();
+    assert_eq!(reported(), Some(pending.fingerprint));
+}
+
 /// rotation.md 2, end: a lost proof is repeated by the next cycle, of this process or another one.
 #[test]
 fn a_lost_proof_is_told_again() {

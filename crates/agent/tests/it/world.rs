@@ -4,7 +4,7 @@
 use agent::{
     clock::{Clock, SystemClock},
     directory::Directory,
-    effect::{NoWitness, Parts, Runner, Witness},
+    effect::{Connect, NoWitness, Parts, Runner, Witness},
     events::{EventLog, Output},
     platform::{Durability, ManagedTree, Tree},
     state::{EventRecord, Joined, SoftwareKey, StateDir},
@@ -59,7 +59,7 @@ pub(crate) struct Row {
     pub(crate) sequence: u64,
     pub(crate) state: VersionState,
     #[serde(with = "serde_text::text")]
-    fingerprint: Fingerprint,
+    pub(crate) fingerprint: Fingerprint,
     pub(crate) account_id: u32,
     pub(crate) account_name: String,
     pub(crate) password: String,
@@ -336,14 +336,23 @@ impl Places {
 
     /// An agent on this machine.
     pub(crate) fn agent<W: Witness>(&self, directory: &FileDirectory, witness: W) -> Agent<W> {
-        let state = StateDir::open(&self.state()).unwrap();
         let directory = directory.clone();
+        self.agent_with(Box::new(move |_, _, _| Ok(directory.clone())), witness)
+    }
+
+    /// An agent on this machine, with another way to its directory.
+    pub(crate) fn agent_with<D: Directory, W: Witness>(
+        &self,
+        connect: Connect<D>,
+        witness: W,
+    ) -> Runner<D, SystemClock, W> {
+        let state = StateDir::open(&self.state()).unwrap();
         let mut agent = Runner::new(Parts {
             events: EventLog::new(state.events(), Output::None, SystemClock),
             state,
             tree: ManagedTree::new(Tree::below(&self.tree()).unwrap()),
             durability: Durability::VolatileOk,
-            connect: Box::new(move |_, _, _| Ok(directory.clone())),
+            connect,
             clock: SystemClock,
             witness,
         })

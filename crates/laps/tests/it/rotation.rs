@@ -259,6 +259,7 @@ impl World {
             joined_incarnation: self.incarnation,
             last_error: self.last_error.clone(),
             reset: core::mem::take(&mut self.reset),
+            signed_in: None,
         });
         for _ in 0..200 {
             if let Effect::Finish(finish) = turn.effect {

@@ -143,6 +143,7 @@ impl App {
         let now = self.now();
         // Before the store is read: work that comes while it is read wakes the device again.
         let newest_work = *self.store.watch_work().borrow();
+        self.note_uses(caller, &device, &report.sign_ins).await?;
         let answer = self.store.report(stored_report(&device, report), now).await?;
         for event in &answer.events {
             tracing::warn!(device = %device.id, event = event.word(), "seen in a report");

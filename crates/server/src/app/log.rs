@@ -44,8 +44,12 @@ impl App {
             return Err(Error::invalid("bad_count", text));
         }
         let mut items = Vec::with_capacity(page.items.len());
+        let uses = self.uses_of_reads(&page.items).await?;
         for record in &page.items {
-            let entity = graph_record(record);
+            let mut entity = graph_record(record);
+            if let Some(used) = uses.get(&(record.chain, record.sequence)) {
+                entity.additional_details.push(AuditKeyValue { key: super::uses::USE.into(), value: used.clone() });
+            }
             let wanted = match filter {
                 None => true,
                 Some(filter) => filter.matches(|path| property(&entity, path)).map_err(bad_filter)?,
