@@ -90,6 +90,13 @@ events! {
     INCARNATION_CHANGED = 20010, Warning, "The server was restored from a backup; the password is changed.";
     DRIFT = 20011, Warning, "The account does not hold the password that was set last; it is changed.";
     STATE_FAILED = 20012, Error, "The agent's own state could not be written.";
+    ACCOUNT_CREATED = 20030, Information, "The managed account was made.";
+    ACCOUNT_RENAMED = 20031, Information, "The managed account was renamed.";
+    ACCOUNT_SHAPED = 20032, Warning, "The managed account was brought into the shape that policy wants.";
+    ACCOUNT_REMOVED = 20033, Information, "An account that the agent had made was deleted.";
+    ACCOUNT_KEPT = 20034, Warning, "An account that policy has left stays: it is the last administrator that works.";
+    ACCOUNT_CHANGE_RECOVERED = 20035, Warning, "An interrupted change of the account database was finished or undone.";
+    ACCOUNT_CHANGE_REFUSED = 20036, Error, "The account that policy wants cannot be made or named.";
 }
 
 /// The row of an id; `None` for an id that is not in the table.

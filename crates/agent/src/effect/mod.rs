@@ -2,6 +2,7 @@
 //!
 //! The only place that holds a password, and only one: from Generate to Resolve (rotation.md 2).
 
+mod owned;
 mod renew;
 mod report;
 mod rotate;
@@ -10,14 +11,14 @@ mod secret;
 pub use renew::Validity;
 
 use crate::{
-    accounts::FingerprintKey,
+    accounts::{AccountFile, FingerprintKey},
     clock::{self, Clock},
     directory::Directory,
     events::EventLog,
     management::{self, Configuration},
     platform::{Account, Durability, ManagedTree},
     sources::{self, InForce},
-    state::{Contact, Identity, JournalFound, SoftwareKey, StateDir, StateError},
+    state::{Contact, Identity, JournalFound, Ownership, SoftwareKey, StateDir, StateError},
 };
 use client::Fault;
 use laps::{
@@ -39,6 +40,8 @@ pub trait Witness {
     fn before(&mut self, _: &Effect) {}
     /// It was carried out.
     fn after(&mut self, _: &Outcome) {}
+    /// One file of the account database was replaced, in a change of several.
+    fn replaced(&mut self, _: AccountFile) {}
 }
 
 /// Looks away.
@@ -116,6 +119,7 @@ pub struct Runner<D, C, W = NoWitness> {
     contact: Contact,
     contact_written: Contact,
     configuration: Configuration,
+    ownership: Ownership,
     in_force: Option<InForce>,
     selection: Option<Selection>,
     seen: Option<Account>,
@@ -150,6 +154,7 @@ impl<D: Directory, C: Clock + Clone, W: Witness> Runner<D, C, W> {
             contact_written: contact.clone(),
             contact,
             configuration,
+            ownership: Ownership::default(),
             in_force: None,
             selection: None,
             seen: None,
@@ -251,6 +256,7 @@ impl<D: Directory, C: Clock + Clone, W: Witness> Runner<D, C, W> {
             self.events.failure(&error.failure());
             None
         });
+        self.load_ownership()?;
         let secret_held =
             intent.as_ref().is_some_and(|intent| self.held.as_ref().is_some_and(|held| held.version == intent.version));
         Ok(Start {
@@ -262,6 +268,7 @@ impl<D: Directory, C: Clock + Clone, W: Witness> Runner<D, C, W> {
             joined_incarnation: self.identity.incarnation,
             last_error: self.contact.last_error.as_ref().map(|(failure, _)| failure.clone()),
             reset,
+            created: self.ownership.created.iter().map(|made| made.id).collect(),
         })
     }
 
@@ -269,13 +276,11 @@ impl<D: Directory, C: Clock + Clone, W: Witness> Runner<D, C, W> {
         match effect {
             Effect::CheckIn { reset_result } => Outcome::CheckedIn(self.check_in(reset_result).await),
             Effect::Inspect(selection) => {
-                let found = self.tree.inspect(&selection, self.today());
-                self.selection = Some(selection);
-                Outcome::Inspected(match found {
-                    Ok(account) => Ok(account.facts(Some(&self.key))),
-                    Err(error) => Err(error.failure()),
-                })
+                self.selection = Some(selection.clone());
+                self.inspect(selection)
             }
+            Effect::Shape(wanted) => self.shape(&wanted),
+            Effect::Remove(ids) => self.remove(&ids),
             Effect::Report(report) => Outcome::Reported(self.report(report).await),
             Effect::Rotation(effect) => Outcome::Rotation(self.rotation(effect, reasons).await),
             Effect::Remember(memory) => {

@@ -6,6 +6,7 @@
 //! | `fingerprint.key` | the key K of rotation.md 1 | the agent |
 //! | `journal.json` | the intent of a rotation ([`StateDir::journal`]) | the agent |
 //! | `memory.json` | the last proven rotation | the agent, `status` |
+//! | `accounts.json` | accounts that the agent made, a change under way ([`Ownership`]) | the agent |
 //! | `contact.json` | last error, newest server time, audit head ([`Contact`]) | the agent, `status` |
 //! | `policy.json` | the values of the configuration tree ([`PolicyFile`]) | the agent, `csp`, `policy` |
 //! | `events.jsonl`, `events.1.jsonl` | the ring of events ([`EventRing`]) | `events` |
@@ -21,6 +22,7 @@ mod journal;
 mod key;
 mod lock;
 mod memory;
+mod ownership;
 mod policy;
 mod ring;
 
@@ -30,6 +32,7 @@ pub use identity::{Identity, Joined, PredecessorKey};
 pub use journal::JournalFound;
 pub use key::{DeviceKey, KeyError, SoftwareKey};
 pub use lock::Lock;
+pub use ownership::Ownership;
 pub use policy::PolicyFile;
 pub use ring::{EventRecord, EventRing};
 

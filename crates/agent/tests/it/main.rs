@@ -5,5 +5,6 @@ mod accounts;
 mod cli;
 mod cycle;
 mod kill;
+mod owned;
 mod run;
 mod world;

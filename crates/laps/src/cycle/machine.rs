@@ -1,8 +1,10 @@
 //! The state machine of a cycle.
 
+mod owned;
+
 use super::{CheckedIn, Effect, Finish, Note, Outcome, Report, Start, Tick, Turn};
 use crate::{
-    account::AccountFacts,
+    account::{AccountFacts, Selection},
     decide::{Facts, Manage, Memory, Plan, Reason, Unmanaged, View, deciding_time, is_skewed, reasons},
     event,
     id::VersionId,
@@ -18,12 +20,19 @@ const ROTATIONS_MAX: u8 = 3;
 enum State {
     Recovering(Rotation),
     CheckingIn,
+    Shaping,
     Inspecting,
     Reporting,
     Rotating(Rotation),
     Remembering,
     /// The result of a reset goes to the management server.
     Answering,
+    /// Policy has left the account: when it comes back, the password is due.
+    Leaving,
+    /// Accounts that policy has left go.
+    Removing,
+    /// The account that a rotation made or renamed is looked at once more, for the directory.
+    LookingAgain,
     /// The directory is told how it ended.
     Closing,
     Finished,
@@ -36,6 +45,12 @@ pub struct Cycle {
     state: State,
     plan: Plan,
     account: Option<AccountFacts>,
+    /// There is no such account yet: a rotation makes it.
+    absent: bool,
+    /// A rotation made or renamed the account since it was looked at.
+    outdated: bool,
+    /// Accounts that policy has left were dealt with in this cycle.
+    left: bool,
     view: Option<View>,
     /// Reasons beside those that [`reasons`] finds.
     asked: Vec<Reason>,
@@ -62,6 +77,9 @@ impl Cycle {
             state: State::CheckingIn,
             plan: Plan::Unmanaged(Unmanaged::NoPolicy),
             account: None,
+            absent: false,
+            outdated: false,
+            left: false,
             view: None,
             asked: Vec::new(),
             reasons: Vec::new(),
@@ -100,7 +118,9 @@ impl Cycle {
     /// A request to change the password came while the cycle runs. Repeats coalesce.
     pub fn ask(&mut self, reason: Reason) {
         match self.state {
-            State::Recovering(_) | State::CheckingIn | State::Inspecting | State::Reporting => self.asked.push(reason),
+            State::Recovering(_) | State::CheckingIn | State::Shaping | State::Inspecting | State::Reporting => {
+                self.asked.push(reason);
+            }
             _ => self.again = Some(reason),
         }
     }
@@ -121,6 +141,11 @@ impl Cycle {
         let effect = match (state, outcome) {
             (State::Recovering(rotation), Outcome::Rotation(outcome)) => self.recovering(rotation, outcome, tick),
             (State::CheckingIn, Outcome::CheckedIn(checked_in)) => self.checked_in(checked_in),
+            (State::Shaping, Outcome::Shaped(shaped)) => self.shaped(shaped),
+            (State::Inspecting, Outcome::AccountAbsent) => {
+                self.absent = true;
+                self.report(State::Reporting)
+            }
             (State::Inspecting, Outcome::Inspected(found)) => {
                 match found {
                     Ok(facts) => {
@@ -146,6 +171,17 @@ impl Cycle {
             (State::Rotating(rotation), Outcome::Rotation(outcome)) => self.rotating(rotation, outcome, tick),
             (State::Remembering, Outcome::Done) => self.remembered(tick),
             (State::Answering, Outcome::CheckedIn(_)) => self.close(),
+            (State::Leaving, Outcome::Done) => self.close(),
+            (State::Removing, Outcome::Removed(removal)) => {
+                self.removed(removal);
+                self.close()
+            }
+            (State::LookingAgain, found) => {
+                if let Outcome::Inspected(Ok(facts)) = found {
+                    self.account = Some(facts);
+                }
+                self.report(State::Closing)
+            }
             (State::Closing, Outcome::Reported(_)) => self.finish(),
             (_, _) => {
                 self.fail(Failure::new(event::POLICY_FAILED, "internal_error", "an outcome out of turn; report this"));
@@ -233,8 +269,13 @@ impl Cycle {
                 let selection = manage.selection.clone();
                 let text = format!("{selection}, a new password every {} days", manage.age_days);
                 self.note(event::POLICY_CLOUD, text);
-                self.state = State::Inspecting;
-                Effect::Inspect(selection)
+                match selection {
+                    Selection::Automatic(wanted) => {
+                        self.state = State::Shaping;
+                        Effect::Shape(wanted)
+                    }
+                    other => self.inspect(other, State::Inspecting),
+                }
             }
             Plan::Unmanaged(why) => {
                 let why = *why;
@@ -246,12 +287,6 @@ impl Cycle {
                         why.as_str(),
                         "BackupDirectory names a directory that this device has not joined; \
                          set BackupDirectory to 1, or join the device to that directory",
-                    )),
-                    Unmanaged::AutomaticManagement => self.fail(Failure::new(
-                        event::POLICY_FAILED,
-                        why.as_str(),
-                        "automatic account management is not available in this version; \
-                         turn AutomaticAccountManagementEnabled off and name an account",
                     )),
                     Unmanaged::ActiveDirectory => self.fail(Failure::new(
                         event::POLICY_FAILED,
@@ -265,6 +300,11 @@ impl Cycle {
         }
     }
 
+    fn inspect(&mut self, selection: Selection, then: State) -> Effect {
+        self.state = then;
+        Effect::Inspect(selection)
+    }
+
     fn report(&mut self, then: State) -> Effect {
         self.state = then;
         let memory = self.start.memory.as_ref().filter(|memory| memory.device == self.start.device);
@@ -276,8 +316,9 @@ impl Cycle {
         Effect::Report(Report {
             account: self.account.clone(),
             unmanaged: match &self.plan {
-                Plan::Unmanaged(why) => Some(*why),
-                Plan::Manage(_) => None,
+                // Before the check-in nothing is known of the policy: the account is not said to be left.
+                Plan::Unmanaged(why) if self.intent_left.is_none() => Some(*why),
+                Plan::Unmanaged(_) | Plan::Manage(_) => None,
             },
             last_acknowledged: memory.map(|memory| memory.version),
             intent: self.intent_left,
@@ -312,16 +353,18 @@ impl Cycle {
             }
             return self.answer();
         };
-        let Some(account) = self.account.clone() else {
+        if self.account.is_none() && !self.absent {
             return self.answer();
-        };
+        }
+        let account = self.account.clone();
 
         // A lost journal is rebuilt from the directory's answer (rotation.md 2, end).
         let known = self.start.memory.as_ref().map(|memory| memory.version);
         let lost = view.unresolved.iter().find(|intent| {
-            account.installed == Some(intent.fingerprint)
-                && Some(intent.version) != known
-                && intent.account.id == account.account.id
+            Some(intent.version) != known
+                && account.as_ref().is_some_and(|account| {
+                    account.installed == Some(intent.fingerprint) && intent.account.id == account.account.id
+                })
         });
         if let (true, Some(intent)) = (first_report, lost) {
             self.note(event::RECOVERED, format!("version {} is set and was not proven", intent.version));
@@ -333,7 +376,7 @@ impl Cycle {
             now,
             device: self.start.device,
             manage: &manage,
-            account: &account.account,
+            account: account.as_ref().map(|account| &account.account),
             memory: self.start.memory.as_ref(),
             view: &view,
         };
@@ -426,6 +469,10 @@ impl Cycle {
         let now = self.view.as_ref().map_or(tick.now, |view| deciding_time(tick.now, view.server_time));
         self.note(event::PROVEN, format!("version {} is proven, due at {}", intent.version, intent.expires_at));
         self.proven.push(intent.version);
+        self.outdated = match &self.plan {
+            Plan::Manage(manage) => manage.selection.name_rule().is_some(),
+            Plan::Unmanaged(_) => false,
+        };
         let memory = Memory {
             tenant: intent.tenant,
             device: intent.device,
@@ -485,6 +532,22 @@ impl Cycle {
 
     /// The directory hears of a failure that it does not know yet, or that one is over.
     fn close(&mut self) -> Effect {
+        if let Some(memory) = self.remembered_as_left() {
+            self.start.memory = Some(memory.clone());
+            self.state = State::Leaving;
+            return Effect::Remember(memory);
+        }
+        if !core::mem::replace(&mut self.left, true) {
+            let departed = self.departed();
+            if !departed.is_empty() {
+                self.state = State::Removing;
+                return Effect::Remove(departed);
+            }
+        }
+        if let (true, Plan::Manage(manage)) = (core::mem::take(&mut self.outdated), &self.plan) {
+            let selection = manage.selection.clone();
+            return self.inspect(selection, State::LookingAgain);
+        }
         let code = |failure: &Option<Failure>| failure.as_ref().map(|failure| (failure.event, failure.code.clone()));
         let told = self.told.as_ref().is_some_and(|told| code(told) == code(&self.failure));
         if told { self.finish() } else { self.report(State::Closing) }

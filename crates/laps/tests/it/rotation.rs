@@ -155,6 +155,7 @@ impl World {
                 self.memory = Some(memory.clone());
                 Outcome::Done
             }
+            Effect::Shape(_) | Effect::Remove(_) => unreachable!("the built-in administrator is managed by hand"),
             Effect::Finish(_) => unreachable!("a finish is no effect to carry out"),
         }
     }
@@ -252,6 +253,7 @@ impl World {
             joined_incarnation: self.incarnation,
             last_error: self.last_error.clone(),
             reset: core::mem::take(&mut self.reset),
+            created: Vec::new(),
         });
         for _ in 0..200 {
             if let Effect::Finish(finish) = turn.effect {
