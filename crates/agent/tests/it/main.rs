@@ -6,5 +6,6 @@ mod cli;
 mod cycle;
 mod kill;
 mod owned;
+mod owned_kill;
 mod run;
 mod world;
