@@ -11,11 +11,10 @@ mod accounts;
 mod cli;
 mod cycle;
 mod kill;
+mod owned;
+mod owned_kill;
 mod run;
-<<<<<<< HEAD
-mod sign_in;
-=======
 mod served;
+mod sign_in;
 mod synced;
->>>>>>> main
 mod world;
