@@ -111,7 +111,7 @@ impl App {
                 used_date_time: token.used_at,
             })
             .collect();
-        Ok(super::Listed { items, next: page.next })
+        Ok(super::Listed::new(items, page.next))
     }
 
     /// Revokes a join token that was not used.
