@@ -94,16 +94,13 @@ fi
 # The release build: the demo as a person without rights, and the packages in a fresh Debian.
 if step "release build" cargo build --release --locked -p lapwing-server -p lapwing-agent -p lapwing-cli; then
     step "demo, as nobody" bash ci/demo.sh
-<<<<<<< HEAD
     if need dpkg-deb dpkg; then
         step "packages" bash ci/packages.sh
     else
         skip "packages" "dpkg-deb is missing and could not be installed"
     fi
-=======
     step "both sides killed, 500 rotations" env BIN="$TARGET/release" bash ci/soak.sh 500
     while read -r line; do count "$line"; done < <(grep '^soak: ' "$LOGS/both-sides-killed--500-rotations.log" | tail -n 3)
->>>>>>> close2
     if ! is_root || ! namespaces; then
         skip "first installation from the packages" "needs root and the right to make a mount namespace"
     elif ! need debootstrap debootstrap || ! need dpkg-deb dpkg; then

@@ -12,10 +12,7 @@ mod cli;
 mod cycle;
 mod kill;
 mod run;
-<<<<<<< HEAD
-mod sign_in;
-=======
 mod served;
+mod sign_in;
 mod synced;
->>>>>>> main
 mod world;

@@ -108,21 +108,12 @@ pub(crate) async fn versions(who: Who, Path(key): Path<String>) -> Answer {
     ok(&List { value: who.app.versions(&who.caller, device_key(&key)?).await?, next_link: None })
 }
 
-<<<<<<< HEAD
-pub(crate) async fn uses(State(shared): State<Shared>, Extension(caller): Who, Path(key): Path<String>) -> Answer {
-    ok(&List { value: shared.app.uses(&caller, device_key(&key)?).await?, next_link: None })
+pub(crate) async fn uses(who: Who, Path(key): Path<String>) -> Answer {
+    ok(&List { value: who.app.uses(&who.caller, device_key(&key)?).await?, next_link: None })
 }
 
-pub(crate) async fn purge_device(
-    State(shared): State<Shared>,
-    Extension(caller): Who,
-    Path(key): Path<String>,
-) -> Answer {
-    shared.app.purge_device(&caller, device_key(&key)?).await?;
-=======
 pub(crate) async fn purge_device(who: Who, Path(key): Path<String>) -> Answer {
     who.app.purge_device(&who.caller, device_key(&key)?).await?;
->>>>>>> main
     done()
 }
 
