@@ -26,7 +26,7 @@ mod uses;
 mod verification;
 mod wait;
 
-pub use admit::Rates;
+pub use admit::{Rate, Rates};
 pub use credentials::Listed;
 pub use error::{Error, Kind, Result};
 pub use metrics::Metrics;

@@ -99,6 +99,9 @@ pub async fn assemble(data: &Path, config: &Config, store: Arc<dyn Store>) -> Re
     if let Some(seconds) = config.poll_after_s {
         options.poll_after_s = seconds;
     }
+    if let Some(bounds) = config.requests_per_second {
+        options.rates = bounds.rates();
+    }
     if let Some(waiters) = config.waiters_max {
         options.waiters_max = waiters;
     }
