@@ -51,6 +51,7 @@ else
         skip "end to end as root" "su is missing and could not be installed"
     else
         step "end to end as root" bash ci/e2e-root.sh
+        step "automatic account end to end" bash ci/e2e-automatic.sh
         if ! command -v apt-get >/dev/null || ! need pgrep procps || ! need ip iproute2; then
             skip "sign-ins, end to end" "apt-get, pgrep or ip is missing"
         else

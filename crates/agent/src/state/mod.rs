@@ -8,6 +8,7 @@
 //! | `memory.json` | the last proven rotation | the agent, `status` |
 //! | `sign-ins.json` | sign-ins with the managed account and what follows ([`Kept`]) | the agent, `status` |
 //! | `sign-ins/` | notices of the PAM hook that wait for the agent ([`crate::sign_in::Inbox`]) | the agent |
+//! | `accounts.json` | accounts that the agent made, a change under way ([`Ownership`]) | the agent |
 //! | `contact.json` | last error, newest server time, audit head ([`Contact`]) | the agent, `status` |
 //! | `policy.json` | the values of the configuration tree ([`PolicyFile`]) | the agent, `csp`, `policy` |
 //! | `events.jsonl`, `events.1.jsonl` | the ring of events ([`EventRing`]) | `events` |
@@ -23,6 +24,7 @@ mod journal;
 mod key;
 mod lock;
 mod memory;
+mod ownership;
 mod policy;
 mod ring;
 mod sign_in;
@@ -33,6 +35,7 @@ pub use identity::{Identity, Joined, PredecessorKey};
 pub use journal::JournalFound;
 pub use key::{DeviceKey, KeyError, SoftwareKey};
 pub use lock::Lock;
+pub use ownership::Ownership;
 pub use policy::PolicyFile;
 pub use ring::{EventRecord, EventRing};
 pub use sign_in::{Kept, SignedIn};
