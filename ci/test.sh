@@ -48,6 +48,7 @@ else
         skip "end to end as root" "su is missing and could not be installed"
     else
         step "end to end as root" bash ci/e2e-root.sh
+        step "automatic account end to end" bash ci/e2e-automatic.sh
     fi
     step "no password leaks" bash ci/canary.sh
     # Downloads from the indexes of Python and Node; kept under the target folder.

@@ -366,7 +366,8 @@ fn still_fits(evidence: &Evidence) -> Look {
             Some(report.at),
             "account_disabled",
             "The password is right, and does not open: the account is disabled.",
-            "Enable the account on the machine.",
+            "Enable the account on the machine; when policy manages it automatically, set \
+             AutomaticAccountManagementEnableAccount to true.",
         );
     }
     match evidence.credential.expires_at {
