@@ -299,7 +299,8 @@ fn account_exists(evidence: &Evidence) -> Look {
             "account_not_found",
             format!("The policy names {wanted}, which does not exist on the machine (event 10013)."),
             "Create the account, correct AdministratorAccountName in the policy, or clear it to manage the \
-             built-in administrator.",
+             built-in administrator. An account that policy manages automatically is made by the device at its next \
+             cycle.",
         ),
     }
 }
