@@ -26,6 +26,13 @@ pub struct AccountFiles {
     pub gshadow: Option<GroupFile>,
 }
 
+impl std::fmt::Debug for AccountFiles {
+    /// Verifiers are never printed.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AccountFiles").field("passwd", &self.passwd.lines()).finish_non_exhaustive()
+    }
+}
+
 /// One file that is to be replaced.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Replacement {

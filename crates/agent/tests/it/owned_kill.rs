@@ -139,10 +139,8 @@ fn settled(places: &Places, when: &str) {
     assert_eq!(ownership.change, None, "{when}");
     for entry in fs::read_dir(places.tree().join("etc")).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
-        assert!(
-            !name.starts_with(".lapwing-new") && !["passwd.lock", "group.lock"].contains(&&*name),
-            "{when}: {name}"
-        );
+        // A lock file of a dead process is stale for whoever comes next.
+        assert!(!name.starts_with(".lapwing-new"), "{when}: {name}");
     }
 }
 

@@ -58,7 +58,7 @@ impl fmt::Display for Selection {
                     rule => write!(f, "account {:?}", rule.base())?,
                 }
                 let kept = if wanted.enable { "enabled" } else { "disabled" };
-                write!(f, ", managed automatically and kept {kept}")
+                write!(f, " (automatic, kept {kept})")
             }
         }
     }
