@@ -7,6 +7,7 @@ mod canary;
 mod deps;
 mod dist;
 mod generate;
+mod simulate;
 mod source;
 
 use anyhow::{Result, bail};
@@ -18,7 +19,9 @@ usage: cargo xtask TASK
   check-deps           who may use whom, and what may not stand where
   generate [--check]   the reference pages and templates that come from the table of settings
   dist [--no-build]    the three Debian packages, in dist/
-  canary PLACE...      looks below PLACE for the passwords on standard input, in every form";
+  canary PLACE...      looks below PLACE for the passwords on standard input, in every form
+  simulate [--seed N | --runs N [--start-seed N] [--seconds N]] [--sqlite | --memory]
+                       rotations under every fault; --seed replays one run with its trace";
 
 fn main() -> ExitCode {
     match task() {
@@ -36,6 +39,7 @@ fn task() -> Result<()> {
     match words.as_slice() {
         ["check-deps"] => deps::check(&root()),
         ["canary", places @ ..] if !places.is_empty() => canary::scan(places),
+        ["simulate", arguments @ ..] => simulate::simulate(&root(), arguments),
         ["generate"] => generate::generate(&root(), false),
         ["generate", "--check"] => generate::generate(&root(), true),
         ["dist"] => dist::packages(&root(), true),

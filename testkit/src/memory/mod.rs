@@ -6,6 +6,7 @@
 //! and does not know. [`MemoryStore::crash`] loses what is only in memory.
 
 mod devices;
+mod mutation;
 mod people;
 mod policies;
 mod sessions;
@@ -22,6 +23,7 @@ use server::{
     seal::KeyId,
     store::*,
 };
+pub use mutation::StoreMutation;
 use state::State;
 use std::{
     collections::BTreeMap,
@@ -46,6 +48,7 @@ pub struct MemoryStore {
     faults: Mutex<BTreeMap<u64, Break>>,
     verbs: Mutex<u64>,
     work: watch::Sender<u64>,
+    mutated: mutation::Mutated,
 }
 
 impl Default for MemoryStore {
@@ -67,6 +70,7 @@ impl MemoryStore {
             faults: Mutex::default(),
             verbs: Mutex::new(0),
             work: watch::Sender::new(0),
+            mutated: mutation::Mutated::default(),
         }
     }
 
@@ -85,11 +89,14 @@ impl MemoryStore {
     pub fn crash(&self) {
         locked(&self.seen).clear();
         locked(&self.faults).clear();
+        self.lose_unwritten();
     }
 
     /// A copy of everything durable, as a backup takes it.
     pub fn snapshot(&self) -> Self {
-        Self { state: Mutex::new(locked(&self.state).clone()), ..Self::new() }
+        let copy = Self { state: Mutex::new(locked(&self.state).clone()), ..Self::new() };
+        copy.mutate(self.mutation());
+        copy
     }
 
     fn read<T>(&self, verb: impl FnOnce(&State) -> Result<T, StoreError>) -> Answer<'_, T>
@@ -200,6 +207,43 @@ impl Store for MemoryStore {
     fn clear_fork(&self, device: DeviceId, now: Timestamp, audit: AuditEntry) -> Answer<'_, Device> {
         self.write_device(|state| state.clear_fork(device, now, audit))
     }
+    fn store_pending(&self, version: NewVersion, now: Timestamp, audit: AuditEntry) -> Answer<'_, Stored> {
+        let key = (version.device, version.version);
+        let answer = self.write(|state| state.store_pending(version, now, audit));
+        self.after_store(key);
+        answer
+    }
+    fn mark_proven(&self, proof: Proof, now: Timestamp, audit: AuditEntry) -> Answer<'_, Proven> {
+        let device = proof.device;
+        self.write(|state| {
+            let proven = state.mark_proven(proof, now, audit)?;
+            self.after_proof(state, device);
+            Ok(proven)
+        })
+    }
+    fn abandon(
+        &self,
+        device: DeviceId,
+        version: VersionId,
+        now: Timestamp,
+        audit: AuditEntry,
+    ) -> Answer<'_, Option<VersionState>> {
+        self.write(|state| {
+            let after = state.abandon(device, version, now, audit)?;
+            self.after_abandon(state, (device, version));
+            Ok(after)
+        })
+    }
+    fn reveal(&self, reveal: Reveal, audit: AuditEntry) -> Answer<'_, Vec<SealedVersion>> {
+        self.write(|state| self.reveal_unless_late(state, reveal, audit))
+    }
+    fn trim(&self, after: Option<String>, limit: u32, now: Timestamp, audit: AuditEntry) -> Answer<'_, Trimmed> {
+        self.write(|state| {
+            let trimmed = state.trim(after, limit, now, audit)?;
+            self.after_trim(state);
+            Ok(trimmed)
+        })
+    }
 
     verbs! {
         read tenant() -> Tenant;
@@ -263,13 +307,8 @@ impl Store for MemoryStore {
         write delete_group(id: GroupId, audit: AuditEntry) -> ();
         write add_member(group: GroupId, device: DeviceId, audit: AuditEntry) -> ();
         write remove_member(group: GroupId, device: DeviceId, audit: AuditEntry) -> ();
-        write store_pending(version: NewVersion, now: Timestamp, audit: AuditEntry) -> Stored;
-        write mark_proven(proof: Proof, now: Timestamp, audit: AuditEntry) -> Proven;
-        write abandon(device: DeviceId, version: VersionId, now: Timestamp, audit: AuditEntry) -> Option<VersionState>;
         write report(report: Report, now: Timestamp) -> ReportAnswer;
-        write reveal(reveal: Reveal, audit: AuditEntry) -> Vec<SealedVersion>;
         write release(device: DeviceId, now: Timestamp, audit: AuditEntry) -> u64;
-        write trim(after: Option<String>, limit: u32, now: Timestamp, audit: AuditEntry) -> Trimmed;
         write request_rotation(device: DeviceId, by: PrincipalId, now: Timestamp, audit: AuditEntry) -> RequestedRotation;
         write create_policy(id: PolicyId, name: String, values: String, now: Timestamp, audit: AuditEntry) -> Policy;
         write revise_policy(id: PolicyId, version: u32, name: String, values: String, now: Timestamp, audit: AuditEntry) -> Policy;
