@@ -1,7 +1,7 @@
 //! Runs the simulator: `cargo xtask simulate` calls this, built for speed.
 //!
 //! Usage: `simulate [--runs N] [--seconds N] [--start-seed N] [--sqlite | --memory]`, or `simulate --seed N`
-//! for one run with its trace. Ends with 1 when an invariant did not hold.
+//! for one run with its trace. `--mutation NAME` takes a protection away, to see it found. Ends with 1 when an invariant did not hold.
 #![allow(clippy::print_stdout, reason = "its output is its report")]
 
 use std::{
@@ -12,7 +12,7 @@ use std::{
     },
     time::{Duration, Instant},
 };
-use testkit::sim::{Kind, Options, Outcome, Tally, run};
+use testkit::sim::{Kind, Mutation, Options, Outcome, Tally, run};
 
 /// Failing seeds that are shown; the rest is counted.
 const SHOWN: usize = 20;
@@ -24,12 +24,20 @@ struct Arguments {
     seconds: Option<u64>,
     start_seed: u64,
     store: Option<Kind>,
+    mutation: Option<Mutation>,
 }
 
 fn arguments() -> Result<Arguments, String> {
-    let mut asked = Arguments { seed: None, runs: 2_000, seconds: None, start_seed: 0, store: None };
+    let mut asked = Arguments { seed: None, runs: 2_000, seconds: None, start_seed: 0, store: None, mutation: None };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
+        if word == "--mutation" {
+            let name = words.next().unwrap_or_default();
+            let known = Mutation::ALL.into_iter().find(|mutation| format!("{mutation:?}") == name);
+            asked.mutation =
+                Some(known.ok_or_else(|| format!("--mutation {name}: expected one of {:?}", Mutation::ALL))?);
+            continue;
+        }
         let mut number = || {
             let text = words.next().ok_or_else(|| format!("{word} needs a number"))?;
             text.parse::<u64>().map_err(|_| format!("{word} {text}: not a number"))
@@ -41,7 +49,9 @@ fn arguments() -> Result<Arguments, String> {
             "--start-seed" => asked.start_seed = number()?,
             "--sqlite" => asked.store = Some(Kind::Sqlite),
             "--memory" => asked.store = Some(Kind::Memory),
-            other => return Err(format!("{other}: expected --seed, --runs, --seconds, --start-seed, --sqlite or --memory")),
+            other => {
+                return Err(format!("{other}: expected --seed, --runs, --seconds, --start-seed, --sqlite or --memory"));
+            }
         }
     }
     Ok(asked)
@@ -53,20 +63,25 @@ fn main() -> ExitCode {
             eprintln!("simulate: {text}");
             ExitCode::from(2)
         }
-        Ok(Arguments { seed: Some(seed), store, .. }) => one(seed, store),
+        Ok(asked @ Arguments { seed: Some(seed), .. }) => one(seed, asked),
         Ok(asked) => many(asked),
     }
 }
 
 /// Replays one seed with its trace.
-fn one(seed: u64, store: Option<Kind>) -> ExitCode {
-    let outcome = run(Options { store, trace: true, ..Options::new(seed) });
+fn one(seed: u64, asked: Arguments) -> ExitCode {
+    let Arguments { store, mutation, .. } = asked;
+    let outcome = run(Options { store, mutation, trace: true, ..Options::new(seed) });
     for line in &outcome.trace {
         println!("{line}");
     }
     match &outcome.loss {
         None => {
-            println!("seed {seed}: {} rotations, {} faults, nothing lost", outcome.tally.rotations, outcome.tally.faults_total());
+            println!(
+                "seed {seed}: {} rotations, {} faults, nothing lost",
+                outcome.tally.rotations,
+                outcome.tally.faults_total()
+            );
             ExitCode::SUCCESS
         }
         Some(loss) => {
@@ -99,7 +114,11 @@ fn many(asked: Arguments) -> ExitCode {
                         return;
                     }
                     let run_began = busy(began);
-                    let outcome = run(Options { store: asked.store, ..Options::new(asked.start_seed + number) });
+                    let outcome = run(Options {
+                        store: asked.store,
+                        mutation: asked.mutation,
+                        ..Options::new(asked.start_seed + number)
+                    });
                     take(&found, &outcome, busy(began).saturating_sub(run_began));
                 }
             });

@@ -18,12 +18,12 @@ use laps::{
     id::{DeviceId, GroupId, Incarnation, PolicyId, PrincipalId, VersionId},
     time::Timestamp,
 };
+pub use mutation::StoreMutation;
 use server::{
     audit::{AuditCheckpoint, AuditEntry, AuditFilter, AuditHead, AuditRecord, SignedHead},
     seal::KeyId,
     store::*,
 };
-pub use mutation::StoreMutation;
 use state::State;
 use std::{
     collections::BTreeMap,
@@ -90,6 +90,11 @@ impl MemoryStore {
         locked(&self.seen).clear();
         locked(&self.faults).clear();
         self.lose_unwritten();
+    }
+
+    /// Everything that it holds, as text, for a search in it. What is sealed is shown as its bytes are.
+    pub fn text(&self) -> String {
+        format!("{:?}", locked(&self.state))
     }
 
     /// A copy of everything durable, as a backup takes it.

@@ -348,9 +348,12 @@ mod tests {
     /// Each rule is needed: without it the run sees a loss.
     #[test]
     fn every_rule_is_needed() {
-        for (broken, history) in
-            [(Broken::SetWhileUnknown, 3), (Broken::AppendedTwice, 1), (Broken::AnotherController, 3), (Broken::NeverSetAppended, 1)]
-        {
+        for (broken, history) in [
+            (Broken::SetWhileUnknown, 3),
+            (Broken::AppendedTwice, 1),
+            (Broken::AnotherController, 3),
+            (Broken::NeverSetAppended, 1),
+        ] {
             let found = (0..1_000).any(|seed| run(seed, history, Some(broken)).is_err());
             assert!(found, "{broken:?} was not found");
         }

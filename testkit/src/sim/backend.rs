@@ -33,7 +33,7 @@ pub(super) enum Dies {
 /// A copy of everything durable, as a backup takes it.
 pub(super) enum Copy {
     /// Of the store in memory.
-    Memory(MemoryStore),
+    Memory(Box<MemoryStore>),
     /// A file, made by the server's own backup.
     Sqlite(PathBuf),
 }
@@ -111,7 +111,8 @@ impl Backend {
         match self {
             Self::Memory(store) => store.crash(),
             Self::Sqlite { directory, store, life } => {
-                let (from, to) = (directory.path().join(life.to_string()), directory.path().join((*life + 1).to_string()));
+                let (from, to) =
+                    (directory.path().join(life.to_string()), directory.path().join((*life + 1).to_string()));
                 fs::create_dir(&to).unwrap();
                 for name in FILES {
                     let (from, to) = (from.join(name), to.join(name));
@@ -136,10 +137,21 @@ impl Backend {
         }
     }
 
+    /// Everything that it has written, for a search in it.
+    pub(super) fn bytes(&self) -> Vec<u8> {
+        match self {
+            Self::Memory(store) => store.text().into_bytes(),
+            Self::Sqlite { directory, life, .. } => {
+                let folder = directory.path().join(life.to_string());
+                FILES.iter().filter_map(|name| fs::read(folder.join(name)).ok()).flatten().collect()
+            }
+        }
+    }
+
     /// A backup.
     pub(super) fn copy(&self, now: Timestamp, number: u64) -> Copy {
         match self {
-            Self::Memory(store) => Copy::Memory(store.snapshot()),
+            Self::Memory(store) => Copy::Memory(Box::new(store.snapshot())),
             Self::Sqlite { directory, store, .. } => {
                 let to = directory.path().join(format!("backup-{number}"));
                 store.as_ref().unwrap().copy_to(&to, now, None).unwrap();

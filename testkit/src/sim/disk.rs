@@ -129,6 +129,14 @@ impl<T: Clone> File<T> {
         }
     }
 
+    /// What would outlive a power cut, when it is whole.
+    pub(super) fn durable(&self) -> Option<&T> {
+        match &self.durable {
+            Content::Whole(value) => Some(value),
+            _ => None,
+        }
+    }
+
     /// Replaces it. `careful`: with both syncs, as the agent does; without is a mutation.
     ///
     /// # Errors
@@ -159,6 +167,14 @@ impl<T: Clone> File<T> {
         self.seen = Content::Absent;
         self.loose = Some(true);
         self.sync(hazard)
+    }
+
+    /// Syncs what is there, if it was not.
+    ///
+    /// # Errors
+    /// [`Broken`]
+    pub(super) fn settle(&mut self, hazard: &mut Hazard) -> Result<(), Broken> {
+        if self.loose.is_some() { self.sync(hazard) } else { Ok(()) }
     }
 
     fn sync(&mut self, hazard: &mut Hazard) -> Result<(), Broken> {

@@ -37,7 +37,8 @@ impl World {
         if last.expires_at.is_some_and(|at| deciding(one.clock(now), server_now) >= at) {
             due.push("expired");
         }
-        let uid = one.accounts.whole().and_then(|accounts| accounts.find(&manage.selection)).map(|found| found.account.id);
+        let uid =
+            one.accounts.whole().and_then(|accounts| accounts.find(&manage.selection)).map(|found| found.account.id);
         if uid.is_some_and(|uid| uid.to_string() != last.account_id) {
             due.push("another account");
         }
@@ -78,12 +79,7 @@ impl World {
             self.request(machine);
         }
         if self.dice.percent(15) {
-            let snapshot = self.machines[machine].snapshot();
-            let snapshots = &mut self.machines[machine].snapshots;
-            snapshots.push(snapshot);
-            if snapshots.len() > 4 {
-                snapshots.remove(0);
-            }
+            self.machines[machine].take_snapshot();
         }
         match self.dice.below(20) {
             0..10 => self.dice.between(HOUR, 12 * HOUR),

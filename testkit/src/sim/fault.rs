@@ -7,7 +7,7 @@ use super::{
     accounts::{OPS, hash},
     backend::Dies,
     disk::{self, Content, Stop},
-    machine::Machine,
+    machine::{Damage, Machine},
     message::Envelope,
     world::{DAY, Event, HOUR, World},
 };
@@ -186,7 +186,11 @@ impl World {
             Fault::Lost => self.network.lost += self.dice.between(1, 4) as u32,
             Fault::Late => self.network.late += self.dice.between(1, 4) as u32,
             Fault::Repeated => self.network.repeated += self.dice.between(1, 4) as u32,
-            Fault::ServerDies | Fault::ServerStops | Fault::Restored | Fault::SwitchOff | Fault::KeyRotated
+            Fault::ServerDies
+            | Fault::ServerStops
+            | Fault::Restored
+            | Fault::SwitchOff
+            | Fault::KeyRotated
             | Fault::ServerClock => self.fails_server(fault),
             Fault::Clone | Fault::SecondAgent | Fault::Disabled | Fault::Deleted | Fault::Rejoined => {
                 self.fails_identity(fault, machine);
@@ -210,16 +214,13 @@ impl World {
                 one.hazard.fault = Some((dice.between(0, 16) as u32, dice.between(1, 4) as u32, how));
             }
             Fault::JournalDamaged => {
-                if matches!(one.states[active].journal.content(), Content::Absent) {
-                    // Nothing is there yet: the power goes as soon as there is, and takes it along.
-                    one.hazard.stop = Some((dice.between(12, 24) as u32, Stop::PowerCut));
-                    return;
-                }
-                let content = if dice.percent(50) { Content::Torn } else { Content::Absent };
-                one.stop(Stop::Killed, dice);
-                one.states[active].journal.force(content);
-                self.tally.fault("journal damaged");
-                self.wake(machine, 60_000);
+                // In the middle of a rotation, when there is one.
+                one.hazard.stop = Some((dice.between(12, 34) as u32, Stop::PowerCut));
+                one.at_stop = Some(if dice.percent(50) { Damage::JournalTorn } else { Damage::JournalLost });
+            }
+            Fault::KeyLost if dice.percent(60) => {
+                one.hazard.stop = Some((dice.between(12, 34) as u32, Stop::Killed));
+                one.at_stop = Some(Damage::KeyLost);
             }
             Fault::MemoryLost => {
                 one.stop(Stop::Killed, dice);
@@ -281,8 +282,7 @@ impl World {
     fn roll_back(&mut self, fault: Fault, machine: usize) {
         let one = &mut self.machines[machine];
         if one.snapshots.is_empty() {
-            one.snapshots.push(one.snapshot());
-            return;
+            return one.take_snapshot();
         }
         let which = self.dice.below(one.snapshots.len() as u64) as usize;
         let snapshot = one.snapshots[which].clone();
@@ -361,14 +361,14 @@ impl World {
     fn fails_identity(&mut self, fault: Fault, machine: usize) {
         match fault {
             Fault::Clone => {
-                if self.machines.iter().filter(|one| one.copy_of.is_some() && !one.gone).count() > 0 {
-                    return;
+                if self.dice.percent(50) {
+                    // In the middle of a rotation, when there is one.
+                    let one = &mut self.machines[machine];
+                    one.hazard.stop = Some((self.dice.between(10, 34) as u32, Stop::Killed));
+                    one.at_stop = Some(Damage::Cloned);
+                } else {
+                    self.clone_machine(machine);
                 }
-                let copy = self.copy(machine);
-                self.tally.fault("machine cloned");
-                self.wake(copy, HOUR);
-                let after = self.dice.between(DAY, 10 * DAY);
-                self.at(after, Event::Ends(fault, copy));
             }
             Fault::SecondAgent => {
                 if self.machines[machine].states.len() > 1 || !self.server.is_up() {
@@ -389,12 +389,10 @@ impl World {
                 let after = self.dice.between(DAY, 5 * DAY);
                 self.at(after, Event::Ends(fault, machine));
             }
-            Fault::Disabled => {
-                if self.change_device(machine, false) {
-                    self.tally.fault("device disabled");
-                    let after = self.dice.between(HOUR, 3 * DAY);
-                    self.at(after, Event::Ends(fault, machine));
-                }
+            Fault::Disabled if self.change_device(machine, false) => {
+                self.tally.fault("device disabled");
+                let after = self.dice.between(HOUR, 3 * DAY);
+                self.at(after, Event::Ends(fault, machine));
             }
             Fault::Deleted => {
                 let Some(object) = self.machines[machine].object().filter(|_| self.server.is_up()) else { return };
@@ -427,7 +425,19 @@ impl World {
         self.server.wait(self.server.app().patch_device(&person, object, &patch)).is_ok()
     }
 
-    /// A clone: the same disks, another machine.
+    /// A clone runs beside the machine for days, unless there is one already.
+    pub(super) fn clone_machine(&mut self, machine: usize) {
+        if self.calm || self.machines.iter().any(|one| one.copy_of.is_some() && !one.gone) {
+            return;
+        }
+        let copy = self.copy(machine);
+        self.tally.fault("machine cloned");
+        let (first, last) = (self.dice.pick(&[1_000, HOUR]), self.dice.between(DAY, 10 * DAY));
+        self.wake(copy, first);
+        self.at(last, Event::Ends(Fault::Clone, copy));
+    }
+
+    /// The same disks, another machine.
     fn copy(&mut self, machine: usize) -> usize {
         let index = self.machines.len();
         let from = &self.machines[machine];

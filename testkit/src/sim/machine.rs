@@ -2,8 +2,9 @@
 
 use super::{
     accounts::{Account, Accounts},
-    disk::{Content, File, Hazard, Stop},
     dice::Dice,
+    disk::{Broken, Content, File, Hazard, Stop},
+    mutation::Mutation,
     server::Identity,
 };
 use agent::accounts::{FingerprintKey, Verifier};
@@ -48,6 +49,11 @@ impl StateDirectory {
             plan: Plan::Unmanaged(Unmanaged::NoPolicy),
             last_error: None,
         }
+    }
+
+    /// What stands in its files, as text.
+    pub(super) fn text(&self) -> String {
+        format!("{:?} {:?} {:?}", self.journal.content(), self.memory.content(), self.last_error)
     }
 
     fn cut(&mut self, dice: &mut Dice) -> bool {
@@ -130,6 +136,19 @@ pub(super) struct Wanted {
     pub(super) reset: bool,
 }
 
+/// What a stop may damage besides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Damage {
+    /// The journal is torn.
+    JournalTorn,
+    /// The journal is lost.
+    JournalLost,
+    /// The fingerprint key is lost.
+    KeyLost,
+    /// Nothing: the machine is cloned as it stands then.
+    Cloned,
+}
+
 /// A machine.
 pub(super) struct Machine {
     /// Shown in traces.
@@ -144,6 +163,8 @@ pub(super) struct Machine {
     pub(super) process: Option<Process>,
     /// What is going to happen to it.
     pub(super) hazard: Hazard,
+    /// What is damaged when it stops next.
+    pub(super) at_stop: Option<Damage>,
     /// How far its clock is off, ticks.
     pub(super) clock_offset: i64,
     /// It has no network.
@@ -182,6 +203,7 @@ impl Machine {
             active: 0,
             process: None,
             hazard: Hazard::default(),
+            at_stop: None,
             clock_offset: 0,
             offline: false,
             read_only: false,
@@ -222,6 +244,13 @@ impl Machine {
     pub(super) fn stop(&mut self, stop: Stop, dice: &mut Dice) -> bool {
         self.process = None;
         self.hazard = Hazard::default();
+        let state = &mut self.states[self.active];
+        match self.at_stop.take() {
+            Some(Damage::JournalTorn) => state.journal.force(Content::Torn),
+            Some(Damage::JournalLost) => state.journal.force(Content::Absent),
+            Some(Damage::KeyLost) => state.key.force(Content::Absent),
+            Some(Damage::Cloned) | None => {}
+        }
         if stop == Stop::Killed {
             return false;
         }
@@ -235,11 +264,20 @@ impl Machine {
         Snapshot { accounts: self.accounts.clone(), states: self.states.clone() }
     }
 
+    /// Takes a picture, and keeps the last few.
+    pub(super) fn take_snapshot(&mut self) {
+        let snapshot = self.snapshot();
+        self.snapshots.push(snapshot);
+        if self.snapshots.len() > 4 {
+            self.snapshots.remove(0);
+        }
+    }
+
     /// The agent starts: it reads its fingerprint key, or makes one, as `agent::state` does.
     ///
     /// # Errors
     /// The machine stopped, or (`None`) the key could not be read or written.
-    pub(super) fn start(&mut self, life: u64, dice: &mut Dice) -> Result<(), Option<Stop>> {
+    pub(super) fn start(&mut self, life: u64, dice: &mut Dice, mutation: Option<Mutation>) -> Result<(), Option<Stop>> {
         let fresh = dice.bytes();
         let hazard = &mut self.hazard;
         let state = &mut self.states[self.active];
@@ -247,9 +285,14 @@ impl Machine {
             Content::Whole(key) => *key,
             Content::Absent | Content::Torn => {
                 let stopped = |broken| match broken {
-                    super::disk::Broken::Stopped(stop) => Some(stop),
+                    Broken::Stopped(stop) => Some(stop),
                     _ => None,
                 };
+                // Fingerprints under the old key tell nothing any more.
+                if mutation != Some(Mutation::KeyMadeAnew) {
+                    state.journal.remove(hazard).map_err(stopped)?;
+                    state.memory.remove(hazard).map_err(stopped)?;
+                }
                 state.key.replace(fresh, hazard, true).map_err(stopped)?;
                 fresh
             }

@@ -145,7 +145,8 @@ impl World {
                     return;
                 }
                 // Idle agents sleep until the next round.
-                let all = self.originals().all(|(_, machine)| machine.process.as_ref().is_some_and(|p| p.running.is_none()));
+                let all =
+                    self.originals().all(|(_, machine)| machine.process.as_ref().is_some_and(|p| p.running.is_none()));
                 if all && self.now_ms + HOUR < until && self.now_ms > until - 26 * HOUR + 10 * 60_000 {
                     break;
                 }
@@ -160,6 +161,12 @@ impl World {
             let loss = self.oracle.judge_end(&mut self.server, &self.machines[index], uid);
             self.lose(loss);
         }
+        let loss = self.oracle.judge_bytes("what the server has written", &self.server.written());
+        self.lose(loss);
+        let states = self.machines.iter().flat_map(|machine| &machine.states);
+        let text: String = states.map(machine::StateDirectory::text).collect();
+        let loss = self.oracle.judge_bytes("a state directory", text.as_bytes());
+        self.lose(loss);
     }
 
     fn finish(mut self) -> Outcome {

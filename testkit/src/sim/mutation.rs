@@ -9,6 +9,12 @@ pub enum Mutation {
     SetBeforeStored,
     /// The agent syncs neither journal nor account database (steps 3 and 5).
     NothingSynced,
+    /// After a crash the agent calls what it finds set, without making it durable first. So it was until the
+    /// simulator found it.
+    ComparedUnsynced,
+    /// The agent takes a new fingerprint key and keeps the journal of the old one. So it was until the simulator
+    /// found it.
+    KeyMadeAnew,
     /// The agent remembers a password as due years later (I4).
     ExpiryForgotten,
     /// The agent writes the password into an event (I3).
@@ -27,9 +33,11 @@ pub enum Mutation {
 
 impl Mutation {
     /// Every one.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::SetBeforeStored,
         Self::NothingSynced,
+        Self::ComparedUnsynced,
+        Self::KeyMadeAnew,
         Self::ExpiryForgotten,
         Self::PasswordInEvent,
         Self::AcknowledgedBeforeDurable,
@@ -47,6 +55,8 @@ impl Mutation {
             Self::AuditedAfterAnswer => "I2",
             Self::SetBeforeStored
             | Self::NothingSynced
+            | Self::ComparedUnsynced
+            | Self::KeyMadeAnew
             | Self::AcknowledgedBeforeDurable
             | Self::TrimmedAtOnce
             | Self::AbandonRemoves
@@ -62,7 +72,12 @@ impl Mutation {
             Self::AbandonRemoves => Some(StoreMutation::AbandonRemoves),
             Self::ProveRemoves => Some(StoreMutation::ProveRemoves),
             Self::AuditedAfterAnswer => Some(StoreMutation::AuditedAfterAnswer),
-            Self::SetBeforeStored | Self::NothingSynced | Self::ExpiryForgotten | Self::PasswordInEvent => None,
+            Self::SetBeforeStored
+            | Self::NothingSynced
+            | Self::ComparedUnsynced
+            | Self::KeyMadeAnew
+            | Self::ExpiryForgotten
+            | Self::PasswordInEvent => None,
         }
     }
 }

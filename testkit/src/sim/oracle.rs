@@ -6,9 +6,11 @@ use super::{
     accounts::{Accounts, opens},
     disk::Content,
     machine::Machine,
+    message::Request,
     runner::Made,
     server::SimServer,
 };
+use agent::accounts::Verifier;
 use laps::{
     id::{DeviceId, VersionId},
     password::Password,
@@ -16,7 +18,7 @@ use laps::{
     time::Timestamp,
 };
 use server::store::{DeviceState, KEEP_DAYS, KEEP_PROVEN, VersionState};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// An invariant that does not hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +47,8 @@ enum Gone {
 }
 
 struct Known {
+    machine: usize,
+    verifier: Verifier,
     password: Password,
     account: AccountRef,
     gone: Option<Gone>,
@@ -75,6 +79,7 @@ pub(super) struct Oracle {
     /// What the directory shows, while the server's generation is this one.
     shown: HashMap<DeviceId, Vec<Shown>>,
     shown_at: u64,
+    counted_at: u64,
     judged: Vec<Option<(u64, Content<Accounts>)>>,
     /// How often I1 was judged.
     pub(super) checks: u64,
@@ -83,10 +88,36 @@ pub(super) struct Oracle {
 }
 
 impl Oracle {
-    /// A password was made.
-    pub(super) fn made(&mut self, made: Made) {
-        self.by_verifier.insert(made.verifier.as_str().to_owned(), made.version);
-        self.versions.insert(made.version, Known { password: made.password, account: made.account, gone: None });
+    /// A machine made a password.
+    pub(super) fn made(&mut self, machine: usize, made: Made) {
+        let Made { version, password, account, verifier } = made;
+        self.by_verifier.insert(verifier.as_str().to_owned(), version);
+        self.versions.insert(version, Known { machine, verifier, password, account, gone: None });
+    }
+
+    /// What a device says of a version must be true: one that it abandons is not set, and one that it calls
+    /// proven would outlive a power cut (rotation.md 2, steps 5 to 7).
+    pub(super) fn judge_word(&self, machine: &Machine, said: &Request) -> Option<Loss> {
+        let (version, proven) = match said {
+            Request::Abandon(abandon) => (abandon.version, false),
+            Request::Prove(prove) => (prove.version, true),
+            _ => return None,
+        };
+        let known = self.versions.get(&version)?;
+        let holds = |accounts: Option<&Accounts>| {
+            accounts
+                .and_then(|accounts| accounts.of(known.account.id))
+                .is_some_and(|one| one.verifier == known.verifier)
+        };
+        let lie = |text| Some(Loss::new("I1", format!("{}: version {version} {text}", machine.name)));
+        if !proven && holds(machine.accounts.whole()) {
+            return lie("is abandoned, and it is installed");
+        }
+        // Whether it is still there is another hand's affair; what it says is there must be so durably.
+        if proven && holds(machine.accounts.whole()) && !holds(machine.accounts.durable()) {
+            return lie("is proven, and a power cut would take it away");
+        }
+        None
     }
 
     /// Another hand changed an account.
@@ -123,7 +154,12 @@ impl Oracle {
     }
 
     /// The retention job runs. It may take only what rotation.md 3 lets go.
-    pub(super) fn trimming(&mut self, server: &mut SimServer, objects: &[DeviceId], act: impl FnOnce(&mut SimServer)) -> Option<Loss> {
+    pub(super) fn trimming(
+        &mut self,
+        server: &mut SimServer,
+        objects: &[DeviceId],
+        act: impl FnOnce(&mut SimServer),
+    ) -> Option<Loss> {
         let store = server.store();
         let mut before = Vec::new();
         for object in objects {
@@ -152,7 +188,10 @@ impl Oracle {
                 || version.ended_at.is_none_or(|ended| now < ended.plus_days(KEEP_DAYS))
                 || (version.proven_at.is_some() && before.iter().filter(newer).count() < KEEP_PROVEN);
             if kept && !purged {
-                return Some(Loss::new("I1", format!("retention removed version {} too early: {version:?}", version.version)));
+                return Some(Loss::new(
+                    "I1",
+                    format!("retention removed version {} too early: {version:?}", version.version),
+                ));
             }
         }
         None
@@ -180,7 +219,7 @@ impl Oracle {
     /// I1, for every machine whose account database or directory may have changed since it was last judged.
     /// Answers how many proofs are new.
     pub(super) fn judge(&mut self, server: &SimServer, machines: &mut [Machine]) -> Result<u64, Loss> {
-        let mut proofs = 0;
+        let proofs = self.count(server, machines);
         self.judged.resize_with(machines.len(), || None);
         for (index, machine) in machines.iter_mut().enumerate().filter(|(_, machine)| !machine.gone) {
             let same = self.judged[index].as_ref().is_some_and(|(generation, content)| {
@@ -190,7 +229,6 @@ impl Oracle {
                 continue;
             }
             self.checks += 1;
-            proofs += self.count(server, index, machine);
             let managed: Vec<(u32, DeviceId)> =
                 self.managed.range((index, 0)..=(index, u32::MAX)).map(|((_, uid), object)| (*uid, *object)).collect();
             for (uid, object) in managed {
@@ -201,22 +239,31 @@ impl Oracle {
         Ok(proofs)
     }
 
-    /// Takes notice of proofs.
-    fn count(&mut self, server: &SimServer, index: usize, machine: &mut Machine) -> u64 {
-        let Some(object) = machine.object() else { return 0 };
-        let proven: Vec<(VersionId, u32)> = self
-            .look(server, object)
-            .iter()
-            .filter(|shown| shown.proven)
-            .filter_map(|shown| Some((shown.version, shown.account_id.parse().ok()?)))
-            .collect();
+    /// Takes notice of proofs: of the machine that made the password, under the object that it was stored for.
+    fn count(&mut self, server: &SimServer, machines: &mut [Machine]) -> u64 {
+        if self.counted_at == server.generation {
+            return 0;
+        }
+        self.counted_at = server.generation;
+        let objects: BTreeSet<DeviceId> = machines.iter().filter_map(Machine::object).collect();
         let mut new = 0;
-        for (version, uid) in proven {
-            if self.counted.insert(version) {
-                new += 1;
-                machine.rotations += 1;
-                machine.rolled_back.remove(&uid);
-                self.managed.insert((index, uid), object);
+        for object in objects {
+            let proven = self.look(server, object).iter().filter(|shown| shown.proven);
+            let proven: Vec<(VersionId, Option<u32>)> =
+                proven.map(|shown| (shown.version, shown.account_id.parse().ok())).collect();
+            for (version, uid) in proven {
+                let (Some(uid), Some(known)) = (uid, self.versions.get(&version)) else { continue };
+                if self.counted.insert(version) {
+                    new += 1;
+                    machines[known.machine].rotations += 1;
+                    let maker = known.machine;
+                    // A clone took its twin's place: the twin is one that was rolled back (rotation.md 1, "forked").
+                    for twin in machines.iter_mut().filter(|machine| machine.object() == Some(object)) {
+                        twin.rolled_back.insert(uid);
+                    }
+                    machines[maker].rolled_back.remove(&uid);
+                    self.managed.insert((known.machine, uid), object);
+                }
             }
         }
         new
@@ -283,14 +330,22 @@ impl Oracle {
         };
         let (_, revealed) = server.reveal(object);
         let Ok(revealed) = revealed else {
-            return lost(format!("nothing is revealed: {}", revealed.err().map_or_else(String::new, |error| error.inside())));
+            return lost(format!(
+                "nothing is revealed: {}",
+                revealed.err().map_or_else(String::new, |error| error.inside())
+            ));
         };
         let best = revealed.credentials.unwrap_or_default().into_iter().next();
         match best {
-            Some(best) if opens(best.password.reveal(), &account.verifier) && best.account_name == account.account.name => {
+            Some(best)
+                if opens(best.password.reveal(), &account.verifier) && best.account_name == account.account.name =>
+            {
                 None
             }
-            best => lost(format!("the best candidate does not open it: {:?}", best.map(|best| (best.version_id, best.state)))),
+            best => lost(format!(
+                "the best candidate does not open it: {:?}",
+                best.map(|best| (best.version_id, best.state))
+            )),
         }
     }
 
@@ -305,7 +360,10 @@ impl Oracle {
         for credential in credentials {
             let known = self.versions.get(&credential.version_id);
             if known.is_none_or(|known| known.password != credential.password) {
-                return Some(Loss::new("I1", format!("version {} does not read as it was stored", credential.version_id)));
+                return Some(Loss::new(
+                    "I1",
+                    format!("version {} does not read as it was stored", credential.version_id),
+                ));
             }
             if known.is_some_and(|known| known.account.name != credential.account_name) {
                 return Some(Loss::new("I1", format!("version {} shows another name", credential.version_id)));
@@ -338,7 +396,9 @@ impl Oracle {
         let known: HashMap<&[u8], &[u8]> = self
             .versions
             .values()
-            .filter_map(|known| Some((known.password.reveal().as_bytes().get(..PREFIX)?, known.password.reveal().as_bytes())))
+            .filter_map(|known| {
+                Some((known.password.reveal().as_bytes().get(..PREFIX)?, known.password.reveal().as_bytes()))
+            })
             .collect();
         let hit = bytes.windows(PREFIX).enumerate().any(|(at, window)| {
             known.get(window).is_some_and(|password| bytes.get(at..at + password.len()) == Some(*password))

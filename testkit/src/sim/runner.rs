@@ -170,7 +170,9 @@ fn rotate(
             Err(Broken::Before(_)) => refused("set_failed"),
             Err(Broken::After(_)) => rotation::Outcome::Unknown(failure("may_be_set")),
         },
-        rotation::Effect::Compare(intent) => rotation::Outcome::Compared(compare(&intent, machine, process, running)),
+        rotation::Effect::Compare(intent) => {
+            rotation::Outcome::Compared(compare(&intent, machine, process, running, mutation)?)
+        }
         rotation::Effect::Prove(intent) => {
             let held = process.held.as_ref().filter(|held| held.version == intent.version);
             let account = accounts.whole().and_then(|accounts| accounts.of(intent.account.id));
@@ -245,8 +247,7 @@ fn generate(
     let verifier = hash(password.reveal(), given.dice.below(u64::MAX));
     let fingerprint = process.key.fingerprint(&seen.account, &verifier).unwrap();
     let account = seen.account.clone();
-    let made =
-        Made { version, password: password.clone(), account: account.clone(), verifier: verifier.clone() };
+    let made = Made { version, password: password.clone(), account: account.clone(), verifier: verifier.clone() };
     process.held = Some(Held { version, password, verifier, seen, maybe_stored: false, in_doubt: false });
     (rotation::Outcome::Generated { account, fingerprint }, Some(made))
 }
@@ -275,20 +276,36 @@ fn set(
     machine.accounts.replace(next, &mut machine.hazard, careful)
 }
 
-fn compare(intent: &Intent, machine: &mut Machine, process: &Process, running: &mut Running) -> Comparison {
+fn compare(
+    intent: &Intent,
+    machine: &mut Machine,
+    process: &Process,
+    running: &mut Running,
+    mutation: Option<Mutation>,
+) -> Result<Comparison, Stop> {
     if machine.unreadable > 0 {
         machine.unreadable -= 1;
         running.excuse("account database unreadable");
-        return Comparison::CannotTell;
+        return Ok(Comparison::CannotTell);
+    }
+    if !matches!(mutation, Some(Mutation::NothingSynced | Mutation::ComparedUnsynced)) {
+        match machine.accounts.settle(&mut machine.hazard) {
+            Ok(()) => {}
+            Err(Broken::Stopped(stop)) => return Err(stop),
+            Err(_) => {
+                running.excuse("disk fault");
+                return Ok(Comparison::CannotTell);
+            }
+        }
     }
     let Content::Whole(accounts) = machine.accounts.content() else {
-        return Comparison::CannotTell;
+        return Ok(Comparison::CannotTell);
     };
     let account = accounts.of(intent.account.id).filter(|account| account.account == intent.account);
-    match account.and_then(|account| process.fingerprint(account)) {
+    Ok(match account.and_then(|account| process.fingerprint(account)) {
         Some(installed) if installed == intent.fingerprint => Comparison::Same,
         _ => Comparison::Different,
-    }
+    })
 }
 
 /// The report as the agent writes it.

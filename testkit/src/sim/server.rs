@@ -28,11 +28,9 @@ use server::{
     seal::{KeyFiles, KeyId, Sealer},
     store::{NewTenant, Settings, Store},
 };
-use std::{
-    sync::{
-        Arc, Mutex, OnceLock,
-        atomic::{AtomicU64, Ordering},
-    },
+use std::sync::{
+    Arc, Mutex, OnceLock,
+    atomic::{AtomicU64, Ordering},
 };
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -182,6 +180,11 @@ impl SimServer {
         }
     }
 
+    /// Everything that its store has written.
+    pub(super) fn written(&self) -> Vec<u8> {
+        self.backend.bytes()
+    }
+
     /// Waits for an answer of the store or the application.
     pub(super) fn wait<T>(&self, answer: impl Future<Output = T>) -> T {
         self.runtime.block_on(answer)
@@ -253,7 +256,12 @@ impl SimServer {
     }
 
     /// Carries out a request of a device. `None`: it died, and no answer comes.
-    pub(super) fn handle(&mut self, caller: &Caller, request: &Request, dice: &mut Dice) -> Option<Result<Answer, Error>> {
+    pub(super) fn handle(
+        &mut self,
+        caller: &Caller,
+        request: &Request,
+        dice: &mut Dice,
+    ) -> Option<Result<Answer, Error>> {
         self.requests += 1;
         self.generation += 1;
         let dies = match &mut self.dies {
@@ -337,8 +345,7 @@ impl SimServer {
         let caller = device_caller(certificate);
         if let Ok(answer) = self.runtime.block_on(self.app().renew(&caller, &request)) {
             self.generation += 1;
-            identity.certificate =
-                device_identity(certificate.device, &STANDARD.decode(&answer.certificate).unwrap());
+            identity.certificate = device_identity(certificate.device, &STANDARD.decode(&answer.certificate).unwrap());
         }
     }
 

@@ -6,7 +6,7 @@ use super::{
     dice::Dice,
     disk::Stop,
     fault::{Fault, Network},
-    machine::{Machine, Running, Watch},
+    machine::{Damage, Machine, Running, Watch},
     message::{Answer, Envelope, Reply, Request},
     oracle::{Loss, Oracle},
     runner::{self, Act, Given},
@@ -202,10 +202,10 @@ impl World {
 
     /// A cycle begins, in a process that is started if there is none.
     fn run_cycle(&mut self, machine: usize) {
-        let (now, life) = (self.now(), self.number());
+        let life = self.number();
         let one = &mut self.machines[machine];
         if one.process.is_none() {
-            let started = one.start(life, &mut self.dice);
+            let started = one.start(life, &mut self.dice, self.options.mutation);
             self.struck(machine);
             match started {
                 Ok(()) => self.say(|w| format!("{} starts", w.machines[machine].name)),
@@ -230,10 +230,8 @@ impl World {
             let one = &mut self.machines[machine];
             // A torn journal is kept aside; a torn memory costs one rotation (agent::state).
             let state = one.state();
-            for torn in [matches!(state.journal.content(), super::disk::Content::Torn)] {
-                if torn {
-                    state.journal.force(super::disk::Content::Absent);
-                }
+            if matches!(state.journal.content(), super::disk::Content::Torn) {
+                state.journal.force(super::disk::Content::Absent);
             }
             let intent = state.journal.whole().cloned();
             let secret_held = intent
@@ -249,7 +247,6 @@ impl World {
                 last_error: state.last_error.clone(),
                 reset: core::mem::take(&mut process.reset),
             };
-            let _ = now;
             let (cycle, turn) = Cycle::start(start);
             self.say(|w| format!("{} begins a cycle, due: {due:?}", w.machines[machine].name));
             let watch = Watch { due, excuse: None };
@@ -333,7 +330,7 @@ impl World {
             }
             Ok((Act::Answered(outcome), made)) => {
                 if let Some(made) = made {
-                    self.oracle.made(made);
+                    self.oracle.made(machine, made);
                 }
                 self.say(|w| format!("{} {}: {}", w.machines[machine].name, word(&effect), said(&outcome)));
                 self.outcome(machine, outcome);
@@ -356,7 +353,10 @@ impl World {
         self.machines[machine].state().last_error.clone_from(&finish.last_error);
         self.say(|w| {
             let error = finish.last_error.as_ref().map_or("well", |failure| failure.code.as_str());
-            format!("{} ends its cycle: {error}, proven {:?}, excuse {:?}", w.machines[machine].name, finish.proven, watch.excuse)
+            format!(
+                "{} ends its cycle: {error}, proven {:?}, excuse {:?}",
+                w.machines[machine].name, finish.proven, watch.excuse
+            )
         });
         self.judge_cycle(machine, watch, finish);
         if finish.last_error.as_ref().is_some_and(|failure| failure.code == "device_unknown") {
@@ -381,7 +381,9 @@ impl World {
         let Some(identity) = one.state().identity.clone() else { return };
         let Some(running) = one.process.as_mut().and_then(|process| process.running.as_mut()) else { return };
         running.waiting = Some(number);
+        let lie = self.oracle.judge_word(one, &request);
         let reachable = !one.offline && self.server.is_up();
+        self.lose(lie);
         self.say(|w| {
             let how = if reachable { "sends" } else { "cannot send" };
             format!("{} {how} {} ({number})", w.machines[machine].name, request.word())
@@ -464,7 +466,17 @@ impl World {
 
     /// A machine stops.
     pub(super) fn stop(&mut self, machine: usize, stop: Stop) {
+        let damage = self.machines[machine].at_stop;
         let lost = self.machines[machine].stop(stop, &mut self.dice);
+        match damage {
+            Some(Damage::JournalTorn | Damage::JournalLost) => self.tally.fault("journal damaged"),
+            Some(Damage::KeyLost) => self.tally.fault("fingerprint key lost"),
+            Some(Damage::Cloned) => self.clone_machine(machine),
+            None => {}
+        }
+        if self.dice.percent(50) {
+            self.machines[machine].take_snapshot();
+        }
         if lost {
             self.tally.fault("unsynced write lost");
             self.say(|w| format!("{} lost what it had not synced", w.machines[machine].name));

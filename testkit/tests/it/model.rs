@@ -4,7 +4,7 @@
 
 use laps::{
     id::{DeviceId, TenantId, VersionId},
-    rotation::{AccountRef, Comparison, Effect, Failure, Finish, Fingerprint, Next, Outcome, ProofKind, Rotation},
+    rotation::{AccountRef, Comparison, Effect, Failure, Fingerprint, Finish, Next, Outcome, ProofKind, Rotation},
     time::Timestamp,
 };
 use stateright::{Checker, Model, Property};
