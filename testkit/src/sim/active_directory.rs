@@ -14,7 +14,8 @@ pub enum Broken {
     SetWhileUnknown,
     /// A retried modify appends the present password to the history again.
     AppendedTwice,
-    /// The modify goes again to another controller than the first time.
+    /// A modify goes to any controller, also to one that does not have the last one yet: replication then takes
+    /// the last one away everywhere.
     AnotherController,
     /// A version that was never set is pushed into the history like one that was: with a history of one entry
     /// two crashes in a row push out the one that is installed.
@@ -59,8 +60,6 @@ impl Object {
 struct Intent {
     version: u32,
     controller: usize,
-    /// What the object held before.
-    before: u32,
 }
 
 struct Run {
@@ -73,6 +72,8 @@ struct Run {
     journal: Option<Intent>,
     /// The controller that acknowledged what is installed.
     acknowledged_by: usize,
+    /// The controller that took the last modify.
+    written: usize,
     /// The agent holds the password of this version in memory.
     secret: Option<u32>,
     /// A window is open: it must be closed by the next rotation.
@@ -101,6 +102,7 @@ pub fn run(seed: u64, history_max: usize, broken: Option<Broken>) -> Result<Coun
         installed: 0,
         journal: None,
         acknowledged_by: 0,
+        written: 0,
         secret: None,
         open: false,
         counts: Counts::default(),
@@ -109,7 +111,7 @@ pub fn run(seed: u64, history_max: usize, broken: Option<Broken>) -> Result<Coun
         if run.dice.percent(4) {
             run.lose_controller();
         }
-        run.cycle(next)?;
+        run.rotate(next, false)?;
         if run.dice.percent(60) {
             run.replicate();
         }
@@ -177,8 +179,13 @@ impl Run {
         self.controllers[controller].as_ref().is_some_and(|object| object.holds(version))
     }
 
-    fn cycle(&mut self, version: u32) -> Result<(), String> {
-        self.rotate(version, false)
+    /// The controller that took the last modify, or one that has it; another only when that one is lost.
+    fn choose(&mut self) -> usize {
+        let (alive, last) = (self.alive(), self.written);
+        let up_to_date = |index: &usize| self.controllers[*index] == self.controllers[last];
+        let fit: Vec<usize> = alive.iter().copied().filter(up_to_date).collect();
+        let free = fit.is_empty() || self.broken == Some(Broken::AnotherController);
+        self.dice.pick(if free { &alive } else { &fit })
     }
 
     /// An intent is resolved before anything else; then a new version.
@@ -188,10 +195,8 @@ impl Run {
         {
             return Ok(());
         }
-        let alive = self.alive();
-        let controller = self.dice.pick(&alive);
-        let before = self.controllers[controller].as_ref().map_or(0, |object| object.current);
-        let intent = Intent { version, controller, before };
+        let controller = self.choose();
+        let intent = Intent { version, controller };
         self.journal = Some(intent);
         self.secret = Some(version);
         if self.dies(calm) {
@@ -247,6 +252,7 @@ impl Run {
             object.current = intent.version;
             object.stamp = stamp;
             self.stamp = stamp;
+            self.written = controller;
         }
         if arrives && answered {
             return Modified::Acknowledged;

@@ -142,7 +142,7 @@ impl World {
         let Some(object) = self.machines[machine].object().filter(|_| self.server.is_up()) else { return };
         let (request, revealed) = self.server.reveal(object);
         let Ok(revealed) = revealed else { return };
-        if !self.calm && self.dice.percent(25) {
+        if !self.calm && self.options.faults.is_none() && self.dice.percent(25) {
             self.server.crash(&mut self.dice);
             self.tally.fault("server dies after a reveal");
             self.disturb_all("server died");
