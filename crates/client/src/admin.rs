@@ -4,8 +4,8 @@ use crate::{Error, SignedIn};
 use laps::id::{DeviceId, GroupId, PolicyId, PrincipalId};
 use proto::admin::{
     Assign, AuditEntry, AuditHead, CreatedJoinToken, CreatedServicePrincipal, CreatedUser, DevicePolicy, Explanation,
-    Group, JoinToken, NewGroup, NewJoinToken, NewServicePrincipal, NewUser, Person, Policy, PolicyImport, Settings,
-    Version,
+    Group, JoinToken, NewGroup, NewJoinToken, NewServicePrincipal, NewUser, PasswordUse, Person, Policy, PolicyImport,
+    Settings, Version,
 };
 use reqwest::Method;
 
@@ -70,6 +70,8 @@ routes! {
     device_policy(id: DeviceId) -> DevicePolicy = get format_args!("devices/{id}/policy");
     /// Versions of a device's passwords, without them.
     versions(id: DeviceId) -> Vec<Version> = list format_args!("devices/{id}/versions");
+    /// Sign-ins with a device's passwords, newest first.
+    uses(id: DeviceId) -> Vec<PasswordUse> = list format_args!("devices/{id}/uses");
     /// Brings a tombstone back.
     restore_device(id: DeviceId) -> () = act Method::POST, format_args!("devices/{id}/restore");
     /// The audit log as it is chained, oldest first.

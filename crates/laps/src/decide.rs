@@ -151,6 +151,8 @@ pub enum Reason {
     CspRequest,
     /// The directory holds a request that no proof has met.
     DirectoryRequest,
+    /// Somebody signed in with the account, and the delay of policy is over (laps-behaviour.md 5).
+    PostAuthentication,
 }
 
 impl Reason {
@@ -169,6 +171,7 @@ impl Reason {
             Self::AdministratorRequest => "administrator_request",
             Self::CspRequest => "csp_request",
             Self::DirectoryRequest => "directory_request",
+            Self::PostAuthentication => "post_authentication",
         }
     }
 }

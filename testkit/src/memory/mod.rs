@@ -12,6 +12,7 @@ mod policies;
 mod sessions;
 mod state;
 mod tenant;
+mod uses;
 mod versions;
 
 use laps::{
@@ -266,6 +267,8 @@ impl Store for MemoryStore {
         read certificates(device: DeviceId) -> Vec<Certificate>;
         read purgeable(now: Timestamp, limit: u32) -> Vec<DeviceId>;
         read device_events(device: DeviceId, page: Page) -> PageOf<DeviceEvent>;
+        read uses(device: DeviceId, page: Page) -> PageOf<PasswordUse>;
+        read last_read(device: DeviceId, version: VersionId) -> Option<AuditRecord>;
         read group(id: GroupId) -> Option<Group>;
         read groups(page: Page) -> PageOf<Group>;
         read last_report(device: DeviceId) -> Option<DeviceReport>;
@@ -312,6 +315,7 @@ impl Store for MemoryStore {
         write delete_group(id: GroupId, audit: AuditEntry) -> ();
         write add_member(group: GroupId, device: DeviceId, audit: AuditEntry) -> ();
         write remove_member(group: GroupId, device: DeviceId, audit: AuditEntry) -> ();
+        write note_use(used: PasswordUse, audit: AuditEntry) -> bool;
         write report(report: Report, now: Timestamp) -> ReportAnswer;
         write release(device: DeviceId, now: Timestamp, audit: AuditEntry) -> u64;
         write request_rotation(device: DeviceId, by: PrincipalId, now: Timestamp, audit: AuditEntry) -> RequestedRotation;

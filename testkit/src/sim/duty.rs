@@ -42,6 +42,11 @@ impl World {
         if uid.is_some_and(|uid| uid.to_string() != last.account_id) {
             due.push("another account");
         }
+        let proven = state.memory.whole().map(|memory| memory.version);
+        let signed_in = state.signed_in.as_ref().filter(|waiting| Some(waiting.version) == proven);
+        if signed_in.is_some_and(|waiting| one.clock(now) >= waiting.deadline && Some(waiting.account.id) == uid) {
+            due.push("a sign-in's deadline");
+        }
         match state.memory.whole() {
             None => due.push("nothing remembered"),
             Some(memory) if memory.device != object => due.push("joined again"),

@@ -15,7 +15,8 @@ use laps::{
     account::Selection,
     decide::{Manage, Plan, Unmanaged},
     id::Incarnation,
-    policy::BackupDirectory,
+    policy::{BackupDirectory, PostAuthentication},
+    post_auth::{Attempts, Waiting},
 };
 use proto::graph::DevicePatch;
 use server::authz::{Caller, Job};
@@ -51,6 +52,8 @@ pub enum Fault {
     Clone,
     /// A second agent with a state directory of its own runs on the machine for days.
     SecondAgent,
+    /// Somebody signs in with the password: it is to be changed at a deadline.
+    SignIn,
     /// The machine's clock jumps.
     MachineClock,
     /// The machine has no network for hours or weeks.
@@ -87,7 +90,7 @@ pub enum Fault {
 
 impl Fault {
     /// Every kind.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 31] = [
         Self::AgentStops,
         Self::DiskFails,
         Self::JournalDamaged,
@@ -102,6 +105,7 @@ impl Fault {
         Self::RollBackVar,
         Self::Clone,
         Self::SecondAgent,
+        Self::SignIn,
         Self::MachineClock,
         Self::Offline,
         Self::Lost,
@@ -250,6 +254,7 @@ impl World {
             }
             Fault::HandChange => self.hand_change(machine),
             Fault::RollBack | Fault::RollBackEtc | Fault::RollBackVar => self.roll_back(fault, machine),
+            Fault::SignIn => self.sign_in(machine),
             Fault::MachineClock => {
                 one.clock_offset = jump(dice);
                 self.tally.fault("machine's clock jumps");
@@ -264,6 +269,33 @@ impl World {
             }
             _ => {}
         }
+    }
+
+    /// A sign-in with the managed account's password (laps-behaviour.md 5): the first one sets the deadline.
+    fn sign_in(&mut self, machine: usize) {
+        let now = self.machines[machine].clock(self.now());
+        let hours = self.dice.between(1, 24);
+        let state = self.machines[machine].state();
+        let Some(memory) = state.memory.whole() else { return };
+        let answered = state.signed_in.as_ref().is_none_or(|waiting| waiting.version != memory.version);
+        if !answered {
+            return;
+        }
+        state.signed_in = Some(Waiting {
+            account: memory.account.clone(),
+            version: memory.version,
+            signed_in_at: now,
+            deadline: now.plus_seconds(hours * 3_600),
+            actions: PostAuthentication {
+                delay_hours: hours as u32,
+                end_sessions: true,
+                restart: false,
+                end_processes: false,
+            },
+            attempts: Attempts::default(),
+        });
+        self.tally.fault("sign-in with a deadline");
+        self.wake(machine, hours * HOUR + 60_000);
     }
 
     fn hand_change(&mut self, machine: usize) {

@@ -14,6 +14,7 @@ use laps::{
     decide::{Memory, Plan, Reason, Unmanaged},
     id::{DeviceId, VersionId},
     password::Password,
+    post_auth::Waiting,
     rotation::{Failure, Fingerprint, Intent},
     time::Timestamp,
 };
@@ -34,6 +35,8 @@ pub(super) struct StateDirectory {
     pub(super) probe: File<()>,
     /// What the policy in force asks for, as the last check-in left it.
     pub(super) plan: Plan,
+    /// A sign-in whose password is to be changed at a deadline.
+    pub(super) signed_in: Option<Waiting>,
     /// The failure that the directory was told of last.
     pub(super) last_error: Option<Failure>,
 }
@@ -47,6 +50,7 @@ impl StateDirectory {
             memory: File::new(Content::Absent),
             probe: File::new(Content::Absent),
             plan: Plan::Unmanaged(Unmanaged::NoPolicy),
+            signed_in: None,
             last_error: None,
         }
     }

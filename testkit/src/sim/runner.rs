@@ -337,6 +337,7 @@ fn wire(report: cycle::Report, now: Timestamp) -> Report {
             at: now,
         }),
         audit_head: None,
+        sign_ins: Vec::new(),
         device_time: now,
     }
 }

@@ -245,6 +245,7 @@ impl World {
                 memory: state.memory.whole().cloned(),
                 joined_incarnation: identity.incarnation,
                 last_error: state.last_error.clone(),
+                signed_in: state.signed_in.clone(),
                 reset: core::mem::take(&mut process.reset),
             };
             let (cycle, turn) = Cycle::start(start);

@@ -29,6 +29,7 @@ pub(crate) const fn word(source: Source) -> &'static str {
 impl<D: Directory, C: Clock + Clone, W: Witness> Runner<D, C, W> {
     pub(super) async fn report(&mut self, report: cycle::Report) -> Result<View, Failure> {
         let now = self.clock.now();
+        let sign_ins = self.sign_ins.unreported();
         let body = Report {
             installed_fingerprint: report.account.as_ref().and_then(|account| account.installed),
             account: report.account.map(|facts| AccountReport {
@@ -51,6 +52,7 @@ impl<D: Directory, C: Clock + Clone, W: Witness> Runner<D, C, W> {
                 text: failure.text.chars().take(ERROR_CHARS_MAX).collect(),
                 at: now,
             }),
+            sign_ins,
             audit_head: self.contact.audit_head.clone(),
             device_time: now,
         };
@@ -58,6 +60,7 @@ impl<D: Directory, C: Clock + Clone, W: Witness> Runner<D, C, W> {
             Ok(answer) => answer,
             Err(error) => return Err(directory::failure(&error, "the directory could not be asked")),
         };
+        self.sign_ins.reported(&body.sign_ins, &mut self.events);
         self.saw_server_time(answer.server_time);
         if answer.audit_head.is_some() {
             self.contact.audit_head.clone_from(&answer.audit_head);

@@ -5,7 +5,10 @@ use crate::{arguments::Globals, failure::Failure, output, session};
 use clap::Subcommand;
 use client::SignedIn;
 use laps::id::DeviceId;
-use proto::graph::{Device, DeviceLocalCredentials};
+use proto::{
+    admin::PasswordUse,
+    graph::{Device, DeviceLocalCredentials},
+};
 use serde::Serialize;
 
 #[derive(Debug, Subcommand)]
@@ -109,6 +112,9 @@ struct Shown {
     device: Device,
     #[serde(rename = "localCredentials")]
     credentials: Option<DeviceLocalCredentials>,
+    /// Sign-ins with its passwords, newest first.
+    #[serde(rename = "passwordUses")]
+    uses: Vec<PasswordUse>,
 }
 
 async fn show(globals: &Globals, signed_in: &SignedIn, device: &str) -> Result<(), Failure> {
@@ -118,7 +124,8 @@ async fn show(globals: &Globals, signed_in: &SignedIn, device: &str) -> Result<(
         Err(error) if error.refusal().is_some_and(|refusal| refusal.status == 404) => None,
         Err(error) => return Err(error.into()),
     };
-    let fields = vec![
+    let uses = signed_in.uses(device.device_id).await?;
+    let mut fields = vec![
         ("Name", device.display_name.clone()),
         ("Id", device.device_id.to_string()),
         ("State", state(&device)),
@@ -129,10 +136,28 @@ async fn show(globals: &Globals, signed_in: &SignedIn, device: &str) -> Result<(
         ("Password stored", credentials.as_ref().map_or("never".into(), |of| of.last_backup_date_time.to_string())),
         ("Password due", credentials.as_ref().map(|of| of.refresh_date_time.to_string()).unwrap_or_default()),
     ];
+    if let Some(last) = uses.first() {
+        fields.push(("Last used", use_text(last)));
+        fields.push(("Read before", last.read.clone().unwrap_or_else(|| "NO READ of this password is known".into())));
+        fields.push(("Changed after use", deadline_text(last)));
+    }
     if credentials.is_none() {
         output::message(&format!("no password is stored; why: lapwing explain {}", device.device_id));
     }
-    output::item(globals.output, &Shown { device, credentials }, fields)
+    output::item(globals.output, &Shown { device, credentials, uses }, fields)
+}
+
+fn use_text(last: &PasswordUse) -> String {
+    let from = last.from.as_ref().map(|from| format!(" from {from}")).unwrap_or_default();
+    format!("{}, account {} through {}{from}", last.signed_in_date_time, last.account_name, last.service)
+}
+
+fn deadline_text(last: &PasswordUse) -> String {
+    match (last.changed_since, last.deadline_date_time) {
+        (true, _) => "yes".into(),
+        (false, Some(deadline)) => format!("not yet, due {deadline}"),
+        (false, None) => "no: policy lets nothing follow a sign-in".into(),
+    }
 }
 
 /// A machine by its id, or by its name when exactly one has it. A deleted one is found by name only when no

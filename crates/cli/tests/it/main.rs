@@ -12,6 +12,7 @@ mod documents;
 mod explain;
 mod generate;
 mod program;
+mod published;
 mod readme;
 mod signed_in;
 mod usage;

@@ -13,6 +13,7 @@
 //! | GET | `devices/{id}/explain` | → [`Explanation`] |
 //! | GET | `devices/{id}/policy` | → [`DevicePolicy`] |
 //! | GET | `devices/{id}/versions` | → [`List`] of [`Version`], without passwords |
+//! | GET | `devices/{id}/uses` | → [`List`] of [`PasswordUse`] |
 //! | POST | `devices/{id}/restore`, `devices/{id}/purge`, `devices/{id}/clearFork` | |
 //! | GET | `audit`, `audit/head` | → [`List`] of [`AuditEntry`]; → [`AuditHead`] |
 //! | GET, POST | `users` | → [`List`] of [`Person`]; [`NewUser`] → [`CreatedUser`] |
@@ -34,8 +35,8 @@ pub use directory::{
     NewServicePrincipal, NewUser, Person, PersonRole, RoleAssignment, Settings,
 };
 pub use management::{
-    Assign, AuditEntry, AuditHead, AuditTarget, DeliveredPolicy, DevicePolicy, Explanation, GroupName, Link, Policy,
-    PolicyImport, SettingStatus, Version,
+    Assign, AuditEntry, AuditHead, AuditTarget, DeliveredPolicy, DevicePolicy, Explanation, GroupName, Link,
+    PasswordUse, Policy, PolicyImport, SettingStatus, Version,
 };
 
 pub use token::{JoinTokenText, NotAJoinToken};

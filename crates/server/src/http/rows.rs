@@ -173,6 +173,7 @@ pub(crate) fn rows() -> Vec<Handled> {
         GET get "/v1.0/lapwing/devices/{device}/explain" Bearer Graph lapwing::explain;
         GET get "/v1.0/lapwing/devices/{device}/policy" Bearer Graph lapwing::device_policy;
         GET get "/v1.0/lapwing/devices/{device}/versions" Bearer Graph lapwing::versions;
+        GET get "/v1.0/lapwing/devices/{device}/uses" Bearer Graph lapwing::uses;
         POST post "/v1.0/lapwing/devices/{device}/restore" Bearer Graph lapwing::restore_device;
         POST post "/v1.0/lapwing/devices/{device}/purge" Bearer Graph lapwing::purge_device;
         POST post "/v1.0/lapwing/devices/{device}/clearFork" Bearer Graph lapwing::clear_fork;
