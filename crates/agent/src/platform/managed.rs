@@ -257,11 +257,17 @@ impl ManagedTree {
         }
     }
 
-    /// After a crash: has the account the credential of an intent? (rotation.md 2)
+    /// After a crash, or a set that failed at its last sync: has the account the credential of an intent?
+    /// (rotation.md 2) What is found is made durable first: it is proven next, and a power cut must not take
+    /// it back after that.
     pub fn compare(&self, account: &AccountRef, intended: Fingerprint, key: Option<&FingerprintKey>) -> Comparison {
         let (Some(key), Ok(database)) = (key, self.read()) else {
             return Comparison::CannotTell;
         };
+        let directory = database.shadow_path.parent().unwrap_or(self.tree.root());
+        if database.shadow_file.sync_all().and_then(|()| File::open(directory)?.sync_all()).is_err() {
+            return Comparison::CannotTell;
+        }
         let here = database.passwd.named(&account.name).filter(|entry| entry.uid == account.id && entry.shadowed);
         let verifier =
             here.and_then(|_| database.shadow.named(&account.name)).and_then(|line| line.password.verifier());
