@@ -11,6 +11,8 @@ mod accounts;
 mod cli;
 mod cycle;
 mod kill;
+mod owned;
+mod owned_kill;
 mod run;
 mod served;
 mod sign_in;

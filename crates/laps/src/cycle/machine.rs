@@ -1,8 +1,10 @@
 //! The state machine of a cycle.
 
+mod owned;
+
 use super::{CheckedIn, Effect, Finish, Note, Outcome, Report, Start, Tick, Turn};
 use crate::{
-    account::AccountFacts,
+    account::{AccountFacts, Selection},
     decide::{Facts, Manage, Memory, Plan, Reason, Unmanaged, View, deciding_time, is_skewed, reasons},
     event,
     id::VersionId,
@@ -18,12 +20,17 @@ const ROTATIONS_MAX: u8 = 3;
 enum State {
     Recovering(Rotation),
     CheckingIn,
+    Shaping,
     Inspecting,
     Reporting,
     Rotating(Rotation),
     Remembering,
     /// The result of a reset goes to the management server.
     Answering,
+    /// Policy has left the account: when it comes back, the password is due.
+    Leaving,
+    /// Accounts that policy has left go.
+    Removing,
     /// The account is looked at after a rotation, for the last report.
     LookingAgain,
     /// The directory is told how it ended.
@@ -38,6 +45,12 @@ pub struct Cycle {
     state: State,
     plan: Plan,
     account: Option<AccountFacts>,
+    /// There is no such account yet: a rotation makes it.
+    absent: bool,
+    /// A rotation made or renamed the account since it was looked at.
+    outdated: bool,
+    /// Accounts that policy has left were dealt with in this cycle.
+    left: bool,
     view: Option<View>,
     /// Reasons beside those that [`reasons`] finds.
     asked: Vec<Reason>,
@@ -64,6 +77,9 @@ impl Cycle {
             state: State::CheckingIn,
             plan: Plan::Unmanaged(Unmanaged::NoPolicy),
             account: None,
+            absent: false,
+            outdated: false,
+            left: false,
             view: None,
             asked: Vec::new(),
             reasons: Vec::new(),
@@ -102,7 +118,9 @@ impl Cycle {
     /// A request to change the password came while the cycle runs. Repeats coalesce.
     pub fn ask(&mut self, reason: Reason) {
         match self.state {
-            State::Recovering(_) | State::CheckingIn | State::Inspecting | State::Reporting => self.asked.push(reason),
+            State::Recovering(_) | State::CheckingIn | State::Shaping | State::Inspecting | State::Reporting => {
+                self.asked.push(reason);
+            }
             _ => self.again = Some(reason),
         }
     }
@@ -123,6 +141,11 @@ impl Cycle {
         let effect = match (state, outcome) {
             (State::Recovering(rotation), Outcome::Rotation(outcome)) => self.recovering(rotation, outcome, tick),
             (State::CheckingIn, Outcome::CheckedIn(checked_in)) => self.checked_in(checked_in),
+            (State::Shaping, Outcome::Shaped(shaped)) => self.shaped(shaped),
+            (State::Inspecting, Outcome::AccountAbsent) => {
+                self.absent = true;
+                self.report(State::Reporting)
+            }
             (State::Inspecting, Outcome::Inspected(found)) => {
                 match found {
                     Ok(facts) => {
@@ -148,8 +171,15 @@ impl Cycle {
             (State::Rotating(rotation), Outcome::Rotation(outcome)) => self.rotating(rotation, outcome, tick),
             (State::Remembering, Outcome::Done) => self.remembered(tick),
             (State::Answering, Outcome::CheckedIn(_)) => self.close(),
-            (State::LookingAgain, Outcome::Inspected(found)) => {
-                self.account = found.map_err(|failure| self.fail(failure)).ok();
+            (State::Leaving, Outcome::Done) => self.close(),
+            (State::Removing, Outcome::Removed(removal)) => {
+                self.removed(removal);
+                self.close()
+            }
+            (State::LookingAgain, found) => {
+                if let Outcome::Inspected(Ok(facts)) = found {
+                    self.account = Some(facts);
+                }
                 self.report(State::Closing)
             }
             (State::Closing, Outcome::Reported(_)) => self.finish(),
@@ -239,8 +269,13 @@ impl Cycle {
                 let selection = manage.selection.clone();
                 let text = format!("{selection}, a new password every {} days", manage.age_days);
                 self.note(event::POLICY_CLOUD, text);
-                self.state = State::Inspecting;
-                Effect::Inspect(selection)
+                match selection {
+                    Selection::Automatic(wanted) => {
+                        self.state = State::Shaping;
+                        Effect::Shape(wanted)
+                    }
+                    other => self.inspect(other, State::Inspecting),
+                }
             }
             Plan::Unmanaged(why) => {
                 let why = *why;
@@ -252,12 +287,6 @@ impl Cycle {
                         why.as_str(),
                         "BackupDirectory names a directory that this device has not joined; \
                          set BackupDirectory to 1, or join the device to that directory",
-                    )),
-                    Unmanaged::AutomaticManagement => self.fail(Failure::new(
-                        event::POLICY_FAILED,
-                        why.as_str(),
-                        "automatic account management is not available in this version; \
-                         turn AutomaticAccountManagementEnabled off and name an account",
                     )),
                     Unmanaged::ActiveDirectory => self.fail(Failure::new(
                         event::POLICY_FAILED,
@@ -271,6 +300,11 @@ impl Cycle {
         }
     }
 
+    fn inspect(&mut self, selection: Selection, then: State) -> Effect {
+        self.state = then;
+        Effect::Inspect(selection)
+    }
+
     fn report(&mut self, then: State) -> Effect {
         self.state = then;
         let memory = self.start.memory.as_ref().filter(|memory| memory.device == self.start.device);
@@ -282,8 +316,9 @@ impl Cycle {
         Effect::Report(Report {
             account: self.account.clone(),
             unmanaged: match &self.plan {
-                Plan::Unmanaged(why) => Some(*why),
-                Plan::Manage(_) => None,
+                // Before the check-in nothing is known of the policy: the account is not said to be left.
+                Plan::Unmanaged(why) if self.intent_left.is_none() => Some(*why),
+                Plan::Unmanaged(_) | Plan::Manage(_) => None,
             },
             last_acknowledged: memory.map(|memory| memory.version),
             intent: self.intent_left,
@@ -318,16 +353,18 @@ impl Cycle {
             }
             return self.answer();
         };
-        let Some(account) = self.account.clone() else {
+        if self.account.is_none() && !self.absent {
             return self.answer();
-        };
+        }
+        let account = self.account.clone();
 
         // A lost journal is rebuilt from the directory's answer (rotation.md 2, end).
         let known = self.start.memory.as_ref().map(|memory| memory.version);
         let lost = view.unresolved.iter().find(|intent| {
-            account.installed == Some(intent.fingerprint)
-                && Some(intent.version) != known
-                && intent.account.id == account.account.id
+            Some(intent.version) != known
+                && account.as_ref().is_some_and(|account| {
+                    account.installed == Some(intent.fingerprint) && intent.account.id == account.account.id
+                })
         });
         if let (true, Some(intent)) = (first_report, lost) {
             self.note(event::RECOVERED, format!("version {} is set and was not proven", intent.version));
@@ -339,15 +376,16 @@ impl Cycle {
             now,
             device: self.start.device,
             manage: &manage,
-            account: &account.account,
+            account: account.as_ref().map(|account| &account.account),
             memory: self.start.memory.as_ref(),
             view: &view,
         };
         let mut found = reasons(&facts);
         found.append(&mut self.asked);
         // The device's clock decides: the deadline was set by it.
-        let signed_in = self.start.signed_in.as_ref();
-        if signed_in.is_some_and(|waiting| waiting.asks_for_reset(tick.now, &account.account, known)) {
+        if let (Some(waiting), Some(account)) = (&self.start.signed_in, &account)
+            && waiting.asks_for_reset(tick.now, &account.account, known)
+        {
             found.push(Reason::PostAuthentication);
         }
         found.sort_unstable();
@@ -440,6 +478,10 @@ impl Cycle {
         let now = self.view.as_ref().map_or(tick.now, |view| deciding_time(tick.now, view.server_time));
         self.note(event::PROVEN, format!("version {} is proven, due at {}", intent.version, intent.expires_at));
         self.proven.push(intent.version);
+        self.outdated = match &self.plan {
+            Plan::Manage(manage) => manage.selection.name_rule().is_some(),
+            Plan::Unmanaged(_) => false,
+        };
         let memory = Memory {
             tenant: intent.tenant,
             device: intent.device,
@@ -499,16 +541,28 @@ impl Cycle {
 
     /// The directory hears of a failure that it does not know yet, or that one is over.
     fn close(&mut self) -> Effect {
+        if let Some(memory) = self.remembered_as_left() {
+            self.start.memory = Some(memory.clone());
+            self.state = State::Leaving;
+            return Effect::Remember(memory);
+        }
+        if !core::mem::replace(&mut self.left, true) {
+            let departed = self.departed();
+            if !departed.is_empty() {
+                self.state = State::Removing;
+                return Effect::Remove(departed);
+            }
+        }
         let code = |failure: &Option<Failure>| failure.as_ref().map(|failure| (failure.event, failure.code.clone()));
         let told = self.told.as_ref().is_some_and(|told| code(told) == code(&self.failure));
+        // What was seen of the account is of before the rotation, and a report tells what is there now.
+        let look_again = core::mem::take(&mut self.outdated) || (!told && self.rotations > 0);
         match &self.plan {
-            _ if told => self.finish(),
-            // What was seen of the account is of before the rotation, and a report tells what is there now.
-            Plan::Manage(manage) if self.rotations > 0 => {
+            Plan::Manage(manage) if look_again => {
                 let selection = manage.selection.clone();
-                self.state = State::LookingAgain;
-                Effect::Inspect(selection)
+                self.inspect(selection, State::LookingAgain)
             }
+            _ if told => self.finish(),
             _ => self.report(State::Closing),
         }
     }
