@@ -246,6 +246,7 @@ impl World {
                 joined_incarnation: identity.incarnation,
                 last_error: state.last_error.clone(),
                 signed_in: state.signed_in.clone(),
+                created: Vec::new(),
                 reset: core::mem::take(&mut process.reset),
             };
             let (cycle, turn) = Cycle::start(start);
@@ -556,5 +557,6 @@ fn said(outcome: &Outcome) -> String {
         Outcome::Inspected(Err(failure)) => failure.code.clone(),
         Outcome::CheckedIn(checked) => format!("{:?}", checked.plan),
         Outcome::Done => "done".into(),
+        other => format!("{other:?}"),
     }
 }
