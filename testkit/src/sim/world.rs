@@ -473,7 +473,6 @@ impl World {
         match damage {
             Some(Damage::JournalTorn | Damage::JournalLost) => self.tally.fault("journal damaged"),
             Some(Damage::KeyLost) => self.tally.fault("fingerprint key lost"),
-            Some(Damage::Cloned) => self.clone_machine(machine),
             None => {}
         }
         if self.dice.percent(50) {
@@ -499,6 +498,9 @@ impl World {
 
     /// Counts what came true of what was going to happen to a machine.
     fn struck(&mut self, machine: usize) {
+        if core::mem::take(&mut self.machines[machine].hazard.struck_clone) {
+            self.clone_machine(machine);
+        }
         let hazard = &mut self.machines[machine].hazard;
         match hazard.struck_stop.take() {
             Some(Stop::Killed) => self.tally.fault("agent killed"),
