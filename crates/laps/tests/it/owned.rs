@@ -61,6 +61,7 @@ fn start(memory: Option<Memory>, created: &[u32]) -> Start {
         joined_incarnation: INCARNATION,
         last_error: None,
         reset: false,
+        signed_in: None,
         created: created.to_vec(),
     }
 }
