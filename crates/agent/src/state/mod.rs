@@ -129,7 +129,8 @@ impl StateDir {
     /// that is set for one that is not (rotation.md 2, `CannotTell`).
     ///
     /// # Errors
-    /// [`StateError`]. A key that is there and cannot be read is an error, not a reason for a new one.
+    /// [`StateError`]. A key that is there and cannot be read is an error, not a reason for a new one; what a newer
+    /// agent wrote is refused, not taken away.
     pub fn fingerprint_key(&self) -> Result<FingerprintKey, StateError> {
         let path = self.file("fingerprint.key");
         match fs::read(&path).map(Zeroizing::new) {
@@ -142,6 +143,12 @@ impl StateDir {
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
             Err(error) => return Err(StateError::io(&path, "read", &error)),
+        }
+        for written in ["journal.json", "memory.json"] {
+            let found = durable::read_json::<serde::de::IgnoredAny>(&self.file(written));
+            if let Err(error @ StateError::Newer { .. }) = found {
+                return Err(error);
+            }
         }
         self.clear_journal()?;
         self.forget()?;

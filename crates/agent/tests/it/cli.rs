@@ -191,8 +191,14 @@ fn status_events_and_check_password() {
 fn state_from_a_newer_version() {
     let world = World::new();
     let journal = world.places.state().join("journal.json");
+    let mut started = world.agent();
     fs::write(&journal, b"{\"format\":99,\"intent\":{}}").unwrap();
-    assert!(crate::world::block_on(world.agent().cycle(false, &mut || None)).is_err());
+    assert!(crate::world::block_on(started.cycle(false, &mut || None)).is_err());
+    assert!(journal.exists(), "it is left where it is");
+    // Without its key the agent begins afresh, but never over what a newer one wrote.
+    fs::remove_file(world.places.state().join("fingerprint.key")).unwrap();
+    let state = agent::state::StateDir::open(&world.places.state()).unwrap();
+    assert!(matches!(state.fingerprint_key(), Err(agent::state::StateError::Newer { .. })));
     assert!(journal.exists(), "it is left where it is");
     fs::write(world.places.state().join("identity.json"), b"{\"format\":99}").unwrap();
     let run = agent(&["run", "--state", text(&world.places.state())], b"");
