@@ -455,8 +455,8 @@ class Graph(unittest.IsolatedAsyncioTestCase):
         self.assertNotIn(doomed["id"], [device.device_id for device in listed.value])
         listed = await self.client.directory.device_local_credentials.get()
         self.assertNotIn(doomed["id"], [one.id for one in listed.value])
-        # A tombstone can be looked at by its id until it is purged.
-        self.assertIsInstance((await item.get()).deleted_date_time, datetime)
+        # As in Graph, an object that was deleted is not found by its id.
+        await self.error(item.get(), 404, "Request_ResourceNotFound")
         await self.error(item.delete(), 404, "Request_ResourceNotFound")
         await self.error(
             self.credentials(doomed).get(

@@ -1,7 +1,7 @@
 //! The managed account: which one policy asks for, what was found on the machine, and, in automatic mode
 //! (laps-behaviour.md 6), what is to be done about it.
 //!
-//! Wanted shape and facts go in, plans come out: [`NameRule`] says what the account is called, [`find`] which
+//! Wanted shape and facts go in, plans come out: [`NameRule`] says what the account is called, [`find()`] which
 //! one it is, [`differences`] what about it is not as policy wants it, [`may_remove`] whether an account that
 //! policy has left may go.
 
