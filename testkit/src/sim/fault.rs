@@ -531,7 +531,8 @@ impl World {
                 one.gone = true;
                 one.process = None;
             }
-            Fault::SecondAgent => {
+            // In calm it is gone already, and the first agent must keep what it was asked for.
+            Fault::SecondAgent if one.states.len() > 1 => {
                 one.stop(Stop::Killed, &mut self.dice);
                 one.active = 0;
                 one.states.truncate(1);
