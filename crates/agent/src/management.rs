@@ -74,12 +74,9 @@ pub fn hresult_of(failure: &Failure) -> HResult {
         return HResult::from_win32(code.http_status());
     }
     match failure.code.as_str() {
-        "not_supported"
-        | "no_policy"
-        | "backup_disabled"
-        | "join_state_mismatch"
-        | "automatic_management"
-        | "active_directory" => HResult::NOT_SUPPORTED,
+        "not_supported" | "no_policy" | "backup_disabled" | "join_state_mismatch" | "active_directory" => {
+            HResult::NOT_SUPPORTED
+        }
         "server_name_unresolved" => NAME_NOT_RESOLVED,
         _ => HResult::FAIL,
     }
