@@ -21,6 +21,7 @@ mod journal;
 mod key;
 mod lock;
 mod memory;
+mod mend;
 mod policy;
 mod ring;
 
@@ -40,6 +41,9 @@ use std::{
     path::{Path, PathBuf},
 };
 use zeroize::Zeroizing;
+
+/// Length of the fingerprint key, bytes.
+const KEY_BYTES: usize = 32;
 
 /// Where the agent of a real machine keeps its state.
 pub const DEFAULT: &str = "/var/lib/lapwing-agent";
@@ -119,21 +123,21 @@ impl StateDir {
     /// The fingerprint key K; made when there is none.
     ///
     /// # Errors
-    /// [`StateError`]. A key that cannot be read is an error, not a reason for a new one: the fingerprints
-    /// of the server would all be void.
+    /// [`StateError`]. A key that cannot be read is an error here, not a reason for a new one: what was made
+    /// with it must go first ([`StateDir::mend`]).
     pub fn fingerprint_key(&self) -> Result<FingerprintKey, StateError> {
         let path = self.file("fingerprint.key");
         match fs::read(&path) {
             Ok(bytes) => {
                 let bytes = Zeroizing::new(bytes);
-                let key: [u8; 32] = bytes.as_slice().try_into().map_err(|_| StateError::Damaged {
+                let key: [u8; KEY_BYTES] = bytes.as_slice().try_into().map_err(|_| StateError::Damaged {
                     path: path.clone(),
-                    what: format!("it has {} bytes, expected 32", bytes.len()),
+                    what: format!("it has {} bytes, expected {KEY_BYTES}", bytes.len()),
                 })?;
                 Ok(FingerprintKey::new(key))
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                let key = Zeroizing::new(clock::random::<32>().map_err(|_| StateError::NoRandomness)?);
+                let key = Zeroizing::new(clock::random::<KEY_BYTES>().map_err(|_| StateError::NoRandomness)?);
                 durable::write(&path, key.as_slice())?;
                 Ok(FingerprintKey::new(*key))
             }

@@ -4,6 +4,7 @@
 mod accounts;
 mod cli;
 mod cycle;
+mod drift;
 mod kill;
 mod run;
 mod world;

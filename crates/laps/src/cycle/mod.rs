@@ -11,8 +11,9 @@ pub use machine::Cycle;
 use crate::{
     account::{AccountFacts, Selection},
     decide::{Memory, Plan, Reason, Unmanaged, View},
+    drift::{Drift, Trace},
     id::{DeviceId, Incarnation, TenantId, VersionId},
-    rotation::{self, Failure, Intent},
+    rotation::{self, AccountRef, Failure, Intent},
     time::Timestamp,
 };
 
@@ -57,6 +58,9 @@ pub enum Effect {
     },
     /// Find the account in the account database. Answer: [`Outcome::Inspected`].
     Inspect(Selection),
+    /// Policy's account was not found: what has become of the account that was managed last, by its uid?
+    /// Answer: [`Outcome::Traced`].
+    Trace(AccountRef),
     /// `report` to the directory. Answer: [`Outcome::Reported`].
     Report(Report),
     /// A step of a rotation. Answer: [`Outcome::Rotation`].
@@ -79,6 +83,10 @@ pub struct Report {
     /// The version of an intent that is left unresolved. When it is the directory's current one, only the
     /// answer to its proof was lost, and the device is not forked.
     pub intent: Option<VersionId>,
+    /// In what the account is not as it was set, as far as the machine alone can tell.
+    pub drift: Vec<Drift>,
+    /// Repair of drift is held (rotation.md 10).
+    pub repair_held: bool,
     /// The incarnation that was seen with it.
     pub incarnation: Option<Incarnation>,
     /// What went wrong.
@@ -94,6 +102,8 @@ pub enum Outcome {
     CheckedIn(CheckedIn),
     /// [`Effect::Inspect`].
     Inspected(Result<AccountFacts, Failure>),
+    /// [`Effect::Trace`]; `None` when the account database cannot tell.
+    Traced(Option<Trace>),
     /// [`Effect::Report`].
     Reported(Result<View, Failure>),
     /// [`Effect::Rotation`].

@@ -9,8 +9,11 @@
 //! | PUT, DELETE | `groups/{id}/members/{device}` | |
 //! | GET, POST | `policies` | → [`List`] of [`Policy`]; [`PolicyImport`] → [`Policy`] |
 //! | GET, DELETE | `policies/{id}` | → [`Policy`] |
+//! | POST | `lint` | [`LintRequest`] → [`LintReport`] |
 //! | POST | `policies/{id}/assign`, `policies/{id}/unassign` | [`Assign`] → [`Policy`] |
 //! | GET | `devices/{id}/explain` | → [`Explanation`] |
+//! | GET | `devices/{id}/status` | → [`DeviceStatus`] |
+//! | GET | `devices/{id}/events` | → list of [`DeviceEvent`] |
 //! | GET | `devices/{id}/policy` | → [`DevicePolicy`] |
 //! | GET | `devices/{id}/versions` | → [`List`] of [`Version`], without passwords |
 //! | POST | `devices/{id}/restore`, `devices/{id}/purge`, `devices/{id}/clearFork` | |
@@ -34,8 +37,8 @@ pub use directory::{
     NewServicePrincipal, NewUser, Person, PersonRole, RoleAssignment, Settings,
 };
 pub use management::{
-    Assign, AuditEntry, AuditHead, AuditTarget, DeliveredPolicy, DevicePolicy, Explanation, GroupName, Link, Policy,
-    PolicyImport, SettingStatus, Version,
+    Assign, AuditEntry, AuditHead, AuditTarget, DeliveredPolicy, DeviceEvent, DevicePolicy, DeviceStatus, Explanation,
+    GroupName, Link, LintFinding, LintReport, LintRequest, Policy, PolicyImport, SettingStatus, Version,
 };
 
 pub use token::{JoinTokenText, NotAJoinToken};

@@ -144,7 +144,9 @@ impl App {
         let now = self.now();
         // Before the store is read: work that comes while it is read wakes the device again.
         let newest_work = *self.store.watch_work().borrow();
-        let answer = self.store.report(stored_report(&device, report), now).await?;
+        let mut evidence = report.evidence.clone();
+        self.note_drift(&device, &mut evidence, report.installed_fingerprint, now).await?;
+        let answer = self.store.report(stored_report(&device, report, &evidence), now).await?;
         for event in &answer.events {
             tracing::warn!(device = %device.id, event = event.word(), "seen in a report");
         }
@@ -156,6 +158,7 @@ impl App {
             incarnation: answer.incarnation,
             audit_head: Some(super::log::head_text(&head)),
             rotate_requested: answer.rotate,
+            repairs_per_day: answer.repairs_per_day,
             store_refused: match answer.store_refused {
                 Some("laps_not_enabled") => Some(Code::LapsDisabled.as_str().to_owned()),
                 Some(code) => Some(code.to_owned()),
@@ -201,7 +204,7 @@ fn unresolved(version: &KnownVersion) -> Option<UnresolvedVersion> {
 }
 
 /// What is kept of a report. It holds no time of the report itself, so that the same again costs no write.
-fn stored_report(device: &store::Device, report: &Report) -> store::Report {
+fn stored_report(device: &store::Device, report: &Report, evidence: &device::Evidence) -> store::Report {
     let usability = match &report.account {
         None => "missing",
         Some(account) if !account.usability.enabled => "disabled",
@@ -227,7 +230,7 @@ fn stored_report(device: &store::Device, report: &Report) -> store::Report {
         acknowledged: report.last_acknowledged,
         intent: report.intent,
         last_error,
-        evidence: serde_json::to_string(&report.evidence).unwrap_or_else(|_| "{}".into()),
+        evidence: serde_json::to_string(evidence).unwrap_or_else(|_| "{}".into()),
         name: device.name.clone(),
         os: device.os.clone(),
         agent_version: report.evidence.agent_version.chars().take(64).collect(),

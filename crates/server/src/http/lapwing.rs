@@ -80,7 +80,20 @@ macro_rules! of_device {
         }
     )*};
 }
-of_device! { device_policy restore_device clear_fork }
+of_device! { device_policy device_status restore_device clear_fork }
+
+pub(crate) async fn device_events(
+    State(shared): State<Shared>,
+    Extension(caller): Who,
+    Extension(base): Extension<Base>,
+    Path(key): Path<String>,
+    uri: OriginalUri,
+) -> Answer {
+    let asked = asked!(base, uri);
+    let after = asked.after(&shared)?;
+    let page = shared.app.device_events(&caller, device_key(&key)?, after, asked.query.page()).await?;
+    listed(&shared, &asked, page)
+}
 
 pub(crate) async fn revoke_join_token(
     State(shared): State<Shared>,
@@ -138,7 +151,7 @@ pub(crate) async fn assign_policy(
     body: Bytes,
 ) -> Answer {
     let assign: Assign = from_json(&body)?;
-    ok(&shared.app.assign_policy(&caller, &policy, &assign.group, true).await?)
+    ok(&shared.app.assign_policy(&caller, &policy, &assign, true).await?)
 }
 
 pub(crate) async fn unassign_policy(
@@ -148,7 +161,11 @@ pub(crate) async fn unassign_policy(
     body: Bytes,
 ) -> Answer {
     let assign: Assign = from_json(&body)?;
-    ok(&shared.app.assign_policy(&caller, &policy, &assign.group, false).await?)
+    ok(&shared.app.assign_policy(&caller, &policy, &assign, false).await?)
+}
+
+pub(crate) async fn lint(State(shared): State<Shared>, Extension(caller): Who, body: Bytes) -> Answer {
+    ok(&shared.app.lint_policy(&caller, &from_json(&body)?).await?)
 }
 
 pub(crate) async fn explain(

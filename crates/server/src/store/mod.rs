@@ -203,6 +203,8 @@ pub trait Store: Send + Sync + 'static {
     fn note_seen(&self, device: DeviceId, now: Timestamp);
     /// Writes noted contacts in one batch; answers how many. May be lost by a crash.
     fn flush_seen(&self) -> Answer<'_, u64>;
+    /// Keeps something that a device told of itself, with more about it as JSON text. `DeviceUnknown`.
+    fn note_event(&self, device: DeviceId, kind: DeviceEventKind, detail: String, now: Timestamp) -> Answer<'_, ()>;
     /// What happened to a device, newest first.
     fn device_events(&self, device: DeviceId, page: Page) -> Answer<'_, PageOf<DeviceEvent>>;
     /// A person ends a fork: trimming goes on, the suspicion of a clone is gone.

@@ -6,7 +6,7 @@ use laps::password::Password;
 use laps::policy::{Setting, Value};
 use laps::rotation::{AccountRef, Fingerprint};
 use laps::time::Timestamp;
-use proto::admin::{ALL_DEVICES, PolicyImport};
+use proto::admin::{ALL_DEVICES, Assign, PolicyImport};
 use proto::device::{ProofKind, Prove, Store as StoreVersion};
 use proto::dm::client::{ClientSession, DeviceInfo, Event, Opening, Step};
 use proto::dm::dispatch::{Answer, Dispatcher, Executor};
@@ -156,7 +156,7 @@ impl Server {
         self.app.import_policy(&self.admin, &PolicyImport { name: name.into(), settings }).await.unwrap();
     }
     async fn assign(&self, name: &str, assigned: bool) {
-        self.app.assign_policy(&self.admin, name, ALL_DEVICES, assigned).await.unwrap();
+        self.app.assign_policy(&self.admin, name, &Assign::to(ALL_DEVICES), assigned).await.unwrap();
     }
     async fn exchange(&self, device: &Device, body: &str) -> Message<'static> {
         let answer = self.app.mdm_exchange(&device.caller, body.as_bytes()).await.unwrap();
@@ -657,4 +657,41 @@ async fn sessions_have_bounds_and_may_be_lost() {
     server.exchange(&device, &write(&third)).await;
     let shown = server.app.device_policy(&server.admin, device.id).await.unwrap();
     assert!(shown.in_force.is_some());
+}
+
+/// A device whose configuration tree was lost (a damaged file that was kept aside) says so in its report, and
+/// gets everything again.
+#[tokio::test]
+async fn a_device_that_lost_its_policy_gets_it_again() {
+    let server = Server::new().await;
+    let mut device = server.device(1).await;
+    server.policy("base", r#"{"BackupDirectory": 1, "PasswordLength": 20}"#).await;
+    server.assign("base", true).await;
+    assert_eq!(device.check_in(&server).await.of("Replace").len(), 2);
+    let report = |policy_source: Option<&str>| proto::device::Report {
+        account: None,
+        installed_fingerprint: None,
+        last_acknowledged: None,
+        intent: None,
+        incarnation: None,
+        evidence: proto::device::Evidence {
+            policy_source: policy_source.map(str::to_owned),
+            ..proto::device::Evidence::default()
+        },
+        last_error: None,
+        audit_head: None,
+        device_time: START,
+    };
+    let tell = async |caller: &Caller, policy_source| {
+        server.hands.seconds.fetch_add(60, Ordering::Relaxed);
+        server.app.report(caller, &report(policy_source)).await.unwrap();
+    };
+    tell(&device.caller, Some("csp")).await;
+    assert!(device.check_in(&server).await.done.is_empty(), "what is in force is not sent again");
+    device.tree = Tree::new(TreeOptions::default());
+    tell(&device.caller, None).await;
+    assert_eq!(device.check_in(&server).await.of("Replace").len(), 2);
+    assert_eq!(device.tree.values().get(&Setting::PasswordLength), Some(&Value::Int(20)));
+    tell(&device.caller, Some("csp")).await;
+    assert!(device.check_in(&server).await.done.is_empty());
 }
