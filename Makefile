@@ -1,8 +1,8 @@
-# The four commands of the project; each is one script or one line, and CI calls the same.
+# The commands of the project; each is one script or one line, and CI calls the same.
 CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: demo test bench lint
+.PHONY: demo test bench lint soak
 
 # The whole job on this machine: real server, real agent, a scratch account tree. ARGS="--keep" and the like go through.
 demo:
@@ -17,3 +17,7 @@ lint:
 
 bench:
 	bash bench/run.sh
+
+# Agent and server killed at random while they rotate (docs/reliability.md): make soak ROTATIONS=10000
+soak:
+	bash ci/soak.sh $(ROTATIONS) $(SEED)

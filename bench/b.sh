@@ -5,12 +5,13 @@
 WORK=$WORK/b
 rm -rf "$WORK" && mkdir -p "$WORK"
 . "$BENCH/product.sh"
-product_up 64 >&2
+product_up 256 >&2
 postgres=
 PG_DATA=$WORK/postgres
 if pg_up >&2; then postgres=1; else note "PostgreSQL is not installed: (b2) not measured"; fi
 
 for _ in $(seq "$ROUNDS"); do
+    "$TOOLS/seed" --database "$WORK/server/lapwing.db" --forget 1
     ours=$("$TOOLS/backup" --connections warm --clients 32 --seconds "$SECS" --port "$PORT" --devices "$WORK/devices" --server-pid "$SERVER")
     sqlite=$("$TOOLS/group_commit" --dir "$WORK/sqlite" --clients 32 --seconds "$SECS")
     note "ours $ours"

@@ -7,7 +7,7 @@ rm -rf "$WORK" && mkdir -p "$WORK"
 . "$BENCH/product.sh"
 product_up 8 >&2
 token_of_session >"$HOME/bearer"
-device=$(jq -r .device "$WORK/states/1/identity.json")
+device=$(jq -r .device "$WORK/states/0/identity.json")
 
 # The same server twice: its data directory is copied while it is stopped, and each copy is filled.
 server_stop
@@ -20,6 +20,7 @@ PORT=$(free_port)
 DATA=$WORK/server-many server_start
 many_port=$PORT many_pid=$SERVER
 
+forget() { for data in server server-many; do "$TOOLS/seed" --database "$WORK/$data/lapwing.db" --forget 1; done; }
 one() { # one OPERATION PORT PID: server CPU us for one operation
     if [ "$1" = backup ]; then
         "$TOOLS/backup" --connections warm --clients 8 --seconds "$SECS" --port "$2" --server-pid "$3" --devices "$WORK/devices"
@@ -30,6 +31,7 @@ one() { # one OPERATION PORT PID: server CPU us for one operation
 }
 for operation in backup read check-in report list; do
     for _ in $(seq "$ROUNDS"); do
+        forget
         one "$operation" "$many_port" "$many_pid" >>"$WORK/$operation.many"
         one "$operation" "$few_port" "$few_pid" >>"$WORK/$operation.few"
     done

@@ -3,10 +3,12 @@
 . "$ROOT/ci/fleet.sh"
 
 # product_up DEVICES: a server with bounds lifted, policy on, and the identities of so many devices in $WORK/devices.
+# One more, in states/0, has a password that was stored, set and proven; no load touches it.
 product_up() {
     tree_up "$WORK/tree"
     server_init
     "$TOOLS/seed" --database "$WORK/server/lapwing.db" --lift-bounds 1
+    printf '[requests_per_second]\naddress = 100000000\ndevice = 100000000\naccount = 100000000\n' >>"$WORK/server/lapwingd.toml"
     server_start
     sign_in
     policy_up "$ROOT/ci/data/builtin.xml"
@@ -17,8 +19,8 @@ product_up() {
         STATE=$WORK/states/$n agent_join --prefix "$WORK/tree" --name "bench-$n"
         identity_of "$WORK/states/$n"
     done
-    # One of them has a password that was stored, set and proven.
-    lapwing_agent cycle --state "$WORK/states/1"
+    STATE=$WORK/states/0 agent_join --prefix "$WORK/tree" --name bench-0
+    lapwing_agent cycle --state "$WORK/states/0"
 }
 
 # identity_of STATE: certificate and key of an agent, as PEM, under the id of its device.

@@ -1,29 +1,34 @@
 #!/usr/bin/env bash
 # The first real installation, as README has it: the three packages in a fresh Debian (debootstrap, in a chroot), then
-# its three commands. Needs root and a Debian mirror.
+# its three commands. Needs root; `ci/e2e-debs.sh prepare` downloads the Debian from a mirror and keeps it.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
-if [ "${1:-}" != inside ]; then
-    cargo xtask dist
-    # Binaries need the C library of the system that they were built on.
-    suite=$(. /etc/os-release && echo "$VERSION_CODENAME")
-    tarball=$LOGS/debootstrap-$suite.tar
-    tree=$LOGS/chroot
+# Binaries need the C library of the system that they were built on.
+suite=$(. /etc/os-release && echo "$VERSION_CODENAME")
+tarball=$LOGS/debootstrap-$suite.tar
+tree=$LOGS/chroot
+
+if [ "${1:-}" = prepare ]; then
+    [ -s "$tarball" ] && exit 0
     rm -rf "$tree"
-    if [ ! -s "$tarball" ]; then
-        debootstrap --variant=minbase --include=libpam-modules,passwd,login,jq "$suite" "$tree"
-        tar -C "$tree" -cf "$tarball" --one-file-system .
-    else
-        mkdir "$tree" && tar -C "$tree" -xf "$tarball"
-    fi
+    debootstrap --variant=minbase --include=libpam-modules,passwd,login,jq "$suite" "$tree"
+    tar -C "$tree" -cf "$tarball.new" --one-file-system .
+    mv "$tarball.new" "$tarball"
+    exit 0
+fi
+
+if [ "${1:-}" != inside ]; then
+    bash "$0" prepare
+    cargo xtask dist
+    rm -rf "$tree"
+    mkdir "$tree" && tar -C "$tree" -xf "$tarball"
     echo '127.0.0.1 localhost' >"$tree/etc/hosts"
     mkdir "$tree/packages"
     cp dist/*.deb "$tree/packages/"
-    exec unshare --mount --pid --fork --kill-child bash "$0" inside "$tree"
+    exec unshare --mount --pid --fork --kill-child bash "$0" inside
 fi
 
-tree=$2
 mount -t proc proc "$tree/proc"
 mount --rbind /dev "$tree/dev"
 in_chroot() { chroot "$tree" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root "$@"; }

@@ -1,7 +1,8 @@
 //! For tests only: the store in memory with the semantics of a crash, the conformance suite of stores, a fake
-//! device.
+//! device, the programs as processes.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "test support fails by panicking")]
 
 pub mod conformance;
 pub mod device;
 pub mod memory;
+pub mod programs;

@@ -65,7 +65,7 @@ impl Built<'_> {
         }
         write(&doc.join("copyright"), copyright.as_bytes(), 0o644)?;
         install(&self.root.join("CHANGELOG.md"), &doc.join("CHANGELOG.md"), 0o644)?;
-        if package.prints { self.printed(package, binary, tree) } else { Ok(()) }
+        self.printed(package, binary, tree)
     }
 
     /// Completions and manual pages, which the binaries write themselves.
@@ -179,8 +179,6 @@ struct Package {
     name: &'static str,
     /// Member of the workspace that builds it.
     member: &'static str,
-    /// Whether the binary writes completions and manual pages.
-    prints: bool,
     depends: &'static str,
     recommends: &'static str,
     description: &'static str,
@@ -192,7 +190,6 @@ const PACKAGES: &[Package] = &[
     Package {
         name: "lapwingd",
         member: "lapwing-server",
-        prints: false,
         depends: "libc6, libgcc-s1",
         recommends: "lapwing, systemd",
         description: "server of Lapwing: local administrator passwords of a fleet\n \
@@ -207,8 +204,7 @@ const PACKAGES: &[Package] = &[
     Package {
         name: "lapwing-agent",
         member: "lapwing-agent",
-        prints: false,
-        depends: "libc6, libgcc-s1, libpam-modules",
+        depends: "libc6, libgcc-s1, libpam-modules, libpam-runtime",
         recommends: "systemd",
         description: "agent of Lapwing: rotates the local administrator password\n \
             Joins a Lapwing server, takes policy from it, keeps the password of the local\n \
@@ -217,12 +213,12 @@ const PACKAGES: &[Package] = &[
             ("packaging/systemd/lapwing-agent.service", "usr/lib/systemd/system/lapwing-agent.service"),
             ("packaging/tmpfiles/lapwing-agent.conf", "usr/lib/tmpfiles.d/lapwing-agent.conf"),
             ("packaging/pam/lapwing", "etc/pam.d/lapwing"),
+            ("packaging/pam/sign-in", "usr/share/pam-configs/lapwing"),
         ],
     },
     Package {
         name: "lapwing",
         member: "lapwing-cli",
-        prints: true,
         depends: "libc6, libgcc-s1",
         recommends: "ca-certificates",
         description: "command line of Lapwing\n \

@@ -7,6 +7,7 @@ mod canary;
 mod deps;
 mod dist;
 mod generate;
+mod rules;
 mod source;
 
 use anyhow::{Result, bail};
@@ -16,6 +17,7 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 usage: cargo xtask TASK
   check-deps           who may use whom, and what may not stand where
+  check-rules          every rule of rotation.md has a test, and every test named for one exists
   generate [--check]   the reference pages and templates that come from the table of settings
   dist [--no-build]    the three Debian packages, in dist/
   canary PLACE...      looks below PLACE for the passwords on standard input, in every form";
@@ -35,6 +37,7 @@ fn task() -> Result<()> {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["check-deps"] => deps::check(&root()),
+        ["check-rules"] => rules::check(&root()),
         ["canary", places @ ..] if !places.is_empty() => canary::scan(places),
         ["generate"] => generate::generate(&root(), false),
         ["generate", "--check"] => generate::generate(&root(), true),

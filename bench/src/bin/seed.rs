@@ -1,6 +1,8 @@
 //! Prepares a stopped server's database for a load.
 //!
 //! `seed --database FILE --lift-bounds 1`: versions per device are no longer bounded, which a load would meet at once.
+//! `seed --database FILE --forget 1`: no version but the proven ones is left. A device has some hundred versions at most; a
+//! load of thousands a second would be measured over what no device ever has.
 //! `seed --database FILE --devices N`: as many devices as are missing to N, each a copy of one that joined and rotated, with
 //! ids of its own. Their passwords are copies of sealed ones and open for nobody; nothing reads them.
 
@@ -13,6 +15,11 @@ fn main() -> Result<()> {
     connection.execute_batch("PRAGMA foreign_keys = OFF; PRAGMA cache_size = -262144;")?;
     if bench::number("lift-bounds", 0) == 1 {
         connection.execute("UPDATE tenant SET versions_per_day = 1000000000, unresolved_max = 1000000000", [])?;
+    }
+    if bench::number("forget", 0) == 1 {
+        connection.busy_timeout(std::time::Duration::from_secs(10))?;
+        connection.execute("DELETE FROM version WHERE state <> 'current'", [])?;
+        return Ok(());
     }
     let wanted = bench::number("devices", 0) as i64;
     let present: i64 = connection.query_row("SELECT count(*) FROM device", [], |row| row.get(0))?;

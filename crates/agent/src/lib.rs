@@ -17,6 +17,7 @@ pub mod join;
 pub mod management;
 pub mod platform;
 pub mod run;
+pub mod sign_in;
 
 pub mod sources;
 pub mod state;

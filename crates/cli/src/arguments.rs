@@ -24,7 +24,7 @@ pub(crate) struct Arguments {
 /// What every command takes.
 #[derive(Debug, Args)]
 pub(crate) struct Globals {
-    /// The server, https://NAME[:PORT]; default: the one of the last sign-in
+    /// The server, https://NAME or https://NAME:PORT; default: the one of the last sign-in
     #[arg(long, global = true, value_name = "URL", help_heading = "Global options")]
     pub(crate) server: Option<String>,
     /// The server's CA: a certificate file, or its fingerprint as sha256:HEX; default: as at the last sign-in

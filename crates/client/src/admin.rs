@@ -5,7 +5,7 @@ use laps::id::{DeviceId, GroupId, PolicyId, PrincipalId};
 use proto::admin::{
     Assign, AuditEntry, AuditHead, CreatedJoinToken, CreatedServicePrincipal, CreatedUser, DeviceEvent, DevicePolicy,
     DeviceStatus, Explanation, Group, JoinToken, LintReport, LintRequest, NewGroup, NewJoinToken, NewServicePrincipal,
-    NewUser, Person, Policy, PolicyImport, Settings, Version,
+    NewUser, PasswordUse, Person, Policy, PolicyImport, Settings, Version,
 };
 use reqwest::Method;
 
@@ -78,6 +78,8 @@ routes! {
     clear_fork(id: DeviceId) -> () = act Method::POST, format_args!("devices/{id}/clearFork");
     /// Versions of a device's passwords, without them.
     versions(id: DeviceId) -> Vec<Version> = list format_args!("devices/{id}/versions");
+    /// Sign-ins with a device's passwords, newest first.
+    uses(id: DeviceId) -> Vec<PasswordUse> = list format_args!("devices/{id}/uses");
     /// Brings a tombstone back.
     restore_device(id: DeviceId) -> () = act Method::POST, format_args!("devices/{id}/restore");
     /// The audit log as it is chained, oldest first.

@@ -158,6 +158,8 @@ pub enum Reason {
     DirectoryRequest,
     /// The account is not as it was set (rotation.md 10).
     Drift(Drift),
+    /// Somebody signed in with the account, and the delay of policy is over (laps-behaviour.md 5).
+    PostAuthentication,
 }
 
 impl Reason {
@@ -182,6 +184,7 @@ impl Reason {
             Self::Drift(Drift::NotAdministrator) => "drift_not_administrator",
             Self::Drift(Drift::Disabled) => "drift_disabled",
             Self::Drift(Drift::Deleted) => "drift_deleted",
+            Self::PostAuthentication => "post_authentication",
         }
     }
 }

@@ -73,6 +73,13 @@ events! {
     BACKUP_FAILED = 10028, Error, "The directory did not take the new password; the current one was not changed.";
     BACKUP_SUCCEEDED = 10029, Information, "The directory has the new password.";
     BACKUP_SENDING = 10030, Information, "The new password is sent to the directory.";
+    SIGNED_IN = 10041, Information, "Somebody signed in with the managed account; the password will be changed.";
+    GRACE_OVER = 10042, Information, "The time after a sign-in is over; the password is changed.";
+    POST_AUTHENTICATION_RETRY = 10043, Error, "The password could not be changed after a sign-in; it is tried again.";
+    POST_AUTHENTICATION_DONE = 10044, Information, "What follows a sign-in is done.";
+    POST_AUTHENTICATION_GIVEN_UP = 10048, Error, "What follows a sign-in failed too often; it is tried again after the next start.";
+    RESTART_FAILED = 10049, Error, "The machine could not be restarted after a sign-in.";
+    UPDATE_POST_AUTHENTICATION = 10051, Information, "The password is changed because somebody signed in with the account.";
     CYCLE_BACKGROUND = 10052, Information, "Background cycle.";
     POLICY_CHANGED = 10054, Information, "The policy has changed.";
     AGE_RAISED = 10058, Warning, "PasswordAgeDays is below 7 with the cloud directory; 7 is used.";
@@ -93,6 +100,11 @@ events! {
     REPAIR_HELD = 20021, Error, "Drift comes back as often as it is repaired; repair is held, and tried once a day.";
     DRIFT_OVER = 20022, Information, "The account is as it was set again.";
     STATE_DAMAGED = 20023, Error, "A file of the agent's own state could not be read; it was kept aside.";
+    SIGNED_IN_AGAIN = 20030, Information, "Somebody signed in with the managed account.";
+    POST_AUTHENTICATION_DROPPED = 20031, Information, "What was to follow a sign-in is dropped.";
+    SESSION_UNEXPLAINED = 20032, Warning, "The managed account has a session that no sign-in with its password explains.";
+    SIGN_IN_REFUSED = 20033, Warning, "A notice of a sign-in was not one and is left aside.";
+    SESSIONS_END = 20034, Warning, "Sessions of the managed account are warned: they end soon.";
 }
 
 /// The row of an id; `None` for an id that is not in the table.

@@ -75,6 +75,14 @@ id! {
     /// A named policy.
     PolicyId
 }
+id! {
+    /// One sign-in with a managed account; made where it is noticed, so that a repeat is known as one.
+    SignInId
+}
+id! {
+    /// One run of the managed machine, from boot to shutdown (Linux: `/proc/sys/kernel/random/boot_id`).
+    BootId
+}
 
 #[cfg(test)]
 mod tests {

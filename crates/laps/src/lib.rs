@@ -19,5 +19,6 @@ pub mod explain;
 pub mod id;
 pub mod password;
 pub mod policy;
+pub mod post_auth;
 pub mod rotation;
 pub mod time;

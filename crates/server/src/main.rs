@@ -4,6 +4,7 @@
 mod command;
 
 use clap::{Parser, Subcommand};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Lapwing server: directory, policy and retrieval of local administrator passwords
@@ -45,6 +46,18 @@ enum Command {
     Kek(command::operate::Kek),
     /// Open the database, verify the audit log, unseal one password of each key
     Check(command::operate::Check),
+    /// Completions for a shell, to stdout
+    #[command(hide = true)]
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Manual pages, into a directory
+    #[command(hide = true)]
+    Man {
+        /// The directory; it is made when it is missing
+        directory: PathBuf,
+    },
 }
 
 fn main() -> ExitCode {
@@ -72,6 +85,8 @@ fn main() -> ExitCode {
             Command::Rekey(rekey) => command::operate::rekey(rekey).await,
             Command::Kek(kek) => command::operate::kek(kek).await,
             Command::Check(check) => command::operate::check(check).await,
+            Command::Completions { shell } => command::manual::completions::<Arguments>(shell),
+            Command::Man { directory } => command::manual::pages::<Arguments>(&directory),
         }
     });
     match done {

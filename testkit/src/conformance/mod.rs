@@ -13,6 +13,7 @@ pub mod retention;
 pub mod reveal;
 pub mod sessions;
 pub mod tenant;
+pub mod uses;
 pub mod versions;
 mod world;
 
@@ -27,7 +28,7 @@ macro_rules! store_conformance {
             use super::*;
             $crate::store_conformance! { @ $make;
                 versions: a_repeated_store_gives_the_same_answer, a_store_with_another_content_is_a_conflict,
-                    a_proof_supersedes_what_is_older, a_later_proof_overtakes_pending_ones, a_late_proof_changes_nothing,
+                    a_proof_supersedes_what_is_older, device_times_are_never_compared, a_later_proof_overtakes_pending_ones, a_late_proof_changes_nothing,
                     a_late_proof_of_another_account_is_released, an_abandoned_version_cannot_be_proven,
                     an_unknown_version_cannot_be_proven, abandoning_touches_only_pending_ones,
                     the_bound_of_versions_in_a_day, the_bound_of_unresolved_versions, released_ones_do_not_block,
@@ -44,6 +45,7 @@ macro_rules! store_conformance {
                     released_ones_are_never_trimmed, a_tombstone_stays_readable_and_comes_back,
                     the_job_purges_only_what_is_due_and_silent, a_purge_is_for_good, disabled_devices_are_not_purged,
                     a_jump_of_the_clock_holds_what_destroys, the_clock_is_compared_with_the_monotonic_one;
+                uses: a_use_is_noted_once, the_newest_uses_are_kept, the_last_read_of_a_version;
                 requests: only_a_later_version_meets_a_request, repeats_coalesce, each_request_adds_one_to_the_bound,
                     requests_are_refused_by_state, work_comes_in_order_and_is_watched;
                 reveal: a_reveal_names_every_version, a_reveal_is_refused_on_another_epoch,

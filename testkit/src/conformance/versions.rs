@@ -4,6 +4,7 @@ use super::World;
 use laps::{
     id::{DeviceId, VersionId},
     rotation::Fingerprint,
+    time::TICKS_PER_DAY,
 };
 use server::{
     seal::{KeyId, Sealed},
@@ -81,6 +82,26 @@ pub async fn a_later_proof_overtakes_pending_ones(mut w: World) {
     let overtaken = w.store.versions(device, true).await.unwrap();
     let overtaken = overtaken.iter().find(|version| version.version == first).unwrap();
     assert_eq!((overtaken.proven_at, overtaken.ended_at), (None, Some(w.now)));
+    w.finish().await;
+}
+
+/// rotation.md 1, "sequence": the order is that of the stores; a device's clock, whatever it says, decides nothing.
+pub async fn device_times_are_never_compared(mut w: World) {
+    let device = w.device().await;
+    let mut stored = Vec::new();
+    for years_back in [0, 30, 10] {
+        let device_time = Some(w.now.minus_ticks(years_back * 365 * TICKS_PER_DAY));
+        let new = NewVersion { device_time, ..w.version(device) };
+        stored.push(new.version);
+        w.put(new).await.unwrap();
+    }
+    let newest_first: Vec<_> = stored.iter().rev().copied().collect();
+    assert_eq!(w.live(device).await, newest_first);
+    let kept = w.store.versions(device, false).await.unwrap();
+    assert!(kept.windows(2).all(|pair| pair[0].sequence > pair[1].sequence && pair[0].stored_at == w.now));
+    w.prove(device, stored[1]).await.unwrap();
+    assert_eq!(w.state(device, stored[0]).await, Some(Superseded));
+    assert_eq!(w.state(device, stored[2]).await, Some(Pending));
     w.finish().await;
 }
 

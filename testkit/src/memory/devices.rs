@@ -276,7 +276,7 @@ impl State {
                 && !self.has_proven(other.device.id)
         });
         if waiting {
-            return Some(StoreError::PurgeRefused("the machine joined again and has no proven password yet"));
+            return Some(StoreError::PurgeRefused(PurgeRefusal::SuccessorUnproven));
         }
         if by == PurgeBy::Person {
             return None;
@@ -285,12 +285,12 @@ impl State {
             return Some(StoreError::ClockHeld);
         }
         if device.reported_since_deletion {
-            return Some(StoreError::PurgeRefused("it has reported since it was deleted"));
+            return Some(StoreError::PurgeRefused(PurgeRefusal::Reported));
         }
         let days = self.tenant.as_ref().map_or(30, |tenant| tenant.settings.tombstone_days);
         let due = device.deleted_at.map(|at| at.plus_days(days));
         if due.is_none_or(|due| now < due) {
-            return Some(StoreError::PurgeRefused("its time is not over"));
+            return Some(StoreError::PurgeRefused(PurgeRefusal::NotDue));
         }
         None
     }

@@ -11,6 +11,7 @@ mod policies;
 mod sessions;
 mod state;
 mod tenant;
+mod uses;
 mod versions;
 
 use laps::{
@@ -217,6 +218,8 @@ impl Store for MemoryStore {
         read certificates(device: DeviceId) -> Vec<Certificate>;
         read purgeable(now: Timestamp, limit: u32) -> Vec<DeviceId>;
         read device_events(device: DeviceId, page: Page) -> PageOf<DeviceEvent>;
+        read uses(device: DeviceId, page: Page) -> PageOf<PasswordUse>;
+        read last_read(device: DeviceId, version: VersionId) -> Option<AuditRecord>;
         read group(id: GroupId) -> Option<Group>;
         read groups(page: Page) -> PageOf<Group>;
         read last_report(device: DeviceId) -> Option<DeviceReport>;
@@ -267,6 +270,7 @@ impl Store for MemoryStore {
         write store_pending(version: NewVersion, now: Timestamp, audit: AuditEntry) -> Stored;
         write mark_proven(proof: Proof, now: Timestamp, audit: AuditEntry) -> Proven;
         write abandon(device: DeviceId, version: VersionId, now: Timestamp, audit: AuditEntry) -> Option<VersionState>;
+        write note_use(used: PasswordUse, audit: AuditEntry) -> bool;
         write report(report: Report, now: Timestamp) -> ReportAnswer;
         write reveal(reveal: Reveal, audit: AuditEntry) -> Vec<SealedVersion>;
         write release(device: DeviceId, now: Timestamp, audit: AuditEntry) -> u64;

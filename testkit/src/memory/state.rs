@@ -69,6 +69,8 @@ pub(super) struct State {
     pub(super) groups: BTreeMap<GroupId, Group>,
     pub(super) versions: BTreeMap<(DeviceId, VersionId), Row>,
     pub(super) events: Vec<DeviceEvent>,
+    /// With their places in the order.
+    pub(super) uses: Vec<(u64, PasswordUse)>,
     pub(super) requests: Vec<RotationRequest>,
     pub(super) work: Vec<(Timestamp, Work)>,
     pub(super) policies: BTreeMap<PolicyId, Vec<Policy>>,

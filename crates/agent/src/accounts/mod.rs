@@ -4,6 +4,7 @@
 //! bytes and takes them back. Rules: rotation.md 1, 6 and 7; formats: passwd(5), shadow(5), group(5),
 //! crypt(5), login.defs(5), pwquality.conf(5), pam_unix(8).
 
+mod census;
 mod fingerprint;
 mod group;
 mod hash;
@@ -12,11 +13,11 @@ mod passwd;
 mod rules;
 mod settings;
 mod shadow;
-mod survey;
 mod table;
 mod usability;
 mod verifier;
 
+pub use census::{Census, LocalAccount};
 pub use fingerprint::FingerprintKey;
 pub use group::{AdministratorsGroup, GroupFile, GroupLine};
 pub use hash::{HashError, hash};
@@ -25,7 +26,6 @@ pub use passwd::{Passwd, PasswdLine};
 pub use rules::{MachineRules, Rule, RuleRefusal};
 pub use settings::{LoginDefs, PamModule, pam_password_modules};
 pub use shadow::{Shadow, ShadowLine};
-pub use survey::{LocalAccount, Survey};
 pub use table::{AccountFile, Defect, DefectKind, NotAField, Table};
 pub use usability::Usability;
 pub use verifier::{NotAVerifier, PasswordField, Verifier};

@@ -9,6 +9,7 @@ use crate::{
     directory,
     effect::{NoWitness, Parts, Runner, StartError},
     events::EventLog,
+    platform::RunningSystem,
     run::{Answer, Control, Verb, ask, run},
     state::{StateDir, StateError},
 };
@@ -45,6 +46,7 @@ pub(super) fn runner(state: StateDir, tree: &TreeArguments, log: EventOutput) ->
     let mut events = EventLog::new(state.events(), log, SystemClock);
     let made = (|| {
         let managed = tree_of(tree, Some(&identity))?;
+        let runs_here = managed.tree().is_running();
         let mut runner = Runner::new(Parts {
             events: EventLog::new(state.events(), log, SystemClock),
             state,
@@ -54,6 +56,9 @@ pub(super) fn runner(state: StateDir, tree: &TreeArguments, log: EventOutput) ->
             clock: SystemClock,
             witness: NoWitness,
         })?;
+        if runs_here {
+            runner.ends_sessions_on(Box::new(RunningSystem::default()));
+        }
         runner.claim().map_err(|failure| Failed::new(failure.code, failure.text))?;
         Ok(runner)
     })();

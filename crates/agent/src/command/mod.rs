@@ -6,6 +6,7 @@
 mod agent;
 mod csp;
 mod join;
+mod pam;
 mod policy;
 mod show;
 
@@ -60,6 +61,11 @@ enum Command {
     Policy {
         #[command(subcommand)]
         command: policy::Policy,
+    },
+    /// Notice sign-ins with the managed account (PAM)
+    Pam {
+        #[command(subcommand)]
+        command: pam::Pam,
     },
     /// Print the completions of a shell
     #[command(hide = true)]
@@ -122,6 +128,7 @@ pub fn run(line: CommandLine) -> ExitCode {
         Command::Csp { command } => command.run(),
         Command::CheckPassword(command) => command.run(),
         Command::Policy { command } => command.run(),
+        Command::Pam { command } => command.run(),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut CommandLine::command(), "lapwing-agent", &mut std::io::stdout());
             Ok(())

@@ -33,6 +33,7 @@ impl Status {
         };
         let memory = state.memory()?.filter(|memory| memory.device == identity.device);
         let contact = state.contact()?;
+        let signed_in = state.sign_ins()?.schedule.waiting;
         let in_force = sources::read(&state, &Configuration::load(&state)?.tree, JoinState::Entra);
         let running = crate::run::running(&state);
         let managed = match in_force.plan() {
@@ -56,6 +57,8 @@ impl Status {
                 "version": memory.as_ref().map(|memory| memory.version.to_string()),
                 "rotated_at": memory.as_ref().map(|memory| memory.rotated_at.to_string()),
                 "expires_at": memory.as_ref().map(|memory| memory.expires_at.to_string()),
+                "signed_in_at": signed_in.as_ref().map(|waiting| waiting.signed_in_at.to_string()),
+                "change_after_sign_in_at": signed_in.as_ref().map(|waiting| waiting.deadline.to_string()),
                 "last_error": contact.last_error.as_ref().map(|(failure, at)| json!({
                     "event": failure.event,
                     "code": failure.code,
@@ -89,6 +92,12 @@ impl Status {
                 ));
             }
             None => print("password:     none was proven yet"),
+        }
+        if let Some(waiting) = &signed_in {
+            print(format_args!(
+                "signed in:    {:?} at {}; the password is changed at {}",
+                waiting.account.name, waiting.signed_in_at, waiting.deadline
+            ));
         }
         if let Some((failure, at)) = &contact.last_error {
             print(format_args!("last error:   {at} {failure}"));

@@ -6,6 +6,7 @@ mod renew;
 mod report;
 mod rotate;
 mod secret;
+mod signed_in;
 
 pub use renew::Validity;
 
@@ -16,6 +17,7 @@ use crate::{
     events::EventLog,
     management::{self, Configuration},
     platform::{Account, Durability, ManagedTree},
+    sign_in::SignIns,
     sources::{self, InForce},
     state::{Contact, Identity, JournalFound, SoftwareKey, StateDir, StateError},
 };
@@ -31,6 +33,7 @@ use laps::{
 };
 use proto::device::Next;
 use secret::Held;
+use signed_in::Standing;
 use std::time::Duration;
 
 /// Sees every effect before and after it is carried out. Tests stop the process there.
@@ -123,6 +126,8 @@ pub struct Runner<D, C, W = NoWitness> {
     next: Option<Next>,
     due_at: Option<Timestamp>,
     identity_changed: bool,
+    sign_ins: SignIns,
+    standing: Standing,
 }
 
 impl<D: Directory, C: Clock + Clone, W: Witness> Runner<D, C, W> {
@@ -139,6 +144,7 @@ impl<D: Directory, C: Clock + Clone, W: Witness> Runner<D, C, W> {
         let contact = parts.state.contact()?;
         let configuration = Configuration::load(&parts.state)?;
         let directory = (parts.connect)(&identity, &key, contact.server_time)?;
+        let sign_ins = SignIns::load(&parts.state, &mut parts.events)?;
         Ok(Self {
             key: parts.state.fingerprint_key()?,
             state: parts.state,
@@ -160,6 +166,8 @@ impl<D: Directory, C: Clock + Clone, W: Witness> Runner<D, C, W> {
             next: None,
             due_at: None,
             identity_changed: false,
+            sign_ins,
+            standing: Standing::Unknown,
         })
     }
 
@@ -212,15 +220,20 @@ impl<D: Directory, C: Clock + Clone, W: Witness> Runner<D, C, W> {
         reset: bool,
         asked: &mut dyn FnMut() -> Option<Reason>,
     ) -> Result<Cycled, StateError> {
+        self.hear_sign_ins();
         self.renew_if_due().await;
         let start = self.start(reset)?;
         let (mut cycle, mut turn) = Cycle::start(start);
+        if self.sign_ins.is_lost() {
+            cycle.ask(Reason::StateInconsistent);
+        }
         loop {
             for note in &turn.notes {
                 self.events.write(note.event, &note.text);
             }
             if let Effect::Finish(finish) = turn.effect {
                 self.finished(&finish);
+                self.sign_ins_after(&finish);
                 let again = cycle.asked_too_late() || (self.reset_is_pending() && finish.last_error.is_none());
                 return Ok(Cycled { finish, again });
             }
@@ -265,6 +278,7 @@ impl<D: Directory, C: Clock + Clone, W: Witness> Runner<D, C, W> {
             joined_incarnation: self.identity.incarnation,
             last_error: self.contact.last_error.as_ref().map(|(failure, _)| failure.clone()),
             reset,
+            signed_in: self.sign_in_for_cycle(),
         })
     }
 
@@ -275,7 +289,11 @@ impl<D: Directory, C: Clock + Clone, W: Witness> Runner<D, C, W> {
                 let found = self.tree.inspect(&selection, self.today());
                 self.selection = Some(selection);
                 Outcome::Inspected(match found {
-                    Ok(account) => Ok(account.facts(Some(&self.key))),
+                    Ok(account) => {
+                        let facts = account.facts(Some(&self.key));
+                        self.standing = Standing::Managed(facts.account.clone());
+                        Ok(facts)
+                    }
                     Err(error) => Err(error.failure()),
                 })
             }
@@ -334,6 +352,10 @@ impl<D: Directory, C: Clock + Clone, W: Witness> Runner<D, C, W> {
             self.events.write(event::AGE_RAISED, &format!("PasswordAgeDays is {given}; 7 is used"));
         }
         let plan = in_force.plan();
+        self.standing = match plan {
+            Plan::Manage(_) => Standing::Unknown,
+            Plan::Unmanaged(_) => Standing::Nobody,
+        };
         self.in_force = Some(in_force);
         plan
     }

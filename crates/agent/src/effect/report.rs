@@ -30,6 +30,7 @@ pub(crate) const fn word(source: Source) -> &'static str {
 impl<D: Directory, C: Clock + Clone, W: Witness> Runner<D, C, W> {
     pub(super) async fn report(&mut self, report: cycle::Report) -> Result<View, Failure> {
         let now = self.clock.now();
+        let sign_ins = self.sign_ins.unreported();
         let body = Report {
             installed_fingerprint: report.account.as_ref().and_then(|account| account.installed),
             account: report.account.map(|facts| AccountReport {
@@ -56,6 +57,7 @@ impl<D: Directory, C: Clock + Clone, W: Witness> Runner<D, C, W> {
                 text: failure.text.chars().take(ERROR_CHARS_MAX).collect(),
                 at: now,
             }),
+            sign_ins,
             audit_head: self.contact.audit_head.clone(),
             device_time: now,
         };
@@ -63,6 +65,7 @@ impl<D: Directory, C: Clock + Clone, W: Witness> Runner<D, C, W> {
             Ok(answer) => answer,
             Err(error) => return Err(directory::failure(&error, "the directory could not be asked")),
         };
+        self.sign_ins.reported(&body.sign_ins, &mut self.events);
         self.saw_server_time(answer.server_time);
         if answer.audit_head.is_some() {
             self.contact.audit_head.clone_from(&answer.audit_head);
@@ -95,7 +98,7 @@ impl<D: Directory, C: Clock + Clone, W: Witness> Runner<D, C, W> {
 
     /// What a policy is judged by before it is sent; absent when the accounts cannot be read.
     fn machine(&self) -> Option<Machine> {
-        let survey = self.tree.survey(self.today()).ok()?;
+        let census = self.tree.census(self.today()).ok()?;
         let account = |account: LocalAccount| MachineAccount {
             id: account.id,
             name: account.name,
@@ -104,8 +107,8 @@ impl<D: Directory, C: Clock + Clone, W: Witness> Runner<D, C, W> {
         };
         Some(Machine {
             length_min: self.tree.rules().map_or(0, |rules| rules.length_min()),
-            accounts: survey.accounts.into_iter().map(account).collect(),
-            complete: survey.complete,
+            accounts: census.accounts.into_iter().map(account).collect(),
+            complete: census.complete,
         })
     }
 

@@ -144,6 +144,18 @@ mod tests {
         (dir, claim)
     }
 
+    /// rotation.md 7: "15 s at most", as long as lckpwdf(3) waits.
+    #[test]
+    fn the_locks_are_waited_for_as_lckpwdf_does() {
+        assert_eq!(LOCK_WAIT, Duration::from_secs(15));
+        let (dir, claim) = etc();
+        fs::write(dir.path().join("passwd.lock"), "1\0").unwrap();
+        let began = Instant::now();
+        let wait = Duration::from_millis(120);
+        assert_eq!(DatabaseLock::take(dir.path(), &claim, wait).unwrap_err().code(), "account_db_locked");
+        assert!(began.elapsed() >= wait);
+    }
+
     #[test]
     fn the_lock_names_us_and_leaves_nothing_behind() {
         let (dir, claim) = etc();

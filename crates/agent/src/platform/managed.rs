@@ -9,8 +9,8 @@ use super::preflight::{self, Durability};
 use super::replace::{ReplaceError, remove_leftovers, replace};
 use super::tree::{Tree, contents};
 use crate::accounts::{
-    self, AccountFile, AdministratorsGroup, FingerprintKey, GroupFile, HashChoice, LoginDefs, MachineRules, Method,
-    PamModule, Passwd, PasswdLine, Shadow, Survey, Usability, Verifier, pam_password_modules,
+    self, AccountFile, AdministratorsGroup, Census, FingerprintKey, GroupFile, HashChoice, LoginDefs, MachineRules,
+    Method, PamModule, Passwd, PasswdLine, Shadow, Usability, Verifier, pam_password_modules,
 };
 use laps::account::{AccountFacts, Selection};
 use laps::drift::Trace;
@@ -161,9 +161,9 @@ impl ManagedTree {
     ///
     /// # Errors
     /// The database is missing or unusable.
-    pub fn survey(&self, today: u32) -> Result<Survey, AccountError> {
+    pub fn census(&self, today: u32) -> Result<Census, AccountError> {
         let database = self.read()?;
-        Ok(Survey::of(&database.passwd, &database.shadow, self.groups().as_ref(), today))
+        Ok(Census::of(&database.passwd, &database.shadow, self.groups().as_ref(), today))
     }
 
     /// How this machine's own `passwd` would hash. On a system that names nothing and whose libcrypt does not

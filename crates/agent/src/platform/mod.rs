@@ -5,23 +5,30 @@
 //! take as long as a password hash or, for [`ManagedTree::set`], as the 15 s of the database's locks; run
 //! it on a blocking thread.
 
+mod auth_stack;
 mod claim;
 mod crypt;
 mod error;
 mod harden;
 mod lock;
+mod login1;
 mod managed;
 mod mounts;
 mod nss;
 mod pam;
 mod preflight;
+mod processes;
 mod replace;
+mod sessions;
 mod tree;
 
+pub use auth_stack::{AuthStack, AuthStackError, HOOK_PROGRAM, HookLine, hook_line};
 pub use crypt::SystemCrypt;
 pub use error::AccountError;
 pub use harden::forbid_core_dumps;
 pub use managed::{Account, ManagedTree, Proof};
 pub use pam::{AccountPhase, PAM_SERVICE_TEXT, PamAnswer, ServiceFileError, install_pam_service};
 pub use preflight::Durability;
+pub use processes::session_root;
+pub use sessions::{RunningSystem, boot};
 pub use tree::Tree;

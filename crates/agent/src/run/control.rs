@@ -1,9 +1,13 @@
-//! The agent's own socket: `reset` and `cycle` go to the running agent (rotation.md 6).
+//! The agent's own socket: `reset` and `cycle` go to the running agent (rotation.md 6), and notices of sign-ins.
 //!
-//! One line of JSON each way: a [`Request`], and an [`Answer`] when it was carried out. The socket is mode
+//! One line of JSON each way: a [`Request`], and an [`Answer`] when it was carried out; a notice is carried out
+//! when it lies in the inbox. The socket is mode
 //! 0600 in a directory of mode 0700, and the peer's uid is checked.
 
-use crate::state::{StateDir, StateError};
+use crate::{
+    sign_in::{Inbox, Notice},
+    state::{StateDir, StateError},
+};
 use serde::{Deserialize, Serialize};
 use std::{
     fs,
@@ -13,12 +17,13 @@ use std::{
         unix::{fs::PermissionsExt as _, net::UnixStream as BlockingStream},
     },
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _},
     net::{UnixListener, UnixStream},
-    sync::{mpsc, oneshot},
+    sync::{Notify, mpsc, oneshot},
 };
 
 const SOCKET: &str = "agent.sock";
@@ -39,6 +44,8 @@ pub enum Verb {
     Cycle,
     /// Change the password now.
     Reset,
+    /// Somebody signed in: [`Request::sign_in`].
+    SignIn,
 }
 
 /// A request.
@@ -46,6 +53,9 @@ pub enum Verb {
 pub struct Request {
     /// What is asked.
     pub verb: Verb,
+    /// The notice, with [`Verb::SignIn`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sign_in: Option<Notice>,
 }
 
 /// How a cycle ended, for people and scripts.
@@ -93,12 +103,24 @@ pub(super) struct Incoming {
 
 /// A path by which the socket can be named although the directory's own path is too long for sockets
 /// (108 bytes, unix(7)): through the open directory.
-struct Reachable {
+#[derive(Debug)]
+pub struct Reachable {
     path: PathBuf,
     _directory: fs::File,
 }
 
-fn reachable(state: &StateDir) -> io::Result<Reachable> {
+impl Reachable {
+    /// The path, good for as long as this lives.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// The path of the socket of a state directory.
+///
+/// # Errors
+/// The directory cannot be opened.
+pub fn socket_path(state: &StateDir) -> io::Result<Reachable> {
     let directory = fs::File::open(state.path())?;
     let path = Path::new("/proc/self/fd").join(directory.as_raw_fd().to_string()).join(SOCKET);
     Ok(Reachable { path, _directory: directory })
@@ -109,6 +131,7 @@ fn reachable(state: &StateDir) -> io::Result<Reachable> {
 pub struct Control {
     listener: UnixListener,
     file: PathBuf,
+    inbox: Inbox,
 }
 
 impl Control {
@@ -124,25 +147,25 @@ impl Control {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
             _ => {}
         }
-        let way = reachable(state).map_err(failed)?;
+        let way = socket_path(state).map_err(failed)?;
         // Nobody else can enter the directory between bind and chmod.
         let listener = UnixListener::bind(&way.path).map_err(failed)?;
         fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).map_err(failed)?;
-        Ok(Self { listener, file })
+        Ok(Self { listener, file, inbox: Inbox::of(state) })
     }
 
-    /// Takes requests for as long as it is awaited.
-    pub(super) async fn serve(self, to: mpsc::Sender<Incoming>) {
+    /// Takes requests for as long as it is awaited; `heard` is told of a sign-in.
+    pub(super) async fn serve(self, to: mpsc::Sender<Incoming>, heard: Arc<Notify>) {
         loop {
             let Ok((stream, _)) = self.listener.accept().await else {
                 // Out of file descriptors: let others close theirs.
                 tokio::time::sleep(Duration::from_secs(1)).await;
                 continue;
             };
-            let to = to.clone();
+            let (to, heard, inbox) = (to.clone(), heard.clone(), self.inbox.clone());
             tokio::spawn(async move {
                 // A peer that goes away in the middle hears nothing; there is nobody to tell.
-                drop(converse(stream, to).await);
+                drop(converse(stream, to, &heard, &inbox).await);
             });
         }
     }
@@ -154,12 +177,16 @@ impl Drop for Control {
     }
 }
 
-async fn converse(mut stream: UnixStream, to: mpsc::Sender<Incoming>) -> io::Result<()> {
+async fn converse(mut stream: UnixStream, to: mpsc::Sender<Incoming>, heard: &Notify, inbox: &Inbox) -> io::Result<()> {
     let peer = stream.peer_cred()?.uid();
     let answer = if peer != 0 && peer != rustix::process::geteuid().as_raw() {
         Answer::failed("not_allowed", "only the agent's own user may ask for that")
     } else {
         match tokio::time::timeout(REQUEST_TIMEOUT, request(&mut stream)).await {
+            Ok(Some(Request { verb: Verb::SignIn, sign_in })) => match sign_in {
+                Some(notice) => took(&notice, heard, inbox),
+                None => Answer::failed("bad_request", "a notice of a sign-in needs the member sign_in"),
+            },
             Ok(Some(request)) => {
                 let (answer, answered) = oneshot::channel();
                 match to.try_send(Incoming { verb: request.verb, answer }) {
@@ -178,6 +205,20 @@ async fn converse(mut stream: UnixStream, to: mpsc::Sender<Incoming>) -> io::Res
     stream.shutdown().await
 }
 
+/// A notice is taken when it lies in the inbox: a cycle may run, and the agent may end.
+fn took(notice: &Notice, heard: &Notify, inbox: &Inbox) -> Answer {
+    if let Err(error) = notice.check() {
+        return Answer::failed("bad_request", error.to_string());
+    }
+    match inbox.put(notice) {
+        Ok(()) => {
+            heard.notify_one();
+            Answer::default()
+        }
+        Err(error) => Answer::failed("sign_in_not_kept", error.to_string()),
+    }
+}
+
 async fn request(stream: &mut UnixStream) -> Option<Request> {
     let mut line = Vec::new();
     tokio::io::BufReader::new(stream.take(MESSAGE_BYTES_MAX)).read_until(b'\n', &mut line).await.ok()?;
@@ -191,7 +232,7 @@ pub(super) fn queue() -> (mpsc::Sender<Incoming>, mpsc::Receiver<Incoming>) {
 
 /// The process id of the agent that runs on a state directory.
 pub fn running(state: &StateDir) -> Option<i32> {
-    let stream = BlockingStream::connect(reachable(state).ok()?.path).ok()?;
+    let stream = BlockingStream::connect(socket_path(state).ok()?.path).ok()?;
     let peer = rustix::net::sockopt::socket_peercred(&stream).ok()?;
     Some(peer.pid.as_raw_nonzero().get())
 }
@@ -201,7 +242,7 @@ pub fn running(state: &StateDir) -> Option<i32> {
 /// # Errors
 /// It runs and gives no answer.
 pub fn ask(state: &StateDir, verb: Verb) -> io::Result<Option<Answer>> {
-    let way = reachable(state)?;
+    let way = socket_path(state)?;
     let stream = match BlockingStream::connect(&way.path) {
         Ok(stream) => stream,
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
@@ -210,7 +251,7 @@ pub fn ask(state: &StateDir, verb: Verb) -> io::Result<Option<Answer>> {
         Err(error) => return Err(error),
     };
     stream.set_read_timeout(Some(ANSWER_TIMEOUT))?;
-    let mut line = serde_json::to_vec(&Request { verb })?;
+    let mut line = serde_json::to_vec(&Request { verb, sign_in: None })?;
     line.push(b'\n');
     (&stream).write_all(&line)?;
     let mut answer = Vec::new();

@@ -1,7 +1,7 @@
 //! The background loop: when cycles run (laps-behaviour.md 4.1; design.md 5, "Waiting").
 //!
 //! At the start, hourly with jitter, when the password is due, at once when a file of policy changes, when
-//! somebody asks through the socket, and when the server wakes the device. Off the network nothing is
+//! somebody asks through the socket or signs in with the managed account, and when the server wakes the device. Off the network nothing is
 //! changed; the loop tries again with backoff. One thread, and one connection to the server: the wait
 //! channel's, which the cycle after a wake goes on with.
 
@@ -9,7 +9,7 @@ mod control;
 mod notify;
 mod pace;
 
-pub use control::{Answer, Control, Request, Verb, ask, running};
+pub use control::{Answer, Control, Reachable, Request, Verb, ask, running, socket_path};
 
 use crate::{
     clock::Clock,
@@ -20,9 +20,9 @@ use crate::{
 use control::Incoming;
 use laps::{decide::Reason, event};
 use pace::{Pace, Went};
-use std::{cell::RefCell, future::Future, time::Duration};
+use std::{cell::RefCell, future::Future, sync::Arc, time::Duration};
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::{Notify, mpsc, oneshot},
     time::{Instant, sleep, sleep_until},
 };
 
@@ -30,6 +30,8 @@ use tokio::{
 const WAIT_MAX: Duration = Duration::from_secs(15 * 60);
 /// After a wake, the next wait begins this much later: a server that always wakes does not get a busy loop.
 const WAKE_GAP: Duration = Duration::from_secs(2);
+/// A sign-in is reported at once, unless another one was this short ago: then with it.
+const SIGN_IN_GAP: Duration = Duration::from_secs(10);
 /// How often the files of policy are looked at: two calls of stat.
 const POLICY_LOOK: Duration = Duration::from_secs(20);
 
@@ -41,6 +43,8 @@ enum Trigger {
     Wake,
     PolicyFile,
     Asked(Incoming),
+    /// Somebody signed in with the managed account.
+    SignedIn,
     /// Something came too late for the cycle before.
     Again,
 }
@@ -52,11 +56,19 @@ pub async fn run<D: Directory, C: Clock + Clone, W: Witness>(
     shutdown: impl Future<Output = ()>,
 ) {
     let (to, mut incoming) = control::queue();
-    let serving = tokio::spawn(control.serve(to));
+    let heard = Arc::new(Notify::new());
+    let serving = tokio::spawn(control.serve(to, heard.clone()));
     let watchdog = tokio::spawn(notify::watchdog());
     runner.events().write(event::AGENT_STARTED, concat!("lapwing-agent ", env!("CARGO_PKG_VERSION"), " has started"));
     notify::ready();
-    let mut looped = Loop { runner, pace: Pace::default(), wait_pace: Pace::default(), wait_from: Instant::now() };
+    let mut looped = Loop {
+        runner,
+        pace: Pace::default(),
+        wait_pace: Pace::default(),
+        wait_from: Instant::now(),
+        heard,
+        sign_in_from: Instant::now(),
+    };
     tokio::pin!(shutdown);
     let mut trigger = Trigger::Start;
     loop {
@@ -86,14 +98,20 @@ struct Loop<D, C, W> {
     pace: Pace,
     wait_pace: Pace,
     wait_from: Instant,
+    /// A notice lies in the inbox.
+    heard: Arc<Notify>,
+    /// When a sign-in may start the next cycle.
+    sign_in_from: Instant,
 }
 
 impl<D: Directory, C: Clock + Clone, W: Witness> Loop<D, C, W> {
     async fn cycle(&mut self, trigger: Trigger, incoming: &mut mpsc::Receiver<Incoming>) -> NextCycle {
+        self.runner.act_on_sign_ins();
         let mut reset = false;
         let mut waiting: Vec<oneshot::Sender<Answer>> = Vec::new();
         match trigger {
             Trigger::Start | Trigger::Again => {}
+            Trigger::SignedIn => self.sign_in_from = Instant::now() + SIGN_IN_GAP,
             Trigger::Timer => self.runner.events().write(event::CYCLE_BACKGROUND, ""),
             Trigger::Wake => self.runner.events().write(event::CYCLE_BACKGROUND, "the server has work for this device"),
             Trigger::PolicyFile => self.runner.events().write(event::POLICY_CHANGED, "a file of policy changed"),
@@ -109,7 +127,7 @@ impl<D: Directory, C: Clock + Clone, W: Witness> Loop<D, C, W> {
                 waiting.borrow_mut().push(answer);
                 Some(Reason::AdministratorRequest)
             }
-            Ok(Incoming { verb: Verb::Cycle, answer }) => {
+            Ok(Incoming { verb: Verb::Cycle | Verb::SignIn, answer }) => {
                 // This cycle may be past what the request is about: one more is run, and this one answers.
                 waiting.borrow_mut().push(answer);
                 cycle_later = true;
@@ -139,6 +157,8 @@ impl<D: Directory, C: Clock + Clone, W: Witness> Loop<D, C, W> {
             // A command that was interrupted does not listen any more.
             drop(waiting.send(answer.clone()));
         }
+        // The warning after a proven reset is given at once.
+        self.runner.act_on_sign_ins();
         if cycle_later || again {
             return NextCycle::Now;
         }
@@ -146,6 +166,9 @@ impl<D: Directory, C: Clock + Clone, W: Witness> Loop<D, C, W> {
         if let Some(due_in) = self.runner.due_in() {
             // The password falls due before the next poll: no need to be late.
             after = after.min(due_in.max(Duration::from_secs(60)));
+        }
+        if let Some(due_in) = self.runner.sign_ins_due_in() {
+            after = after.min(due_in);
         }
         NextCycle::At(Instant::now() + after)
     }
@@ -156,12 +179,17 @@ impl<D: Directory, C: Clock + Clone, W: Witness> Loop<D, C, W> {
             return Trigger::Again;
         };
         let stamps = sources::stamps(self.runner.state());
-        let Self { runner, wait_pace, wait_from, .. } = self;
-        let policy_file = async {
+        let Self { runner, wait_pace, wait_from, heard, sign_in_from, .. } = self;
+        let action_at = runner.sign_ins_due_in().map(|due_in| runner.now().plus_seconds(due_in.as_secs()));
+        let look = async {
             loop {
                 sleep(POLICY_LOOK).await;
                 if sources::stamps(runner.state()) != stamps {
-                    return;
+                    return Trigger::PolicyFile;
+                }
+                // The machine was suspended: timers stood still, the clock did not.
+                if action_at.is_some_and(|at| runner.now() >= at) {
+                    return Trigger::Timer;
                 }
             }
         };
@@ -169,8 +197,27 @@ impl<D: Directory, C: Clock + Clone, W: Witness> Loop<D, C, W> {
             biased;
             Some(asked) = incoming.recv() => Trigger::Asked(asked),
             () = sleep_until(at) => Trigger::Timer,
-            () = policy_file => Trigger::PolicyFile,
+            trigger = look => trigger,
+            () = signed_in(runner, heard, *sign_in_from) => Trigger::SignedIn,
             () = wake(runner, wait_pace, wait_from) => Trigger::Wake,
+        }
+    }
+}
+
+/// Waits for a sign-in with the managed account. The inbox is looked at without being told too: a hook that got
+/// no answer in time has put its notice there itself.
+async fn signed_in<D: Directory, C: Clock + Clone, W: Witness>(
+    runner: &Runner<D, C, W>,
+    heard: &Notify,
+    from: Instant,
+) {
+    loop {
+        tokio::select! {
+            () = heard.notified() => {}
+            () = sleep(POLICY_LOOK) => {}
+        }
+        if runner.sign_in_waits() {
+            return sleep_until(from).await;
         }
     }
 }

@@ -6,6 +6,8 @@
 //! | `fingerprint.key` | the key K of rotation.md 1 | the agent |
 //! | `journal.json` | the intent of a rotation ([`StateDir::journal`]) | the agent |
 //! | `memory.json` | the last proven rotation | the agent, `status` |
+//! | `sign-ins.json` | sign-ins with the managed account and what follows ([`Kept`]) | the agent, `status` |
+//! | `sign-ins/` | notices of the PAM hook that wait for the agent ([`crate::sign_in::Inbox`]) | the agent |
 //! | `contact.json` | last error, newest server time, audit head ([`Contact`]) | the agent, `status` |
 //! | `policy.json` | the values of the configuration tree ([`PolicyFile`]) | the agent, `csp`, `policy` |
 //! | `events.jsonl`, `events.1.jsonl` | the ring of events ([`EventRing`]) | `events` |
@@ -24,6 +26,7 @@ mod memory;
 mod mend;
 mod policy;
 mod ring;
+mod sign_in;
 
 pub use contact::Contact;
 pub use error::StateError;
@@ -33,6 +36,7 @@ pub use key::{DeviceKey, KeyError, SoftwareKey};
 pub use lock::Lock;
 pub use policy::PolicyFile;
 pub use ring::{EventRecord, EventRing};
+pub use sign_in::{Kept, SignedIn};
 
 use crate::{accounts::FingerprintKey, clock};
 use std::{

@@ -56,6 +56,24 @@ fn the_first_cycle_sets_and_proves_a_password_and_the_next_has_nothing_to_do() {
     assert_eq!(states(&world), [VersionState::Superseded, VersionState::Current]);
 }
 
+/// rotation.md 1, "fingerprint": its key is on the device only. Nothing that was sent holds it, in any usual form.
+#[test]
+fn the_fingerprint_key_is_never_sent() {
+    use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
+    let world = World::new();
+    run(&mut world.agent(), false);
+    let key = fs::read(world.places.state().join("fingerprint.key")).unwrap();
+    assert_eq!(key.len(), 32);
+    let sent = fs::read(world.places.book()).unwrap();
+    let sent = String::from_utf8_lossy(&sent).into_owned();
+    assert!(sent.contains("\"fingerprint\":\""), "what is looked through is what was sent");
+    let hex: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
+    let list = serde_json::to_string(&key).unwrap();
+    for form in [&hex, &STANDARD_NO_PAD.encode(&key), &list] {
+        assert!(!sent.to_lowercase().contains(&form.to_lowercase()));
+    }
+}
+
 /// laps-behaviour.md 10: the sequence of a good cycle with the cloud directory.
 #[test]
 fn the_events_of_a_good_cycle() {
@@ -95,6 +113,27 @@ fn a_refused_store_changes_nothing() {
         assert_eq!(told.code, code.as_str());
         assert!(run(&mut world.agent(), false).proven.len() == 1, "the next cycle makes up for it");
     }
+}
+
+/// rotation.md 1, "live set": readers are shown first what was last reported installed, so a report after a rotation
+/// names what is there then.
+#[test]
+fn the_last_report_of_a_rotation_tells_what_it_set() {
+    let world = World::new();
+    let mut agent = world.agent();
+    run(&mut agent, false);
+    let reported = || world.directory.book().last_report.unwrap().installed_fingerprint;
+    // That a failure is over is told at the end of the cycle that rotates.
+    world.directory.faults([Fault::Unreachable]);
+    assert!(run(&mut agent, false).last_error.is_some());
+    assert_eq!(run(&mut agent, true).last_error, None);
+    assert_eq!(reported(), Some(world.directory.book().current().unwrap().fingerprint));
+    // Set, and the proof lost: what is there is the pending one.
+    world.directory.faults([Fault::None, Fault::None, Fault::RequestLost]);
+    assert!(run(&mut agent, true).unresolved);
+    let book = world.directory.book();
+    let pending = book.rows.iter().find(|row| row.state == VersionState::Pending).unwrap();
+    assert_eq!(reported(), Some(pending.fingerprint));
 }
 
 /// rotation.md 2, end: a lost proof is repeated by the next cycle, of this process or another one.

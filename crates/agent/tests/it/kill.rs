@@ -9,24 +9,39 @@ use laps::cycle::{Effect, Outcome};
 use rustix::process::{Pid, Signal, getpid, kill_process};
 use std::{
     ffi::OsStr,
+    fs,
     os::unix::process::ExitStatusExt as _,
     path::PathBuf,
     process::{Child, Command, Stdio},
     time::Duration,
 };
 
-const ROOT: &str = "LAPWING_TEST_ROOT";
+/// Tells the child where its machine is.
+pub(crate) const ROOT: &str = "LAPWING_TEST_ROOT";
 const POINT: &str = "LAPWING_TEST_POINT";
 
 /// Dies at the n-th point; every effect has one before it and one after it.
-struct DiesAt {
+pub(crate) struct DiesAt {
     left: Option<u32>,
+    note: Option<PathBuf>,
+    effect: String,
 }
 
 impl DiesAt {
-    fn point(&mut self) {
+    /// Without a number it lives.
+    pub(crate) fn new(point: Option<u32>) -> Self {
+        Self { left: point, note: None, effect: String::new() }
+    }
+    /// Writes where it dies into a file first, such as `before Store`.
+    pub(crate) fn noting(self, file: PathBuf) -> Self {
+        Self { note: Some(file), ..self }
+    }
+    fn point(&mut self, when: &str) {
         match &mut self.left {
             Some(0) => {
+                if let Some(note) = &self.note {
+                    fs::write(note, format!("{when} {}", self.effect)).unwrap();
+                }
                 let _ = kill_process(getpid(), Signal::KILL);
             }
             Some(left) => *left -= 1,
@@ -36,11 +51,16 @@ impl DiesAt {
 }
 
 impl Witness for DiesAt {
-    fn before(&mut self, _: &Effect) {
-        self.point();
+    fn before(&mut self, effect: &Effect) {
+        let whole = match effect {
+            Effect::Rotation(step) => format!("{step:?}"),
+            other => format!("{other:?}"),
+        };
+        self.effect = whole.chars().take_while(char::is_ascii_alphanumeric).collect();
+        self.point("before");
     }
     fn after(&mut self, _: &Outcome) {
-        self.point();
+        self.point("after");
     }
 }
 
@@ -51,7 +71,7 @@ fn child() {
     let places = Places { root: PathBuf::from(root) };
     let left = std::env::var_os(POINT).and_then(|point| point.to_str()?.parse().ok());
     let directory = FileDirectory::new(places.book());
-    let mut agent = places.agent(&directory, DiesAt { left });
+    let mut agent = places.agent(&directory, DiesAt::new(left));
     let done = block_on(agent.cycle(true, &mut || None)).unwrap();
     assert_eq!(done.finish.last_error, None);
 }

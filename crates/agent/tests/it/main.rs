@@ -1,5 +1,11 @@
 //! Integration tests of the agent.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed step of a test ends the test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a failed step of a test ends the test, and figures are printed"
+)]
 
 mod accounts;
 mod cli;
@@ -7,4 +13,7 @@ mod cycle;
 mod drift;
 mod kill;
 mod run;
+mod served;
+mod sign_in;
+mod synced;
 mod world;

@@ -4,7 +4,7 @@
 use agent::{
     clock::{Clock, SystemClock},
     directory::Directory,
-    effect::{NoWitness, Parts, Runner, Witness},
+    effect::{Connect, NoWitness, Parts, Runner, Witness},
     events::{EventLog, Output},
     platform::{Durability, ManagedTree, Tree},
     state::{EventRecord, Joined, SoftwareKey, StateDir},
@@ -18,8 +18,8 @@ use laps::{
 };
 use proto::{
     device::{
-        Abandon, Code, InstalledVersion, Next, Prove, RenewAnswer, RenewRequest, Report, ReportAnswer, Store,
-        StoreAnswer, UnresolvedVersion, VersionAnswer, VersionState, WaitAnswer,
+        Abandon, Code, HeldVersion, Next, Prove, RenewAnswer, RenewRequest, Report, ReportAnswer, Store, StoreAnswer,
+        VersionAnswer, VersionState, WaitAnswer,
     },
     dm, serde_text,
 };
@@ -59,13 +59,26 @@ pub(crate) struct Row {
     pub(crate) sequence: u64,
     pub(crate) state: VersionState,
     #[serde(with = "serde_text::text")]
-    fingerprint: Fingerprint,
+    pub(crate) fingerprint: Fingerprint,
     pub(crate) account_id: u32,
     pub(crate) account_name: String,
     pub(crate) password: String,
     pub(crate) reasons: Vec<String>,
     #[serde(with = "serde_text::time")]
     expires_at: Timestamp,
+}
+
+impl Row {
+    fn held(&self) -> HeldVersion {
+        HeldVersion {
+            version: self.version,
+            sequence: self.sequence,
+            fingerprint: self.fingerprint,
+            account_id: self.account_id,
+            account_name: self.account_name.clone(),
+            expires_at: self.expires_at,
+        }
+    }
 }
 
 /// What the directory knows, as a file.
@@ -246,25 +259,8 @@ impl Directory for FileDirectory {
             let mut pending: Vec<&Row> = book.rows.iter().filter(|row| row.state == VersionState::Pending).collect();
             pending.sort_by_key(|row| core::cmp::Reverse(row.sequence));
             Ok(ReportAnswer {
-                current: book.current().map(|row| InstalledVersion {
-                    version: row.version,
-                    sequence: row.sequence,
-                    fingerprint: row.fingerprint,
-                    account_id: row.account_id,
-                    account_name: row.account_name.clone(),
-                    expires_at: row.expires_at,
-                }),
-                unresolved: pending
-                    .into_iter()
-                    .map(|row| UnresolvedVersion {
-                        version: row.version,
-                        sequence: row.sequence,
-                        fingerprint: row.fingerprint,
-                        account_id: row.account_id,
-                        account_name: row.account_name.clone(),
-                        expires_at: row.expires_at,
-                    })
-                    .collect(),
+                current: book.current().map(Row::held),
+                unresolved: pending.into_iter().map(Row::held).collect(),
                 incarnation: INCARNATION,
                 audit_head: Some("head 1".into()),
                 rotate_requested: book.rotate_requested,
@@ -343,14 +339,23 @@ impl Places {
 
     /// An agent on this machine.
     pub(crate) fn agent<W: Witness>(&self, directory: &FileDirectory, witness: W) -> Agent<W> {
-        let state = StateDir::open(&self.state()).unwrap();
         let directory = directory.clone();
+        self.agent_with(Box::new(move |_, _, _| Ok(directory.clone())), witness)
+    }
+
+    /// An agent on this machine, with another way to its directory.
+    pub(crate) fn agent_with<D: Directory, W: Witness>(
+        &self,
+        connect: Connect<D>,
+        witness: W,
+    ) -> Runner<D, SystemClock, W> {
+        let state = StateDir::open(&self.state()).unwrap();
         let mut agent = Runner::new(Parts {
             events: EventLog::new(state.events(), Output::None, SystemClock),
             state,
             tree: ManagedTree::new(Tree::below(&self.tree()).unwrap()),
             durability: Durability::VolatileOk,
-            connect: Box::new(move |_, _, _| Ok(directory.clone())),
+            connect,
             clock: SystemClock,
             witness,
         })

@@ -41,7 +41,7 @@ pub(crate) async fn run(globals: &Globals, command: AuditCommand) -> Result<(), 
                 None => None,
             };
             let records = signed_in.directory_audits(filter.as_deref(), Some(limit)).await?;
-            output::list(globals.output, &records, &["time", "who", "activity", "to", "result"], row)
+            output::list(globals.output, &records, &["time", "who", "activity", "to", "result", "read and use"], row)
         }
         AuditCommand::Verify => {
             // The heads first: records may be added between the two answers, none may go.
@@ -117,7 +117,20 @@ fn row(record: &DirectoryAudit) -> Vec<String> {
         record.activity_display_name.clone(),
         targets.join(", "),
         record.result.clone(),
+        pairing(record),
     ]
+}
+
+/// Beside a read whether a use followed, beside a use who had read: one without the other is worth a look.
+fn pairing(record: &DirectoryAudit) -> String {
+    let detail = |key: &str| record.additional_details.iter().find(|detail| detail.key == key);
+    match (detail("use"), detail("read")) {
+        (Some(used), _) if used.value == "none" => "read, not used".into(),
+        (Some(used), _) => format!("used: {}", used.value),
+        (None, Some(read)) if read.value == "none" => "USED, NOT READ".into(),
+        (None, Some(read)) => format!("read by {}", read.value),
+        (None, None) => String::new(),
+    }
 }
 
 /// The name of who did it.

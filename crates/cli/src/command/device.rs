@@ -6,7 +6,7 @@ use clap::Subcommand;
 use client::SignedIn;
 use laps::id::DeviceId;
 use proto::{
-    admin::DeviceStatus,
+    admin::{DeviceStatus, PasswordUse},
     graph::{Device, DeviceLocalCredentials},
 };
 use serde::Serialize;
@@ -137,6 +137,9 @@ struct Shown {
     #[serde(rename = "localCredentials")]
     credentials: Option<DeviceLocalCredentials>,
     status: DeviceStatus,
+    /// Sign-ins with its passwords, newest first.
+    #[serde(rename = "passwordUses")]
+    uses: Vec<PasswordUse>,
 }
 
 async fn show(globals: &Globals, signed_in: &SignedIn, device: &str) -> Result<(), Failure> {
@@ -156,7 +159,8 @@ async fn show(globals: &Globals, signed_in: &SignedIn, device: &str) -> Result<(
         at => time(at),
     };
     let account = status.account.as_ref().map(|name| format!("{name} ({})", status.usability));
-    let fields = vec![
+    let uses = signed_in.uses(device.device_id).await?;
+    let mut fields = vec![
         ("Name", device.display_name.clone()),
         ("Id", device.device_id.to_string()),
         ("State", state(&device)),
@@ -171,10 +175,28 @@ async fn show(globals: &Globals, signed_in: &SignedIn, device: &str) -> Result<(
         ("Forked", forked),
         ("Last error", status.last_error.clone().unwrap_or_default()),
     ];
+    if let Some(last) = uses.first() {
+        fields.push(("Last used", use_text(last)));
+        fields.push(("Read before", last.read.clone().unwrap_or_else(|| "NO READ of this password is known".into())));
+        fields.push(("Changed after use", deadline_text(last)));
+    }
     if credentials.is_none() {
         output::message(&format!("no password is stored; why: lapwing explain {}", device.device_id));
     }
-    output::item(globals.output, &Shown { device, credentials, status }, fields)
+    output::item(globals.output, &Shown { device, credentials, status, uses }, fields)
+}
+
+fn use_text(last: &PasswordUse) -> String {
+    let from = last.from.as_ref().map(|from| format!(" from {from}")).unwrap_or_default();
+    format!("{}, account {} through {}{from}", last.signed_in_date_time, last.account_name, last.service)
+}
+
+fn deadline_text(last: &PasswordUse) -> String {
+    match (last.changed_since, last.deadline_date_time) {
+        (true, _) => "yes".into(),
+        (false, Some(deadline)) => format!("not yet, due {deadline}"),
+        (false, None) => "no: policy lets nothing follow a sign-in".into(),
+    }
 }
 
 /// The members of an event's detail in one line.

@@ -13,6 +13,7 @@ mod drift;
 mod explain;
 mod generate;
 mod program;
+mod published;
 mod readme;
 mod signed_in;
 mod usage;

@@ -4,70 +4,21 @@ use crate::program::{Home, Run};
 use std::{
     fs,
     io::Write as _,
-    net::{Ipv4Addr, TcpListener},
     os::unix::fs::PermissionsExt as _,
-    path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
-    sync::OnceLock,
-    time::{Duration, Instant, SystemTime},
+    path::Path,
+    process::{Command, Stdio},
 };
 use tempfile::TempDir;
+pub(crate) use testkit::programs::until;
+use testkit::programs::{Lapwingd, Running};
 
-/// Longest wait for one thing; a busy machine is no failure.
-const PATIENCE: Duration = Duration::from_secs(100);
 /// A hash of a password that nobody noted.
 const UNKNOWN: &str =
     "$6$lapwingdemo$GpEL0ZeZ1lYnxeQ4mwUIMxvECZS7hgCna.S.ZXISj6KN22HBjmmQ0qPPxnrqdTGDKuITCIkdjZIzRT9/1A434.";
 
 /// The directory with the three programs, all of the sources as they are now.
 pub(crate) fn programs() -> &'static Path {
-    static PROGRAMS: OnceLock<PathBuf> = OnceLock::new();
-    PROGRAMS.get_or_init(|| {
-        let own = Path::new(env!("CARGO_BIN_EXE_lapwing"));
-        let directory = own.parent().unwrap().to_owned();
-        let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap();
-        let is_fresh = |(name, crates): (&str, &[&str])| {
-            let sources = crates.iter().map(|one| newest_source(&workspace.join("crates").join(one).join("src")));
-            let built = fs::metadata(directory.join(name)).and_then(|of| of.modified());
-            built.is_ok_and(|built| sources.max().is_none_or(|newest| built >= newest))
-        };
-        let programs: [(&str, &[&str]); 2] =
-            [("lapwingd", &["laps", "proto", "server"]), ("lapwing-agent", &["laps", "proto", "client", "agent"])];
-        // `cargo test --workspace` has built them; after `cargo test -p lapwing-cli` they may be old or missing.
-        if !programs.into_iter().all(is_fresh) {
-            let mut build = Command::new(env!("CARGO"));
-            build.args(["build", "--locked", "-p", "lapwing-server", "-p", "lapwing-agent", "-p", "lapwing-cli"]);
-            build.env("CARGO_TARGET_DIR", directory.parent().unwrap()).current_dir(workspace);
-            if directory.ends_with("release") {
-                build.arg("--release");
-            }
-            assert!(build.status().unwrap().success(), "lapwingd and lapwing-agent do not build");
-        }
-        directory
-    })
-}
-
-/// When the newest source file below a directory changed.
-fn newest_source(directory: &Path) -> SystemTime {
-    let mut newest = SystemTime::UNIX_EPOCH;
-    for entry in fs::read_dir(directory).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            newest = newest.max(newest_source(&path));
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            newest = newest.max(fs::metadata(&path).unwrap().modified().unwrap());
-        }
-    }
-    newest
-}
-
-/// Looks until it holds.
-pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let ends = Instant::now() + PATIENCE;
-    while !holds() {
-        assert!(Instant::now() < ends, "{what}: not within {} s", PATIENCE.as_secs());
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    testkit::programs::programs(env!("CARGO_BIN_EXE_lapwing"))
 }
 
 /// Runs a program to its end, `input` on standard input.
@@ -84,20 +35,10 @@ pub(crate) fn run(program: &Path, arguments: &[&str], input: &str) -> Run {
     child.wait_with_output().unwrap().into()
 }
 
-/// A program that runs until this is dropped.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 /// A server with its first administrator signed in.
 pub(crate) struct World {
     place: TempDir,
-    _server: Running,
+    server: Lapwingd,
     pub(crate) url: String,
     pub(crate) one_time: String,
     /// The home of the first administrator.
@@ -108,26 +49,9 @@ impl World {
     /// Makes and starts a server; the administrator redeems the one-time secret.
     pub(crate) fn start() -> Self {
         let place = TempDir::new().unwrap();
-        // Free now; that somebody takes it before the server does is possible and would be told.
-        let address =
-            TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|free| free.local_addr()).unwrap().to_string();
-        let (data, lapwingd) = (place.path().join("data"), programs().join("lapwingd"));
-        let init =
-            ["init", "--data", data.to_str().unwrap(), "--hostname", &address, "--listen", &address].map(str::to_owned);
-        let init = run(&lapwingd, &init.each_ref().map(String::as_str), "");
-        assert_eq!(init.status, 0, "{init:?}");
-        let one_time = init.out.split_whitespace().find(|word| word.starts_with("lapwing-once.")).unwrap().to_owned();
-        let log = fs::File::create(place.path().join("lapwingd.log")).unwrap();
-        let server = Command::new(&lapwingd)
-            .args(["run", "--data", data.to_str().unwrap()])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .unwrap();
-        let server = Running(server);
-        until("lapwingd listens", || std::net::TcpStream::connect(&address).is_ok());
-        let world = Self { place, _server: server, url: format!("https://{address}"), one_time, admin: Home::new() };
+        let server = Lapwingd::start(programs(), place.path());
+        let (url, one_time) = (server.url(), server.one_time.clone());
+        let world = Self { place, server, url, one_time, admin: Home::new() };
         let run = world.login(&world.admin, "admin", &world.one_time);
         assert_eq!(run.status, 0, "{run:?}");
         world
@@ -135,7 +59,7 @@ impl World {
 
     /// The certificate of the server's CA.
     pub(crate) fn ca(&self) -> String {
-        self.place.path().join("data/keys/ca.crt").to_str().unwrap().to_owned()
+        self.server.ca().to_str().unwrap().to_owned()
     }
 
     /// The first sign-in of a person: the one-time secret is redeemed for a password.
@@ -228,16 +152,8 @@ impl Machine {
         self._agent = Some(self.spawn(&["run", "--log", "stderr"]));
     }
     fn spawn(&self, arguments: &[&str]) -> Running {
-        let log = fs::File::create(self.place.path().join("agent.log")).unwrap();
-        let child = Command::new(programs().join("lapwing-agent"))
-            .args(arguments)
-            .args(["--state", &self.state()])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .unwrap();
-        Running(child)
+        let log = self.place.path().join("agent.log");
+        Running::start(&programs().join("lapwing-agent"), &[arguments, &["--state", &self.state()]].concat(), &log)
     }
     /// Runs a cycle while the account files are locked by another program; killed when `holds`.
     pub(crate) fn cycle_cut_short_by_a_lock(&self, holds: impl FnMut() -> bool) {
@@ -255,7 +171,7 @@ impl Machine {
     }
 }
 
-/// An account database with root, a person and `localadmin`, who may use sudo.
+/// An account database with root, a person, `localadmin`, who may use sudo, and the account of the published documents.
 pub(crate) fn account_tree(root: &Path) {
     let etc = root.join("etc");
     fs::create_dir_all(&etc).unwrap();
@@ -264,11 +180,12 @@ pub(crate) fn account_tree(root: &Path) {
         (
             "passwd",
             "root:x:0:0:root:/root:/bin/bash\nada:x:1000:1000:Ada:/home/ada:/bin/bash\n\
-             localadmin:x:1001:1001::/home/localadmin:/bin/bash\n"
+             localadmin:x:1001:1001::/home/localadmin:/bin/bash\n\
+             ContosoLocalLapsAdmin:x:1002:1002::/home/contoso:/bin/bash\n"
                 .to_owned(),
             0o644,
         ),
-        ("shadow", ["root", "ada", "localadmin"].map(shadow).concat(), 0o640),
+        ("shadow", ["root", "ada", "localadmin", "ContosoLocalLapsAdmin"].map(shadow).concat(), 0o640),
         ("group", "root:x:0:\nada:x:1000:\nlocaladmin:x:1001:\nsudo:x:27:localadmin\n".to_owned(), 0o644),
         ("gshadow", "root:*::\nada:!::\nlocaladmin:!::\nsudo:*::localadmin\n".to_owned(), 0o640),
         ("login.defs", "ENCRYPT_METHOD YESCRYPT\n".to_owned(), 0o644),

@@ -28,6 +28,8 @@ enum State {
     Remembering,
     /// The result of a reset goes to the management server.
     Answering,
+    /// The account is looked at after a rotation, for the last report.
+    LookingAgain,
     /// The directory is told how it ended.
     Closing,
     /// What drift is measured by has changed and is kept.
@@ -156,6 +158,10 @@ impl Cycle {
             (State::Rotating(rotation), Outcome::Rotation(outcome)) => self.rotating(rotation, outcome, tick),
             (State::Remembering, Outcome::Done) => self.remembered(tick),
             (State::Answering, Outcome::CheckedIn(_)) => self.close(),
+            (State::LookingAgain, Outcome::Inspected(found)) => {
+                self.account = found.map_err(|failure| self.fail(failure)).ok();
+                self.report(State::Closing)
+            }
             (State::Closing, Outcome::Reported(_)) | (State::Noting, Outcome::Done) => self.finish(),
             (_, _) => {
                 self.fail(Failure::new(event::POLICY_FAILED, "internal_error", "an outcome out of turn; report this"));
@@ -356,6 +362,11 @@ impl Cycle {
         let mut found = reasons(&facts);
         found.extend(repairs);
         found.append(&mut self.asked);
+        // The device's clock decides: the deadline was set by it.
+        let signed_in = self.start.signed_in.as_ref();
+        if signed_in.is_some_and(|waiting| waiting.asks_for_reset(tick.now, &account.account, known)) {
+            found.push(Reason::PostAuthentication);
+        }
         found.sort_unstable();
         found.dedup();
         if found.is_empty() {
@@ -380,6 +391,9 @@ impl Cycle {
 
     fn rotate(&mut self, reasons: Vec<Reason>, manage: &Manage, now: Timestamp, fresh: VersionId) -> Effect {
         self.note(event::UPDATE_NEEDED, words(&reasons));
+        if reasons.contains(&Reason::PostAuthentication) {
+            self.note(event::UPDATE_POST_AUTHENTICATION, "");
+        }
         self.reasons = reasons;
         self.rotations += 1;
         let expires_at = now.plus_days(manage.age_days);
@@ -505,7 +519,16 @@ impl Cycle {
     /// The directory hears of what it does not know yet: a failure, that one is over, drift that is repaired.
     fn close(&mut self) -> Effect {
         let told = self.told.as_ref().is_some_and(|told| *told == self.to_tell(&self.failure));
-        if told { self.finish() } else { self.report(State::Closing) }
+        match &self.plan {
+            _ if told => self.finish(),
+            // What was seen of the account is of before the rotation, and a report tells what is there now.
+            Plan::Manage(manage) if self.rotations > 0 => {
+                let selection = manage.selection.clone();
+                self.state = State::LookingAgain;
+                Effect::Inspect(selection)
+            }
+            _ => self.report(State::Closing),
+        }
     }
 
     fn finish(&mut self) -> Effect {

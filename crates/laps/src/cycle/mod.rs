@@ -13,6 +13,7 @@ use crate::{
     decide::{Memory, Plan, Reason, Unmanaged, View},
     drift::{Drift, Trace},
     id::{DeviceId, Incarnation, TenantId, VersionId},
+    post_auth::Waiting,
     rotation::{self, AccountRef, Failure, Intent},
     time::Timestamp,
 };
@@ -45,6 +46,8 @@ pub struct Start {
     pub last_error: Option<Failure>,
     /// An administrator of the machine asked for a new password.
     pub reset: bool,
+    /// A sign-in whose password is to be changed at a deadline (laps-behaviour.md 5).
+    pub signed_in: Option<Waiting>,
 }
 
 /// What the shell is to do next.

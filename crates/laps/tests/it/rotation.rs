@@ -6,11 +6,11 @@
 use laps::{
     account::{AccountFacts, Selection},
     cycle::{CheckedIn, Cycle, Effect, Finish, Outcome, Start, Tick},
-    decide::{Manage, Memory, Plan, Reason, View},
+    decide::{Manage, Memory, Plan, Reason, Unmanaged, View},
     event,
     id::{DeviceId, Incarnation, TenantId, VersionId},
     policy::BackupDirectory,
-    rotation::{self, AccountRef, Comparison, Failure, Fingerprint, Intent, ProofKind},
+    rotation::{self, AccountRef, Comparison, Failure, Fingerprint, Intent, ProofKind, Rotation},
     time::Timestamp,
 };
 use std::collections::BTreeMap;
@@ -53,7 +53,9 @@ struct World {
     sequence: u64,
     store_refused: Option<String>,
     rotate_requested: bool,
+    plan: Plan,
     // the run
+    check_ins: usize,
     effects: usize,
     faults: BTreeMap<usize, Fault>,
     ever_proven: bool,
@@ -62,6 +64,9 @@ struct World {
 }
 
 struct Crash;
+
+const TENANT: TenantId = TenantId::from_random_bytes([8; 16]);
+const DEVICE: DeviceId = DeviceId::from_random_bytes([9; 16]);
 
 fn version(n: u8) -> VersionId {
     VersionId::from_random_bytes([n; 16])
@@ -92,6 +97,12 @@ impl World {
             sequence: 0,
             store_refused: None,
             rotate_requested: false,
+            plan: Plan::Manage(Manage {
+                directory: BackupDirectory::Entra,
+                selection: Selection::BuiltIn,
+                age_days: 7,
+            }),
+            check_ins: 0,
             effects: 0,
             faults: BTreeMap::new(),
             ever_proven: false,
@@ -120,15 +131,10 @@ impl World {
 
     fn carry_out(&mut self, effect: &Effect) -> Outcome {
         match effect {
-            Effect::CheckIn { .. } => Outcome::CheckedIn(CheckedIn {
-                plan: Plan::Manage(Manage {
-                    directory: BackupDirectory::Entra,
-                    selection: Selection::BuiltIn,
-                    age_days: 7,
-                }),
-                reset: false,
-                failure: None,
-            }),
+            Effect::CheckIn { .. } => {
+                self.check_ins += 1;
+                Outcome::CheckedIn(CheckedIn { plan: self.plan.clone(), reset: false, failure: None })
+            }
             Effect::Inspect(_) => Outcome::Inspected(Ok(AccountFacts {
                 account: AccountRef { id: 0, name: "root".into() },
                 enabled: true,
@@ -170,7 +176,8 @@ impl World {
                 O::Generated { account: AccountRef { id: 0, name: "root".into() }, fingerprint: fingerprint(*version) }
             }
             E::Journal(intent) => {
-                assert_eq!(self.journal, None, "at most one unresolved intent");
+                let own = self.journal.as_ref().filter(|intent| intent.device == DEVICE);
+                assert_eq!(own, None, "at most one unresolved intent of this device object");
                 self.journal = Some(intent.clone());
                 O::Done
             }
@@ -246,14 +253,15 @@ impl World {
     fn cycle(&mut self) -> Result<Finish, Crash> {
         let secret_held = self.journal.as_ref().is_some_and(|intent| Some(intent.version) == self.secret);
         let (mut cycle, mut turn) = Cycle::start(Start {
-            tenant: TenantId::from_random_bytes([8; 16]),
-            device: DeviceId::from_random_bytes([9; 16]),
+            tenant: TENANT,
+            device: DEVICE,
             intent: self.journal.clone(),
             secret_held,
             memory: self.memory.clone(),
             joined_incarnation: self.incarnation,
             last_error: self.last_error.clone(),
             reset: core::mem::take(&mut self.reset),
+            signed_in: None,
         });
         for _ in 0..200 {
             if let Effect::Finish(finish) = turn.effect {
@@ -335,6 +343,58 @@ fn rotation_md_2_the_eight_steps_end_proven() {
     assert_eq!(world.current(), world.installed);
     assert_eq!((world.journal, world.secret), (None, None), "journal done, secret dropped");
     assert_eq!(finish.expires_at, Some(world.now.plus_days(7)), "expiry to the tick");
+}
+
+#[test]
+fn rotation_md_2_the_steps_come_in_their_order() {
+    let (mut world, mut names) = (World::new(), Vec::new());
+    let (mut rotation, mut effect) = Rotation::start(TENANT, DEVICE, version(1), world.now.plus_days(7));
+    let finish = loop {
+        let name = format!("{effect:?}");
+        names.push(name.split([' ', '(']).next().unwrap_or_default().to_owned());
+        match rotation.on(world.rotate(&effect)) {
+            rotation::Next::Do(next) => effect = next,
+            rotation::Next::Finished(finish) => break finish,
+        }
+    };
+    assert_eq!(names, ["Preflight", "Generate", "Journal", "Store", "Set", "Prove", "Acknowledge", "Resolve"]);
+    assert!(matches!(finish, rotation::Finish::Proven { kind: ProofKind::Pam, .. }), "{finish:?}");
+    // After a crash nobody has the password: what is set is known by its fingerprint, and proven as that.
+    let intent = world.versions[&version(1)].2.clone();
+    let (mut rotation, _) = Rotation::resume(intent, false);
+    let next = rotation.on(rotation::Outcome::Compared(Comparison::Same));
+    let again = rotation::Effect::Acknowledge { version: version(1), kind: ProofKind::Verifier };
+    assert_eq!(next, rotation::Next::Do(again));
+}
+
+#[test]
+fn rotation_md_2_an_intent_that_cannot_be_resolved_ends_the_cycle() {
+    let mut world = World::new();
+    world.faults.insert(7, Fault::CrashAfter);
+    assert!(world.cycle().is_err());
+    let (set, check_ins, effects) = (world.installed, world.check_ins, world.effects);
+    // Compare, then the acknowledgement, which is lost.
+    world.faults.insert(effects + 1, Fault::RequestLost);
+    let finish = world.cycle().ok().unwrap();
+    assert!(finish.unresolved);
+    assert_eq!(finish.last_error.unwrap().code, "unreachable");
+    assert_eq!(world.check_ins, check_ins, "policy waits");
+    assert_eq!(world.effects, effects + 3, "one report says why");
+    world.settle(1);
+    assert_eq!((world.current(), world.check_ins), (set, check_ins + 1));
+}
+
+#[test]
+fn rotation_md_2_past_the_store_it_is_finished_whatever_policy_or_switch_say() {
+    let mut world = World::new();
+    world.faults.insert(7, Fault::CrashAfter);
+    assert!(world.cycle().is_err());
+    let set = world.installed;
+    world.plan = Plan::Unmanaged(Unmanaged::BackupDisabled);
+    world.store_refused = Some("laps_disabled".into());
+    let finish = world.settle(1);
+    assert_eq!(finish.proven, [set.unwrap()]);
+    assert_eq!((world.current(), world.installed, &world.journal), (set, set, &None));
 }
 
 #[test]
@@ -476,6 +536,42 @@ fn rotation_md_3_a_new_incarnation_or_a_foreign_current_version_rotates_at_once(
     own.version = version(200);
     assert_eq!(fork.settle(1).reasons, [Reason::DirectoryDiffers]);
     assert!(fork.settle(1).reasons.is_empty());
+}
+
+#[test]
+fn rotation_md_3_the_first_cycle_after_a_join_rotates() {
+    let mut world = World::new();
+    world.faults.insert(7, Fault::CrashAfter);
+    assert!(world.cycle().is_err());
+    // The machine joined again in the middle: the intent is another device object's and is dropped.
+    let other = DeviceId::from_random_bytes([10; 16]);
+    let left = world.journal.take().unwrap();
+    world.journal = Some(Intent { device: other, ..left.clone() });
+    world.memory = None;
+    world.versions.clear();
+    assert_eq!(world.settle(1).reasons, [Reason::FirstRotation]);
+    assert_ne!(world.installed, Some(left.version));
+    assert_eq!(world.current(), world.installed);
+
+    world.memory.as_mut().unwrap().device = other;
+    assert_eq!(world.settle(1).reasons, [Reason::Joined]);
+    assert!(world.settle(1).reasons.is_empty());
+}
+
+#[test]
+fn rotation_md_11_pending_versions_of_a_clone_are_left_alone() {
+    let mut world = World::new();
+    world.settle(1);
+    let own = world.current().unwrap();
+    let of_clone =
+        Intent { version: version(200), fingerprint: fingerprint(version(200)), ..world.versions[&own].2.clone() };
+    world.sequence += 1;
+    world.versions.insert(of_clone.version, (world.sequence, Stored::Pending, of_clone.clone()));
+    assert!(world.settle(1).reasons.is_empty());
+    assert_eq!(world.versions[&of_clone.version].1, Stored::Pending, "not abandoned, not proven");
+    world.now = world.now.plus_days(7);
+    world.settle(1);
+    assert_eq!(world.versions[&of_clone.version].1, Stored::Superseded, "overtaken by the next proof");
 }
 
 #[test]

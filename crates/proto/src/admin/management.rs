@@ -2,7 +2,7 @@
 
 use crate::serde_text;
 use laps::{
-    id::{DeviceId, GroupId, PolicyId, VersionId},
+    id::{DeviceId, GroupId, PolicyId, SignInId, VersionId},
     time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
@@ -265,6 +265,39 @@ pub struct Version {
     pub installed: bool,
     /// No longer rotated.
     pub released: bool,
+}
+
+/// A sign-in with the managed account, as the device told it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PasswordUse {
+    /// Which.
+    #[serde(with = "serde_text::text")]
+    pub id: SignInId,
+    /// The version whose password was used.
+    #[serde(with = "serde_text::text")]
+    pub version: VersionId,
+    /// Name of the account.
+    pub account_name: String,
+    /// What asked for the password: `login`, `sshd`, `su`, ….
+    pub service: String,
+    /// From where, as the device knows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// When, by the device's clock.
+    #[serde(with = "serde_text::time")]
+    pub signed_in_date_time: Timestamp,
+    /// When the device changes the password for it, by its clock; absent when policy lets nothing follow.
+    #[serde(default, with = "serde_text::time_option", skip_serializing_if = "Option::is_none")]
+    pub deadline_date_time: Option<Timestamp>,
+    /// When the server was told.
+    #[serde(with = "serde_text::time")]
+    pub reported_date_time: Timestamp,
+    /// Who read that password last, when, and in which record; absent when nobody is known to have read it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read: Option<String>,
+    /// Another password is installed by now.
+    pub changed_since: bool,
 }
 
 /// An audit record as it is chained.

@@ -16,6 +16,7 @@
 //! | GET | `devices/{id}/events` | → list of [`DeviceEvent`] |
 //! | GET | `devices/{id}/policy` | → [`DevicePolicy`] |
 //! | GET | `devices/{id}/versions` | → [`List`] of [`Version`], without passwords |
+//! | GET | `devices/{id}/uses` | → [`List`] of [`PasswordUse`] |
 //! | POST | `devices/{id}/restore`, `devices/{id}/purge`, `devices/{id}/clearFork` | |
 //! | GET | `audit`, `audit/head` | → [`List`] of [`AuditEntry`]; → [`AuditHead`] |
 //! | GET, POST | `users` | → [`List`] of [`Person`]; [`NewUser`] → [`CreatedUser`] |
@@ -38,7 +39,7 @@ pub use directory::{
 };
 pub use management::{
     Assign, AuditEntry, AuditHead, AuditTarget, DeliveredPolicy, DeviceEvent, DevicePolicy, DeviceStatus, Explanation,
-    GroupName, Link, LintFinding, LintReport, LintRequest, Policy, PolicyImport, SettingStatus, Version,
+    GroupName, Link, LintFinding, LintReport, LintRequest, PasswordUse, Policy, PolicyImport, SettingStatus, Version,
 };
 
 pub use token::{JoinTokenText, NotAJoinToken};

@@ -2,7 +2,7 @@
 
 use crate::serde_text;
 use laps::{
-    id::{Incarnation, VersionId},
+    id::{Incarnation, SignInId, VersionId},
     password::Password,
     rotation::{AccountRef, Fingerprint},
     time::Timestamp,
@@ -336,6 +336,33 @@ pub struct LastError {
     pub at: Timestamp,
 }
 
+/// Sign-ins in one report; more wait for the next one, so that a report stays below the limit of a body.
+pub const SIGN_INS_MAX: usize = 4;
+
+/// A successful authentication with the managed account's password (laps-behaviour.md 5.1).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignIn {
+    /// Made where it was noticed: the same again is the same sign-in.
+    #[serde(with = "serde_text::text")]
+    pub id: SignInId,
+    /// The version whose password it was.
+    #[serde(with = "serde_text::text")]
+    pub version: VersionId,
+    /// Name of the account.
+    pub account_name: String,
+    /// When, by the device's clock; shown, never compared.
+    #[serde(with = "serde_text::time")]
+    pub at: Timestamp,
+    /// The PAM service: `login`, `sshd`, `su`, `sudo`, ….
+    pub service: String,
+    /// From where, as PAM knows it: a host, a user who asked, or a terminal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// When the device changes the password for it, by its clock; absent when policy lets nothing follow.
+    #[serde(default, with = "serde_text::time_option", skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<Timestamp>,
+}
+
 /// `report`: the truth about the machine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
@@ -361,6 +388,9 @@ pub struct Report {
     /// The last error.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_error: Option<LastError>,
+    /// Sign-ins that no report has told yet, oldest first; at most [`SIGN_INS_MAX`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sign_ins: Vec<SignIn>,
     /// Sequence of the newest audit head that the device keeps; it is sent back so that a shortened log shows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audit_head: Option<String>,
@@ -369,29 +399,9 @@ pub struct Report {
     pub device_time: Timestamp,
 }
 
-/// The proven version that the server holds as current.
+/// A version that the server holds for the device: the current one, or one that is pending.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct InstalledVersion {
-    /// The version.
-    #[serde(with = "serde_text::text")]
-    pub version: VersionId,
-    /// Its order.
-    pub sequence: u64,
-    /// Its fingerprint.
-    #[serde(with = "serde_text::text")]
-    pub fingerprint: Fingerprint,
-    /// Uid of its account.
-    pub account_id: u32,
-    /// Name of its account.
-    pub account_name: String,
-    /// When the device meant to change it again.
-    #[serde(with = "serde_text::time")]
-    pub expires_at: Timestamp,
-}
-
-/// A pending version.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct UnresolvedVersion {
+pub struct HeldVersion {
     /// The version.
     #[serde(with = "serde_text::text")]
     pub version: VersionId,
@@ -423,10 +433,10 @@ pub struct Next {
 pub struct ReportAnswer {
     /// The current version of the device.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub current: Option<InstalledVersion>,
+    pub current: Option<HeldVersion>,
     /// Pending versions, newest first.
     #[serde(default)]
-    pub unresolved: Vec<UnresolvedVersion>,
+    pub unresolved: Vec<HeldVersion>,
     /// The incarnation of the server's data.
     #[serde(with = "serde_text::text")]
     pub incarnation: Incarnation,

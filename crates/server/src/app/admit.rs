@@ -29,14 +29,20 @@ pub struct Rates {
     pub account: Rate,
 }
 
+impl Rate {
+    /// So many in the long run, and ten seconds of them at once.
+    pub const fn per_second(per_second: u32) -> Self {
+        Self { per_second, burst: per_second.saturating_mul(10) }
+    }
+}
+
 impl Default for Rates {
     fn default() -> Self {
-        let rate = |per_second, burst| Rate { per_second, burst };
         Self {
             // Many machines join from behind one address.
-            address: rate(50, 500),
-            device: rate(50, 500),
-            account: rate(100, 1_000),
+            address: Rate::per_second(50),
+            device: Rate::per_second(50),
+            account: Rate::per_second(100),
         }
     }
 }

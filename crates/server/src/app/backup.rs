@@ -8,8 +8,7 @@ use crate::store::{self, KnownVersion, NewVersion, Proof, StoreError, VersionSta
 use laps::password::Password;
 use laps::time::Timestamp;
 use proto::device::{
-    self, Abandon, Code, InstalledVersion, Next, Prove, Report, ReportAnswer, Store, StoreAnswer, UnresolvedVersion,
-    VersionAnswer,
+    self, Abandon, Code, HeldVersion, Next, Prove, Report, ReportAnswer, Store, StoreAnswer, VersionAnswer,
 };
 use serde_json::json;
 
@@ -146,6 +145,7 @@ impl App {
         let newest_work = *self.store.watch_work().borrow();
         let mut evidence = report.evidence.clone();
         self.note_drift(&device, &mut evidence, report.installed_fingerprint, now).await?;
+        self.note_uses(caller, &device, &report.sign_ins).await?;
         let answer = self.store.report(stored_report(&device, report, &evidence), now).await?;
         for event in &answer.events {
             tracing::warn!(device = %device.id, event = event.word(), "seen in a report");
@@ -153,8 +153,8 @@ impl App {
         let head = self.head_key.sign(answer.audit_head, now)?;
         self.waiters.saw(device.id, newest_work);
         Ok(ReportAnswer {
-            current: answer.current.as_ref().and_then(installed),
-            unresolved: answer.unresolved.iter().filter_map(unresolved).collect(),
+            current: answer.current.as_ref().and_then(held),
+            unresolved: answer.unresolved.iter().filter_map(held).collect(),
             incarnation: answer.incarnation,
             audit_head: Some(super::log::head_text(&head)),
             rotate_requested: answer.rotate,
@@ -181,19 +181,8 @@ const fn wire_state(state: VersionState) -> device::VersionState {
     }
 }
 
-fn installed(version: &KnownVersion) -> Option<InstalledVersion> {
-    Some(InstalledVersion {
-        version: version.version,
-        sequence: version.sequence,
-        fingerprint: version.fingerprint,
-        account_id: version.account_id.parse().ok()?,
-        account_name: version.account_name.clone(),
-        expires_at: version.expires_at.unwrap_or(Timestamp::MIN),
-    })
-}
-
-fn unresolved(version: &KnownVersion) -> Option<UnresolvedVersion> {
-    Some(UnresolvedVersion {
+fn held(version: &KnownVersion) -> Option<HeldVersion> {
+    Some(HeldVersion {
         version: version.version,
         sequence: version.sequence,
         fingerprint: version.fingerprint,

@@ -39,8 +39,12 @@ impl App {
         };
         let page = self.store.audit(narrowed, Page::behind(after, query.page())).await?;
         let mut items = Vec::with_capacity(page.items.len());
+        let uses = self.uses_of_reads(&page.items).await?;
         for record in &page.items {
-            let entity = graph_record(record);
+            let mut entity = graph_record(record);
+            if let Some(used) = uses.get(&(record.chain, record.sequence)) {
+                entity.additional_details.push(AuditKeyValue { key: super::uses::USE.into(), value: used.clone() });
+            }
             let wanted = match filter {
                 None => true,
                 Some(filter) => filter.matches(|path| property(&entity, path)).map_err(bad_filter)?,

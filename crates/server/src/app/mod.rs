@@ -24,10 +24,11 @@ mod record;
 mod sealing;
 mod sign_in;
 mod tenant;
+mod uses;
 mod verification;
 mod wait;
 
-pub use admit::Rates;
+pub use admit::{Rate, Rates};
 pub use credentials::Listed;
 pub use error::{Error, Kind, Result};
 pub use metrics::Metrics;

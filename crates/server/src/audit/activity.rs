@@ -4,6 +4,8 @@
 pub const UPDATE_PASSWORD: &str = "Update device local administrator password";
 /// A reader was given passwords.
 pub const RECOVER_PASSWORD: &str = "Recover device local administrator password";
+/// Somebody signed in with a password, as the device tells; Entra has no name for it.
+pub const USE_PASSWORD: &str = "Use device local administrator password";
 /// A rotation was requested.
 pub const ROTATE_PASSWORD: &str = "Rotate device local administrator password";
 /// A device joined.

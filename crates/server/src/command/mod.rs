@@ -1,6 +1,7 @@
 //! The commands of lapwingd.
 
 pub(crate) mod init;
+pub(crate) mod manual;
 pub(crate) mod operate;
 pub(crate) mod run;
 pub(crate) mod start;

@@ -1,12 +1,10 @@
 //! The device API (`proto::device`): bodies of at most 4096 bytes, read into a buffer that is wiped.
 
-use super::context::Shared;
+use super::asked::Who;
 use super::{json_response, no_store, problem};
 use crate::app::Error;
-use crate::authz::{Caller, Origin};
-use axum::Extension;
+use crate::authz::Origin;
 use axum::body::{Body, Bytes};
-use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use http_body_util::BodyExt;
@@ -16,7 +14,6 @@ use serde::de::DeserializeOwned;
 use std::time::Duration;
 use zeroize::Zeroizing;
 
-type Who = Extension<Caller>;
 type Answer = Result<Response, Error>;
 
 fn ok<T: Serialize>(body: &T) -> Response {
@@ -45,15 +42,15 @@ async fn read<T: DeserializeOwned>(body: Body) -> Result<T, Error> {
     super::from_json(&whole(body).await?)
 }
 
-pub(crate) async fn join(State(shared): State<Shared>, Extension(caller): Who, body: Body) -> Answer {
-    Ok(ok(&shared.app.join(&caller, &read(body).await?).await?))
+pub(crate) async fn join(who: Who, body: Body) -> Answer {
+    Ok(ok(&who.app.join(&who.caller, &read(body).await?).await?))
 }
 
-pub(crate) async fn renew(State(shared): State<Shared>, Extension(caller): Who, body: Body) -> Answer {
-    Ok(ok(&shared.app.renew(&caller, &read(body).await?).await?))
+pub(crate) async fn renew(who: Who, body: Body) -> Answer {
+    Ok(ok(&who.app.renew(&who.caller, &read(body).await?).await?))
 }
 
-pub(crate) async fn store(State(shared): State<Shared>, Extension(caller): Who, body: Body) -> Answer {
+pub(crate) async fn store(who: Who, body: Body) -> Answer {
     let (version, password) = Store::decode(&whole(body).await?).map_err(|error| {
         let code = match error {
             StoreDecodeError::TooLarge { .. } => Code::TooLarge,
@@ -61,43 +58,38 @@ pub(crate) async fn store(State(shared): State<Shared>, Extension(caller): Who, 
         };
         Error::device(code, error.to_string())
     })?;
-    let answer = shared.app.store_version(&caller, &version, &password).await?;
+    let answer = who.app.store_version(&who.caller, &version, &password).await?;
     Ok(ok(&answer))
 }
 
-pub(crate) async fn prove(State(shared): State<Shared>, Extension(caller): Who, body: Body) -> Answer {
+pub(crate) async fn prove(who: Who, body: Body) -> Answer {
     let proof = read(body).await?;
-    Ok(ok(&shared.app.prove_version(&caller, &proof).await?))
+    Ok(ok(&who.app.prove_version(&who.caller, &proof).await?))
 }
 
-pub(crate) async fn abandon(State(shared): State<Shared>, Extension(caller): Who, body: Body) -> Answer {
+pub(crate) async fn abandon(who: Who, body: Body) -> Answer {
     let abandon = read(body).await?;
-    Ok(ok(&shared.app.abandon_version(&caller, &abandon).await?))
+    Ok(ok(&who.app.abandon_version(&who.caller, &abandon).await?))
 }
 
-pub(crate) async fn report(State(shared): State<Shared>, Extension(caller): Who, body: Body) -> Answer {
+pub(crate) async fn report(who: Who, body: Body) -> Answer {
     let report = read(body).await?;
-    Ok(ok(&shared.app.report(&caller, &report).await?))
+    Ok(ok(&who.app.report(&who.caller, &report).await?))
 }
 
-pub(crate) async fn wait(State(shared): State<Shared>, Extension(caller): Who) -> Answer {
-    let elapsed = tokio::time::sleep(Duration::from_secs(shared.app.wait_s()));
-    Ok(ok(&shared.app.wait(&caller, elapsed).await?))
+pub(crate) async fn wait(who: Who) -> Answer {
+    let elapsed = tokio::time::sleep(Duration::from_secs(who.app.wait_s()));
+    Ok(ok(&who.app.wait(&who.caller, elapsed).await?))
 }
 
 /// One SyncML message. The path behind `/mdm` and the query do not matter (protocols.md 1.1).
-pub(crate) async fn mdm(
-    State(shared): State<Shared>,
-    Extension(caller): Who,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Answer {
+pub(crate) async fn mdm(who: Who, headers: HeaderMap, body: Bytes) -> Answer {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     if !proto::dm::is_syncml_xml(kind) {
         let text = "send SyncML as application/vnd.syncml.dm+xml; WBXML is not taken";
         return Ok(problem::as_text(StatusCode::UNSUPPORTED_MEDIA_TYPE, text));
     }
-    let reply = shared.app.mdm_exchange(&caller, &body).await?;
+    let reply = who.app.mdm_exchange(&who.caller, &body).await?;
     let mut response = Response::new(Body::from(reply));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(proto::dm::CONTENT_TYPE));
     no_store(&mut response);

@@ -176,6 +176,7 @@ pub(crate) fn rows() -> Vec<Handled> {
         GET get "/v1.0/lapwing/devices/{device}/status" Bearer Graph lapwing::device_status;
         GET get "/v1.0/lapwing/devices/{device}/events" Bearer Graph lapwing::device_events;
         GET get "/v1.0/lapwing/devices/{device}/versions" Bearer Graph lapwing::versions;
+        GET get "/v1.0/lapwing/devices/{device}/uses" Bearer Graph lapwing::uses;
         POST post "/v1.0/lapwing/devices/{device}/restore" Bearer Graph lapwing::restore_device;
         POST post "/v1.0/lapwing/devices/{device}/purge" Bearer Graph lapwing::purge_device;
         POST post "/v1.0/lapwing/devices/{device}/clearFork" Bearer Graph lapwing::clear_fork;

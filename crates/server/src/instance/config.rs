@@ -1,6 +1,7 @@
 //! `DATA/lapwingd.toml`: what the operator may change. Nothing in it is secret.
 
 use super::InstanceError;
+use crate::app::{Rate, Rates};
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::net::{IpAddr, SocketAddr};
@@ -28,6 +29,37 @@ pub struct Config {
     /// Connections at the same time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connections_max: Option<usize>,
+    /// Bounds on requests.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requests_per_second: Option<RequestsPerSecond>,
+}
+
+/// Requests a second in the long run, ten seconds of them at once; what is not named keeps its default.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RequestsPerSecond {
+    /// From one address, for requests that nobody is known for yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<u32>,
+    /// From one device.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<u32>,
+    /// From one person or service principal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<u32>,
+}
+
+impl RequestsPerSecond {
+    /// The bounds that these ask for.
+    pub fn rates(self) -> Rates {
+        let rate = |asked: Option<u32>, default| asked.map_or(default, Rate::per_second);
+        let Rates { address, device, account } = Rates::default();
+        Rates {
+            address: rate(self.address, address),
+            device: rate(self.device, device),
+            account: rate(self.account, account),
+        }
+    }
 }
 
 impl Config {
@@ -52,6 +84,7 @@ impl Config {
             poll_after_s: None,
             waiters_max: None,
             connections_max: None,
+            requests_per_second: None,
         }
     }
 

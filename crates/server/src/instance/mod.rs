@@ -82,7 +82,7 @@ pub fn database(data: &Path) -> PathBuf {
 /// The key-encryption keys of a data directory, in the key directory; systemd may give them instead in
 /// the directory of its credentials.
 pub fn key_files(data: &Path) -> KeyFiles {
-    KeyFiles::new(&data.join("keys"))
+    KeyFiles::new(&data.join("keys")).with_credentials(std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from))
 }
 
 /// A sealer over the keys of a data directory.
@@ -98,6 +98,9 @@ pub async fn assemble(data: &Path, config: &Config, store: Arc<dyn Store>) -> Re
     let mut options = Options::new(config.url.clone(), config.names.clone());
     if let Some(seconds) = config.poll_after_s {
         options.poll_after_s = seconds;
+    }
+    if let Some(bounds) = config.requests_per_second {
+        options.rates = bounds.rates();
     }
     if let Some(waiters) = config.waiters_max {
         options.waiters_max = waiters;

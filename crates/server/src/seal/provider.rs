@@ -65,23 +65,33 @@ pub trait KeyProvider: Send + Sync + 'static {
     fn unwrap(&self, key: KeyId, wrapped: &[u8; 40]) -> Result<DataKey, SealError>;
 }
 
-/// Keys as files `kek-ID.key` of 64 hexadecimal digits in one directory: the server's key directory
-/// (0600), or the directory that systemd gives for `LoadCredential=kek-ID.key:…` (0400, read only).
+/// Keys as files `kek-ID.key` of 64 hexadecimal digits, in the server's key directory (0600), or in the directory
+/// that systemd gives for `LoadCredentialEncrypted=kek-ID.key:…` (0400, read only), where they are looked for first.
 /// A file is read when its key is first used, so a key that a rekey adds is found by a running server.
 pub struct KeyFiles {
     directory: PathBuf,
+    credentials: Option<PathBuf>,
     read: RwLock<BTreeMap<KeyId, Zeroizing<[u8; 32]>>>,
 }
 
 impl KeyFiles {
     /// The keys in `directory`; nothing is read yet.
     pub fn new(directory: &Path) -> Self {
-        Self { directory: directory.to_owned(), read: RwLock::default() }
+        Self { directory: directory.to_owned(), credentials: None, read: RwLock::default() }
     }
 
-    /// The file of a key.
+    /// Looks in `credentials` first, the directory that systemd names in `$CREDENTIALS_DIRECTORY`: a key that is
+    /// encrypted to the machine there need not lie in the data directory.
+    #[must_use]
+    pub fn with_credentials(self, credentials: Option<PathBuf>) -> Self {
+        Self { credentials, ..self }
+    }
+
+    /// The file of a key: the credential if there is one, else in the key directory.
     pub fn file_of(&self, key: KeyId) -> PathBuf {
-        self.directory.join(format!("kek-{key}.key"))
+        let name = format!("kek-{key}.key");
+        let credential = self.credentials.iter().map(|directory| directory.join(&name)).find(|path| path.exists());
+        credential.unwrap_or_else(|| self.directory.join(name))
     }
 
     /// Writes a new key, 0600, synced with its directory: it is there before anything is wrapped by it.
@@ -89,7 +99,7 @@ impl KeyFiles {
     /// # Errors
     /// [`SealError::File`]; an existing file is never overwritten.
     pub fn add(&self, key: KeyId, bytes: &Zeroizing<[u8; 32]>) -> Result<(), SealError> {
-        let path = self.file_of(key);
+        let path = self.directory.join(format!("kek-{key}.key"));
         let mut text = Zeroizing::new(String::with_capacity(65));
         for byte in bytes.iter() {
             for digit in [byte >> 4, byte & 15] {
@@ -196,6 +206,24 @@ mod tests {
         fs::set_permissions(keys.file_of(id), fs::Permissions::from_mode(0o600)).unwrap();
         fs::write(keys.file_of(id), "short").unwrap();
         assert!(matches!(fresh.unwrap(id, &wrapped), Err(SealError::KeyMalformed(_))));
+    }
+
+    #[test]
+    fn a_systemd_credential_comes_before_the_key_directory() {
+        let (directory, given) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (id, data_key) = (KeyId([1; 16]), DataKey::new([7; 32]));
+        let own = KeyFiles::new(directory.path());
+        own.add(id, &Zeroizing::new([9; 32])).unwrap();
+        let wrapped = own.wrap(id, &data_key).unwrap();
+
+        let with = || KeyFiles::new(directory.path()).with_credentials(Some(given.path().to_owned()));
+        assert_eq!(with().unwrap(id, &wrapped).unwrap(), data_key, "no credential: the key directory");
+        let credential = given.path().join(format!("kek-{id}.key"));
+        fs::rename(own.file_of(id), &credential).unwrap();
+        fs::set_permissions(&credential, fs::Permissions::from_mode(0o400)).unwrap();
+        assert_eq!(with().unwrap(id, &wrapped).unwrap(), data_key, "the key directory is empty");
+        fs::set_permissions(&credential, fs::Permissions::from_mode(0o444)).unwrap();
+        assert!(matches!(with().unwrap(id, &wrapped), Err(SealError::KeyExposed { mode: 0o444, .. })));
     }
 
     #[test]

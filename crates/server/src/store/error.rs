@@ -86,9 +86,9 @@ pub enum StoreError {
     /// The clock moved by more than 24 h: jobs that destroy wait for a person (rotation.md 3).
     #[error("the clock moved by more than 24 hours: nothing is destroyed until a person confirms it")]
     ClockHeld,
-    /// The purge would lose something that must be kept (rotation.md 3). The text says what.
+    /// The purge would lose something that must be kept (rotation.md 3).
     #[error("not purged: {0}")]
-    PurgeRefused(&'static str),
+    PurgeRefused(PurgeRefusal),
 
     /// The data directory has not been initialised.
     #[error("the database is not initialised: run lapwingd init")]
@@ -116,6 +116,20 @@ pub enum StoreError {
     /// A row does not decode; the text is for the log only.
     #[error("the database holds something that cannot be: {0}")]
     Corrupt(String),
+}
+
+/// Why a deleted device is kept for now (rotation.md 3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PurgeRefusal {
+    /// A device that follows it has no proven password of its own yet.
+    #[error("the machine joined again and has no proven password yet")]
+    SuccessorUnproven,
+    /// The machine still runs: it spoke after its deletion.
+    #[error("the device has reported since it was deleted")]
+    Reported,
+    /// The days of the tombstone are not over.
+    #[error("its time is not over")]
+    NotDue,
 }
 
 impl StoreError {

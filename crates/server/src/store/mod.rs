@@ -13,6 +13,7 @@ mod device;
 mod error;
 mod live;
 mod page;
+mod password_use;
 mod person;
 mod policy;
 mod session;
@@ -27,9 +28,10 @@ pub use device::{
     ALL_DEVICES, Certificate, Device, DeviceChange, DeviceEvent, DeviceEventKind, DeviceFilter, DeviceState, Group,
     JoinToken, Joined, NewCertificate, NewDevice, NewJoinToken, PurgeBy,
 };
-pub use error::StoreError;
+pub use error::{PurgeRefusal, StoreError};
 pub use live::{FORK_DAYS, KEEP_DAYS, KEEP_PROVEN, SUSPICION_DAYS, order_best_first, removable};
 pub use page::{Page, PageOf};
+pub use password_use::{PasswordUse, USES_KEPT};
 pub use person::{
     Authorization, ClientSecret, GLOBAL_ADMINISTRATOR, NewServicePrincipal, NewUser, RoleAssignment, ServicePrincipal,
     ServicePrincipalChange, User, UserChange,
@@ -207,6 +209,14 @@ pub trait Store: Send + Sync + 'static {
     fn note_event(&self, device: DeviceId, kind: DeviceEventKind, detail: String, now: Timestamp) -> Answer<'_, ()>;
     /// What happened to a device, newest first.
     fn device_events(&self, device: DeviceId, page: Page) -> Answer<'_, PageOf<DeviceEvent>>;
+    /// Notes a sign-in with the password of a version, with its record; `false` when it was noted before, and
+    /// nothing is changed then. Taken whatever the switch or the device's state. At most [`USES_KEPT`] of a
+    /// device are kept, the newest. `DeviceUnknown`.
+    fn note_use(&self, used: PasswordUse, audit: AuditEntry) -> Answer<'_, bool>;
+    /// Uses of a device's passwords, newest first.
+    fn uses(&self, device: DeviceId, page: Page) -> Answer<'_, PageOf<PasswordUse>>;
+    /// The newest record of a successful reveal for `device` that gave `version` out, among its newest 1,000.
+    fn last_read(&self, device: DeviceId, version: VersionId) -> Answer<'_, Option<AuditRecord>>;
     /// A person ends a fork: trimming goes on, the suspicion of a clone is gone.
     fn clear_fork(&self, device: DeviceId, now: Timestamp, audit: AuditEntry) -> Answer<'_, Device>;
 

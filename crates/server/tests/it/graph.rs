@@ -2,6 +2,7 @@
 
 use crate::harness::{Session, TestServer};
 use base64::{Engine, engine::general_purpose::STANDARD};
+use proto::device::StoreAnswer;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -14,7 +15,7 @@ async fn a_password_is_read_best_first_and_only_when_selected() {
     let device = server.device("pc-1").await;
     device.rotate(1, "first").await;
     device.rotate(2, "zweites-ü").await;
-    device.store(3, "third").await;
+    let third: StoreAnswer = device.store(3, "third").await.json().await.unwrap();
     let reader = server.program(Some("Cloud Device Administrator"), &[]).await;
     let id = device.id();
     for path in ["/v1.0/directory", "/beta/directory", "/v1.0", "/beta"] {
@@ -30,7 +31,17 @@ async fn a_password_is_read_best_first_and_only_when_selected() {
         // The live set: what the device last said is installed (a proof says so too), then what is pending.
         assert_eq!(states, ["current", "pending", "superseded"]);
         assert_eq!(read["credentials"][0]["passwordBase64"], STANDARD.encode("zweites-ü"));
-        assert_eq!(read["credentials"][0]["accountName"], "root");
+        for one in read["credentials"].as_array().unwrap() {
+            assert_eq!(one["accountName"], "root", "a candidate shows its own name");
+        }
+        assert_eq!(read["credentials"][0]["proof"], "verifier");
+        assert!(
+            read["credentials"][0]["setDateTime"].is_string() && read["credentials"][0]["provenDateTime"].is_string()
+        );
+        assert!(
+            read["credentials"][1].get("proof").is_none() && read["credentials"][1].get("provenDateTime").is_none()
+        );
+        assert_eq!(read["credentials"][1]["backupDateTime"], third.stored_at.to_string(), "when it was stored");
         assert_eq!(read["credentials"][0]["accountSid"], "S-1-22-1-0");
         assert_eq!(read["deviceName"], "pc-1");
         assert!(read["refreshDateTime"].is_string() && read["lastBackupDateTime"].is_string());

@@ -292,6 +292,7 @@ impl TestDevice<'_> {
             incarnation: Some(self.joined.incarnation),
             evidence: proto::device::Evidence::default(),
             last_error: None,
+            sign_ins: Vec::new(),
             audit_head: None,
             device_time: Timestamp::from_unix_ms(1_790_000_000_000),
         };

@@ -14,3 +14,4 @@ mod routes;
 mod setting;
 mod sign_in;
 mod sqlite;
+mod uses;

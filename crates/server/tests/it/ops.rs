@@ -250,3 +250,26 @@ async fn exported_keys_come_back_and_are_encrypted_meanwhile() {
     std::fs::write(elsewhere.path().join("ca.key"), "another").unwrap();
     assert!(matches!(ops::import_keys(elsewhere.path(), &clear), Err(OpsError::WouldOverwrite(_))));
 }
+
+/// The program itself takes its keys from the directory that systemd names.
+#[tokio::test]
+async fn the_program_opens_with_keys_that_are_systemd_credentials() {
+    let setting = Setting::new().await;
+    let device = setting.join().await;
+    setting.rotate(device, "x", at(1)).await;
+    let credentials = tempfile::tempdir().unwrap();
+    let credential = credentials.path().join(format!("kek-{FIRST_KEY}.key"));
+    std::fs::rename(setting.keys.file_of(FIRST_KEY), &credential).unwrap();
+    let check = |credentials: Option<&std::path::Path>| {
+        let mut program = std::process::Command::new(env!("CARGO_BIN_EXE_lapwingd"));
+        program.args(["check", "--data"]).arg(setting.data.root()).env_remove("CREDENTIALS_DIRECTORY");
+        credentials.map(|directory| program.env("CREDENTIALS_DIRECTORY", directory));
+        program.output().unwrap()
+    };
+    let without = check(None);
+    assert!(!without.status.success());
+    assert!(String::from_utf8_lossy(&without.stderr).contains("is not here"), "{without:?}");
+    let with = check(Some(credentials.path()));
+    assert!(with.status.success(), "{with:?}");
+    assert!(String::from_utf8_lossy(&with.stdout).contains(&FIRST_KEY.to_string()), "{with:?}");
+}

@@ -233,7 +233,7 @@ fn set_waits_for_the_lock_of_another_process() {
     assert_ne!(fixture.shadow(), before);
 }
 
-/// rotation.md 7: "owner, mode, ACL, xattrs".
+/// rotation.md 7: "owner, mode, ACL, xattrs and SELinux label"; the label is an attribute, also where SELinux is off.
 #[test]
 fn owner_mode_acl_and_attributes_are_kept() {
     let fixture = Fixture::new();
@@ -252,7 +252,11 @@ fn owner_mode_acl_and_attributes_are_kept() {
         acl.extend([&tag.to_le_bytes()[..], &rights.to_le_bytes(), &id.to_le_bytes()].concat());
     }
     let file = File::options().write(true).open(&path).unwrap();
-    let attributes: [(&str, &[u8]); 2] = [("user.lapwing", b"kept"), ("system.posix_acl_access", &acl)];
+    let attributes: [(&str, &[u8]); 3] = [
+        ("user.lapwing", b"kept"),
+        ("system.posix_acl_access", &acl),
+        ("security.selinux", b"system_u:object_r:shadow_t:s0\0"),
+    ];
     let supported: Vec<_> = attributes
         .into_iter()
         .filter(|(name, value)| match fsetxattr(&file, *name, value, XattrFlags::empty()) {

@@ -6,7 +6,8 @@ use super::{
 };
 use crate::{
     audit::{
-        Actor, AuditCheckpoint, AuditEntry, AuditFilter, AuditHead, AuditRecord, Disclosed, Outcome, SignedHead, Target,
+        Actor, AuditCheckpoint, AuditEntry, AuditFilter, AuditHead, AuditRecord, Disclosed, Outcome, SignedHead,
+        Target, activity,
     },
     store::{Page, PageOf},
 };
@@ -97,6 +98,22 @@ pub(super) fn list(tx: &Connection, filter: &AuditFilter, page: &Page) -> Result
         )?
         .collect::<Result<Vec<_>, _>>()?;
     Ok(PageOf::cut(items, size, |record| record.sequence.to_string()))
+}
+
+/// Records of reads that are looked through for one version.
+const READS_MAX: u32 = 1000;
+
+/// Successful reveals for one device, newest first, at most [`READS_MAX`].
+pub(super) fn reads(tx: &Connection, device: DeviceId) -> Result<Vec<AuditRecord>, StoreError> {
+    // The activity stands in the text, so that the index of reads is used.
+    let sql = format!(
+        "SELECT {COLUMNS} FROM audit WHERE activity = '{}' AND failure IS NULL AND target_id = ? \
+         ORDER BY sequence DESC LIMIT ?",
+        activity::RECOVER_PASSWORD
+    );
+    let mut statement = tx.prepare_cached(&sql)?;
+    let records = statement.query_map(params![device.to_string(), READS_MAX], record)?;
+    Ok(records.collect::<Result<_, _>>()?)
 }
 
 /// Records of a chain behind `after`, oldest first.

@@ -9,7 +9,7 @@ use crate::{
     audit::AuditEntry,
     store::{
         ALL_DEVICES, Certificate, Device, DeviceChange, DeviceEventKind, DeviceFilter, DeviceState, JoinToken, Joined,
-        NewCertificate, NewDevice, NewJoinToken, Page, PageOf, PurgeBy, SecretHash, WorkKind, WorkTarget,
+        NewCertificate, NewDevice, NewJoinToken, Page, PageOf, PurgeBy, PurgeRefusal, SecretHash, WorkKind, WorkTarget,
     },
 };
 use laps::{
@@ -215,16 +215,16 @@ pub(super) fn purge(
         |row| row.get(0),
     )?;
     if successor_needs_it {
-        return Err(StoreError::PurgeRefused("the machine joined again and has no proven password yet"));
+        return Err(StoreError::PurgeRefused(PurgeRefusal::SuccessorUnproven));
     }
     if by == PurgeBy::Job {
         tenant::refuse_while_clock_held(tx)?;
         if found.reported_since_deletion {
-            return Err(StoreError::PurgeRefused("the device has reported since it was deleted"));
+            return Err(StoreError::PurgeRefused(PurgeRefusal::Reported));
         }
         let days = tenant::tenant(tx)?.settings.tombstone_days;
         if found.deleted_at.is_none_or(|deleted| now < deleted.plus_days(days)) {
-            return Err(StoreError::PurgeRefused("its time is not over"));
+            return Err(StoreError::PurgeRefused(PurgeRefusal::NotDue));
         }
     }
     for table in ["version", "report", "delivery", "hold", "member", "request", "seen"] {

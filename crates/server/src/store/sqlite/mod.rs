@@ -18,6 +18,7 @@ mod reports;
 mod schema;
 mod sessions;
 mod tenant;
+mod uses;
 mod verbs;
 mod versions;
 mod work;
@@ -38,6 +39,10 @@ use writer::{Lane, Writer};
 
 /// How long a connection waits for another process to end its transaction.
 const BUSY_WAIT: Duration = Duration::from_secs(10);
+/// Most memory that the writer keeps of the database, in KiB; it is taken as pages are used.
+const WRITER_CACHE_KIB: i64 = 65_536;
+/// Pages of 4 KiB in the log before they are written to the database.
+const CHECKPOINT_PAGES: i64 = 4_000;
 /// Prepared statements that a connection keeps.
 const STATEMENTS_KEPT: usize = 256;
 /// Free space below which the store says that the disk is full, bytes: a batch and its log fit in it.
@@ -86,6 +91,9 @@ impl SqliteStore {
         connection.pragma_update(None, "foreign_keys", true)?;
         // Deleted rows are overwritten: a purged password leaves no cipher text in free pages.
         connection.pragma_update(None, "secure_delete", true)?;
+        // Keys are random: with the default of 2 MiB nearly every store would read its pages from the kernel again.
+        connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
+        connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
         schema::migrate(&mut connection)?;
         let newest: i64 = connection.query_row("SELECT coalesce(max(sequence), 0) FROM work", [], |row| row.get(0))?;

@@ -1,6 +1,8 @@
 //! The trait, verb by verb: which one reads, which one writes, and what is answered without either.
 
-use super::{Lane, SqliteStore, audit, devices, groups, people, policies, reports, sessions, tenant, versions, work};
+use super::{
+    Lane, SqliteStore, audit, devices, groups, people, policies, reports, sessions, tenant, uses, versions, work,
+};
 use crate::{
     audit::{AuditCheckpoint, AuditEntry, AuditFilter, AuditHead, AuditRecord, SignedHead},
     seal::KeyId,
@@ -200,6 +202,15 @@ impl Store for SqliteStore {
     }
     fn device_events(&self, device: DeviceId, page: Page) -> Answer<'_, PageOf<DeviceEvent>> {
         self.read(move |tx| work::events(tx, device, &page))
+    }
+    fn note_use(&self, used: PasswordUse, audit: AuditEntry) -> Answer<'_, bool> {
+        self.write(move |tx| uses::note(tx, &used, audit))
+    }
+    fn uses(&self, device: DeviceId, page: Page) -> Answer<'_, PageOf<PasswordUse>> {
+        self.read(move |tx| uses::list(tx, device, &page))
+    }
+    fn last_read(&self, device: DeviceId, version: VersionId) -> Answer<'_, Option<AuditRecord>> {
+        self.read(move |tx| uses::last_read(tx, device, version))
     }
     fn clear_fork(&self, device: DeviceId, now: Timestamp, audit: AuditEntry) -> Answer<'_, Device> {
         Box::pin(async move {

@@ -26,14 +26,14 @@ pub struct LocalAccount {
 
 /// The local accounts of people and administrators.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Survey {
+pub struct Census {
     /// At most sixteen: administrators first, then in the order of the file.
     pub accounts: Vec<LocalAccount>,
     /// There are no others.
     pub complete: bool,
 }
 
-impl Survey {
+impl Census {
     /// Of the account files. `today` counts days since 1970-01-01.
     pub fn of(passwd: &Passwd, shadow: &Shadow, groups: Option<&GroupFile>, today: u32) -> Self {
         let mut accounts: Vec<LocalAccount> = Vec::new();
@@ -62,33 +62,33 @@ mod tests {
     use super::*;
     use crate::accounts::AccountFile;
 
-    fn survey(passwd: &str, shadow: &str, group: &str) -> Survey {
+    fn census(passwd: &str, shadow: &str, group: &str) -> Census {
         let passwd = Passwd::read(passwd.as_bytes()).unwrap();
         let shadow = Shadow::read(shadow.as_bytes()).unwrap();
         let group = GroupFile::read(AccountFile::Group, group.as_bytes()).unwrap();
-        Survey::of(&passwd, &shadow, Some(&group), 20_000)
+        Census::of(&passwd, &shadow, Some(&group), 20_000)
     }
 
     #[test]
     fn people_and_administrators_are_told_and_services_are_not() {
-        let survey = survey(
+        let census = census(
             "root:x:0:0::/root:/bin/sh\ndaemon:x:1:1::/:/usr/sbin/nologin\nada:x:1000:1000::/home/ada:/bin/sh\n\
              ops:x:1001:1001::/home/ops:/bin/sh\nnobody:x:65534:65534::/:/usr/sbin/nologin\n",
             "root:!:20000:0:99999:7:::\ndaemon:*:20000:0:99999:7:::\nada:$6$saltsalt$h:20000:0:99999:7:::\n\
              ops:$6$saltsalt$h:20000:0:99999:7:::\nnobody:*:20000:0:99999:7:::\n",
             "sudo:x:27:ops\n",
         );
-        let told: Vec<_> = survey.accounts.iter().map(|a| (a.name.as_str(), a.enabled, a.administrator)).collect();
+        let told: Vec<_> = census.accounts.iter().map(|a| (a.name.as_str(), a.enabled, a.administrator)).collect();
         assert_eq!(told, [("root", false, true), ("ops", true, true), ("ada", true, false)]);
-        assert!(survey.complete);
+        assert!(census.complete);
     }
 
     #[test]
     fn a_crowd_is_cut_and_said_to_be() {
         let passwd: String = (0..40).map(|n| format!("u{n}:x:{}:100::/:/bin/sh\n", 1000 + n)).collect();
         let shadow: String = (0..40).map(|n| format!("u{n}:!:20000:0:99999:7:::\n")).collect();
-        let survey = survey(&passwd, &shadow, "sudo:x:27:u39\n");
-        assert_eq!((survey.accounts.len(), survey.complete), (ACCOUNTS_MAX, false));
-        assert_eq!(survey.accounts[0].name, "u39");
+        let census = census(&passwd, &shadow, "sudo:x:27:u39\n");
+        assert_eq!((census.accounts.len(), census.complete), (ACCOUNTS_MAX, false));
+        assert_eq!(census.accounts[0].name, "u39");
     }
 }

@@ -1,0 +1,7 @@
+//! The management server against a device: a real session of the client's side over a real tree.
+
+mod delivery;
+mod device;
+mod reset;
+mod server;
+mod session;
