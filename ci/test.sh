@@ -51,6 +51,7 @@ else
         skip "end to end as root" "su is missing and could not be installed"
     else
         step "end to end as root" bash ci/e2e-root.sh
+        step "automatic account end to end" bash ci/e2e-automatic.sh
         if ! command -v apt-get >/dev/null || ! need pgrep procps || ! need ip iproute2; then
             skip "sign-ins, end to end" "apt-get, pgrep or ip is missing"
         else
@@ -93,17 +94,19 @@ fi
 
 # The release build: the demo as a person without rights, and the packages in a fresh Debian.
 if step "release build" cargo build --release --locked -p lapwing-server -p lapwing-agent -p lapwing-cli; then
+    # Rotations under every fault, judged by I1 to I4 of docs/design/rotation.md: fixed seeds, then fresh ones.
+    step "simulation of fixed seeds" cargo xtask simulate --runs 2000
+    count "$(grep '^simulate:' "$LOGS/simulation-of-fixed-seeds.log")"
+    step "simulation of fresh seeds" cargo xtask simulate --runs 1 --seconds "${SIMULATE_SECONDS:-60}" --start-seed "$(date +%s)0000"
+    count "$(grep '^simulate:' "$LOGS/simulation-of-fresh-seeds.log")"
     step "demo, as nobody" bash ci/demo.sh
-<<<<<<< HEAD
     if need dpkg-deb dpkg; then
         step "packages" bash ci/packages.sh
     else
         skip "packages" "dpkg-deb is missing and could not be installed"
     fi
-=======
     step "both sides killed, 500 rotations" env BIN="$TARGET/release" bash ci/soak.sh 500
     while read -r line; do count "$line"; done < <(grep '^soak: ' "$LOGS/both-sides-killed--500-rotations.log" | tail -n 3)
->>>>>>> close2
     if ! is_root || ! namespaces; then
         skip "first installation from the packages" "needs root and the right to make a mount namespace"
     elif ! need debootstrap debootstrap || ! need dpkg-deb dpkg; then

@@ -8,6 +8,7 @@ mod deps;
 mod dist;
 mod generate;
 mod rules;
+mod simulate;
 mod source;
 
 use anyhow::{Result, bail};
@@ -20,7 +21,9 @@ usage: cargo xtask TASK
   check-rules          every rule of rotation.md has a test, and every test named for one exists
   generate [--check]   the reference pages and templates that come from the table of settings
   dist [--no-build]    the three Debian packages, in dist/
-  canary PLACE...      looks below PLACE for the passwords on standard input, in every form";
+  canary PLACE...      looks below PLACE for the passwords on standard input, in every form
+  simulate [--seed N | --runs N [--start-seed N] [--seconds N]] [--sqlite | --memory]
+                       rotations under every fault; --seed replays one run with its trace";
 
 fn main() -> ExitCode {
     match task() {
@@ -39,6 +42,7 @@ fn task() -> Result<()> {
         ["check-deps"] => deps::check(&root()),
         ["check-rules"] => rules::check(&root()),
         ["canary", places @ ..] if !places.is_empty() => canary::scan(places),
+        ["simulate", arguments @ ..] => simulate::simulate(&root(), arguments),
         ["generate"] => generate::generate(&root(), false),
         ["generate", "--check"] => generate::generate(&root(), true),
         ["dist"] => dist::packages(&root(), true),

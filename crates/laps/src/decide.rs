@@ -34,8 +34,6 @@ pub enum Unmanaged {
     BackupDisabled,
     /// BackupDirectory names a directory that the device has not joined.
     JoinStateMismatch,
-    /// The policy asks for automatic account management, which this agent cannot do yet.
-    AutomaticManagement,
     /// The policy asks for Active Directory, which this agent cannot back up to yet.
     ActiveDirectory,
 }
@@ -47,7 +45,6 @@ impl Unmanaged {
             Self::NoPolicy => "no_policy",
             Self::BackupDisabled => "backup_disabled",
             Self::JoinStateMismatch => "join_state_mismatch",
-            Self::AutomaticManagement => "automatic_management",
             Self::ActiveDirectory => "active_directory",
         }
     }
@@ -66,7 +63,7 @@ pub fn plan(policy: &EffectivePolicy) -> Plan {
             let selection = match policy.account() {
                 Account::BuiltIn => Selection::BuiltIn,
                 Account::Named(name) => Selection::Named(name),
-                Account::Automatic(_) => return Plan::Unmanaged(Unmanaged::AutomaticManagement),
+                Account::Automatic(wanted) => Selection::Automatic(wanted),
             };
             return Plan::Manage(Manage { directory, selection, age_days: policy.password_age_days() });
         }
@@ -140,8 +137,10 @@ pub enum Reason {
     Expired,
     /// Policy names another directory.
     DirectoryChanged,
-    /// Policy names another account.
+    /// Policy names another account, or the one that it owns is gone.
     AccountChanged,
+    /// The account that policy owns has another name than policy gives it: name, prefix or randomising changed.
+    AccountNameChanged,
     /// The stored state lies in the future.
     StateInconsistent,
     /// The server was restored from a backup (rotation.md 3).
@@ -171,6 +170,7 @@ impl Reason {
             Self::Expired => "expired",
             Self::DirectoryChanged => "directory_changed",
             Self::AccountChanged => "account_changed",
+            Self::AccountNameChanged => "account_name_changed",
             Self::StateInconsistent => "state_inconsistent",
             Self::IncarnationChanged => "incarnation_changed",
             Self::DirectoryDiffers => "directory_differs",
@@ -215,12 +215,19 @@ pub struct Facts<'a> {
     pub device: DeviceId,
     /// What policy asks for.
     pub manage: &'a Manage,
-    /// The account that was found.
-    pub account: &'a AccountRef,
+    /// The account that was found; `None` when the agent is to make it.
+    pub account: Option<&'a AccountRef>,
     /// What the agent remembers.
     pub memory: Option<&'a Memory>,
     /// What the directory says.
     pub view: &'a View,
+}
+
+impl Facts<'_> {
+    fn is_misnamed(&self) -> bool {
+        let rule = self.manage.selection.name_rule();
+        self.account.zip(rule).is_some_and(|(account, rule)| !rule.fits(&account.name))
+    }
 }
 
 /// The reasons to change the password now, sorted; none when it is not due.
@@ -238,7 +245,8 @@ pub fn reasons(facts: &Facts<'_>) -> Vec<Reason> {
         (Reason::Joined, memory.device != facts.device),
         (Reason::Expired, facts.now >= memory.expires_at),
         (Reason::DirectoryChanged, memory.directory != facts.manage.directory),
-        (Reason::AccountChanged, memory.account.id != facts.account.id),
+        (Reason::AccountChanged, facts.account.is_none_or(|account| memory.account.id != account.id)),
+        (Reason::AccountNameChanged, facts.is_misnamed()),
         // One day of grace: the clock that decides may change from the device's to the server's.
         (Reason::StateInconsistent, memory.rotated_at > facts.now.plus_ticks(TICKS_PER_DAY)),
         (Reason::IncarnationChanged, memory.incarnation != facts.view.incarnation),

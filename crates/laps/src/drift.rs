@@ -157,6 +157,10 @@ pub fn find(
         return match trace {
             Some(Trace::Named(_)) => vec![Drift::Renamed],
             Some(Trace::Gone) => vec![Drift::Deleted],
+            // Automatic management makes it again with the next rotation.
+            None if selection.name_rule().is_some_and(|rule| rule.recognises(&memory.account.name)) => {
+                vec![Drift::Deleted]
+            }
             None => Vec::new(),
         };
     };
@@ -171,7 +175,9 @@ pub fn find(
         let is_former = account.installed.is_some_and(|installed| memory.watch.former.contains(&installed));
         found.push(if is_former { Drift::RolledBack } else { Drift::ChangedByHand });
     }
-    if let Some(standing) = memory.watch.standing {
+    // Automatic management sets the standing itself, as policy wants it, before the account is looked at.
+    let is_manual = !matches!(selection, Selection::Automatic(_));
+    if let Some(standing) = memory.watch.standing.filter(|_| is_manual) {
         let now = Standing::of(account);
         if standing.administrator && !now.administrator {
             found.push(Drift::NotAdministrator);
@@ -217,6 +223,8 @@ pub fn lost<'a>(selection: &Selection, memory: &'a Memory) -> Option<&'a Account
     let is_wanted = match selection {
         Selection::BuiltIn => memory.account.id == 0,
         Selection::Named(name) => *name == memory.account.name,
+        // It has no name of its own in policy; what is not there is made.
+        Selection::Automatic(_) => false,
     };
     is_wanted.then_some(&memory.account)
 }

@@ -105,6 +105,13 @@ events! {
     SESSION_UNEXPLAINED = 20032, Warning, "The managed account has a session that no sign-in with its password explains.";
     SIGN_IN_REFUSED = 20033, Warning, "A notice of a sign-in was not one and is left aside.";
     SESSIONS_END = 20034, Warning, "Sessions of the managed account are warned: they end soon.";
+    ACCOUNT_CREATED = 20040, Information, "The managed account was made.";
+    ACCOUNT_RENAMED = 20041, Information, "The managed account was renamed.";
+    ACCOUNT_SHAPED = 20042, Warning, "The managed account was brought into the shape that policy wants.";
+    ACCOUNT_REMOVED = 20043, Information, "An account that the agent had made was deleted.";
+    ACCOUNT_KEPT = 20044, Warning, "An account that policy has left stays: it is the last administrator that works.";
+    ACCOUNT_CHANGE_RECOVERED = 20045, Warning, "An interrupted change of the account database was finished or undone.";
+    ACCOUNT_CHANGE_REFUSED = 20046, Error, "The account that policy wants cannot be made or named.";
 }
 
 /// The row of an id; `None` for an id that is not in the table.

@@ -6,6 +6,7 @@
 //! and does not know. [`MemoryStore::crash`] loses what is only in memory.
 
 mod devices;
+mod mutation;
 mod people;
 mod policies;
 mod sessions;
@@ -18,6 +19,7 @@ use laps::{
     id::{DeviceId, GroupId, Incarnation, PolicyId, PrincipalId, VersionId},
     time::Timestamp,
 };
+pub use mutation::StoreMutation;
 use server::{
     audit::{AuditCheckpoint, AuditEntry, AuditFilter, AuditHead, AuditRecord, SignedHead},
     seal::KeyId,
@@ -47,6 +49,7 @@ pub struct MemoryStore {
     faults: Mutex<BTreeMap<u64, Break>>,
     verbs: Mutex<u64>,
     work: watch::Sender<u64>,
+    mutated: mutation::Mutated,
 }
 
 impl Default for MemoryStore {
@@ -68,6 +71,7 @@ impl MemoryStore {
             faults: Mutex::default(),
             verbs: Mutex::new(0),
             work: watch::Sender::new(0),
+            mutated: mutation::Mutated::default(),
         }
     }
 
@@ -86,11 +90,19 @@ impl MemoryStore {
     pub fn crash(&self) {
         locked(&self.seen).clear();
         locked(&self.faults).clear();
+        self.lose_unwritten();
+    }
+
+    /// Everything that it holds, as text, for a search in it. What is sealed is shown as its bytes are.
+    pub fn text(&self) -> String {
+        format!("{:?}", locked(&self.state))
     }
 
     /// A copy of everything durable, as a backup takes it.
     pub fn snapshot(&self) -> Self {
-        Self { state: Mutex::new(locked(&self.state).clone()), ..Self::new() }
+        let copy = Self { state: Mutex::new(locked(&self.state).clone()), ..Self::new() };
+        copy.mutate(self.mutation());
+        copy
     }
 
     fn read<T>(&self, verb: impl FnOnce(&State) -> Result<T, StoreError>) -> Answer<'_, T>
@@ -201,6 +213,43 @@ impl Store for MemoryStore {
     fn clear_fork(&self, device: DeviceId, now: Timestamp, audit: AuditEntry) -> Answer<'_, Device> {
         self.write_device(|state| state.clear_fork(device, now, audit))
     }
+    fn store_pending(&self, version: NewVersion, now: Timestamp, audit: AuditEntry) -> Answer<'_, Stored> {
+        let key = (version.device, version.version);
+        let answer = self.write(|state| state.store_pending(version, now, audit));
+        self.after_store(key);
+        answer
+    }
+    fn mark_proven(&self, proof: Proof, now: Timestamp, audit: AuditEntry) -> Answer<'_, Proven> {
+        let device = proof.device;
+        self.write(|state| {
+            let proven = state.mark_proven(proof, now, audit)?;
+            self.after_proof(state, device);
+            Ok(proven)
+        })
+    }
+    fn abandon(
+        &self,
+        device: DeviceId,
+        version: VersionId,
+        now: Timestamp,
+        audit: AuditEntry,
+    ) -> Answer<'_, Option<VersionState>> {
+        self.write(|state| {
+            let after = state.abandon(device, version, now, audit)?;
+            self.after_abandon(state, (device, version));
+            Ok(after)
+        })
+    }
+    fn reveal(&self, reveal: Reveal, audit: AuditEntry) -> Answer<'_, Vec<SealedVersion>> {
+        self.write(|state| self.reveal_unless_late(state, reveal, audit))
+    }
+    fn trim(&self, after: Option<String>, limit: u32, now: Timestamp, audit: AuditEntry) -> Answer<'_, Trimmed> {
+        self.write(|state| {
+            let trimmed = state.trim(after, limit, now, audit)?;
+            self.after_trim(state);
+            Ok(trimmed)
+        })
+    }
 
     verbs! {
         read tenant() -> Tenant;
@@ -267,14 +316,9 @@ impl Store for MemoryStore {
         write delete_group(id: GroupId, audit: AuditEntry) -> ();
         write add_member(group: GroupId, device: DeviceId, audit: AuditEntry) -> ();
         write remove_member(group: GroupId, device: DeviceId, audit: AuditEntry) -> ();
-        write store_pending(version: NewVersion, now: Timestamp, audit: AuditEntry) -> Stored;
-        write mark_proven(proof: Proof, now: Timestamp, audit: AuditEntry) -> Proven;
-        write abandon(device: DeviceId, version: VersionId, now: Timestamp, audit: AuditEntry) -> Option<VersionState>;
         write note_use(used: PasswordUse, audit: AuditEntry) -> bool;
         write report(report: Report, now: Timestamp) -> ReportAnswer;
-        write reveal(reveal: Reveal, audit: AuditEntry) -> Vec<SealedVersion>;
         write release(device: DeviceId, now: Timestamp, audit: AuditEntry) -> u64;
-        write trim(after: Option<String>, limit: u32, now: Timestamp, audit: AuditEntry) -> Trimmed;
         write request_rotation(device: DeviceId, by: PrincipalId, now: Timestamp, audit: AuditEntry) -> RequestedRotation;
         write create_policy(id: PolicyId, name: String, values: String, now: Timestamp, audit: AuditEntry) -> Policy;
         write revise_policy(id: PolicyId, version: u32, name: String, values: String, now: Timestamp, audit: AuditEntry) -> Policy;

@@ -65,7 +65,8 @@ impl State {
         if !settings.laps_enabled {
             return Err(StoreError::SwitchOff);
         }
-        let recent = |at: Timestamp| now.ticks_since(at) < TICKS_PER_DAY;
+        // What was stored while the clock was ahead, before it was set back, is not of these 24 hours.
+        let recent = |at: Timestamp| at <= now && now.ticks_since(at) < TICKS_PER_DAY;
         let mut stored: Vec<_> =
             self.of(new.device).map(|row| row.version.stored_at).filter(|at| recent(*at)).collect();
         let asked =

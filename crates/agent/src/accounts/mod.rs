@@ -5,6 +5,7 @@
 //! crypt(5), login.defs(5), pwquality.conf(5), pam_unix(8).
 
 mod census;
+mod change;
 mod fingerprint;
 mod group;
 mod hash;
@@ -13,19 +14,21 @@ mod passwd;
 mod rules;
 mod settings;
 mod shadow;
+mod survey;
 mod table;
 mod usability;
 mod verifier;
 
 pub use census::{Census, LocalAccount};
+pub use change::{AccountFiles, ChangeError, NameChange, Replacement};
 pub use fingerprint::FingerprintKey;
 pub use group::{AdministratorsGroup, GroupFile, GroupLine};
 pub use hash::{HashError, hash};
 pub use method::{HashChoice, Method};
-pub use passwd::{Passwd, PasswdLine};
+pub use passwd::{NewAccount, Passwd, PasswdLine};
 pub use rules::{MachineRules, Rule, RuleRefusal};
 pub use settings::{LoginDefs, PamModule, pam_password_modules};
-pub use shadow::{Shadow, ShadowLine};
+pub use shadow::{Lock, Shadow, ShadowLine};
 pub use table::{AccountFile, Defect, DefectKind, NotAField, Table};
 pub use usability::Usability;
 pub use verifier::{NotAVerifier, PasswordField, Verifier};

@@ -1,6 +1,7 @@
 //! passwd(5): names, uids, homes and shells.
 
-use super::table::{AccountFile, Defect, DefectKind, Table, name, number};
+use super::table::{AccountFile, Defect, DefectKind, NotAField, Table, name, number};
+use laps::rotation::AccountRef;
 use std::collections::HashMap;
 
 /// A passwd file whose entries are all well-formed and whose names are unique.
@@ -23,7 +24,24 @@ pub struct PasswdLine {
     pub uid: u32,
     /// The primary group's id.
     pub gid: u32,
+    /// The description (GECOS), commas included.
+    pub description: String,
     /// The shell; empty means `/bin/sh`.
+    pub shell: String,
+}
+
+/// An account that is to be made. No home directory is made for it (docs/departures.md).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewAccount {
+    /// Uid and name.
+    pub account: AccountRef,
+    /// The primary group's id.
+    pub gid: u32,
+    /// The description (GECOS).
+    pub description: String,
+    /// The home directory.
+    pub home: String,
+    /// The shell.
     pub shell: String,
 }
 
@@ -39,7 +57,7 @@ impl Passwd {
         for (line, fields) in table.entries() {
             let defect = |kind| Defect { file: AccountFile::Passwd, line, kind };
             let malformed = |what| defect(DefectKind::Malformed(what));
-            let [account, password, uid, gid, _gecos, _home, shell] = fields[..] else {
+            let [account, password, uid, gid, description, _home, shell] = fields[..] else {
                 return Err(malformed("seven fields are expected"));
             };
             let account = name(account).map_err(defect)?.to_owned();
@@ -52,6 +70,7 @@ impl Passwd {
                 shadowed: password == b"x",
                 uid: number(uid).ok_or_else(|| malformed("the uid is not a number"))?,
                 gid: number(gid).ok_or_else(|| malformed("the gid is not a number"))?,
+                description: String::from_utf8_lossy(description).into_owned(),
                 shell: String::from_utf8_lossy(shell).into_owned(),
             });
         }
@@ -71,6 +90,29 @@ impl Passwd {
     /// The account of that name.
     pub fn named(&self, name: &str) -> Option<&PasswdLine> {
         self.lines.iter().find(|entry| entry.name == name)
+    }
+
+    /// The file with one more account behind the others; its verifier is in the shadow file.
+    pub(super) fn with(&self, new: &NewAccount) -> Result<Vec<u8>, NotAField> {
+        let mut table = self.table.clone();
+        let (uid, gid) = (new.account.id.to_string(), new.gid.to_string());
+        let fields = [&new.account.name, "x", &uid, &gid, &new.description, &new.home, &new.shell];
+        table.insert_after(table.last_entry(), &fields.map(|field| field.as_bytes().to_vec()))?;
+        Ok(table.render())
+    }
+
+    /// The file with another value in one field (from 0) of an account; every other byte stays.
+    pub(super) fn with_field(&self, entry: &PasswdLine, field: usize, value: &str) -> Result<Vec<u8>, NotAField> {
+        let mut table = self.table.clone();
+        table.set_field(entry.line, field, value.as_bytes())?;
+        Ok(table.render())
+    }
+
+    /// The file without an account.
+    pub(super) fn without(&self, entry: &PasswdLine) -> Result<Vec<u8>, NotAField> {
+        let mut table = self.table.clone();
+        table.remove(entry.line)?;
+        Ok(table.render())
     }
 
     /// The built-in administrator: the first line with uid 0, whatever its name (rotation.md 7).

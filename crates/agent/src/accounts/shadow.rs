@@ -30,6 +30,40 @@ pub struct ShadowLine {
     pub expire_day: Option<i64>,
 }
 
+/// A day of expiry that is long past (shadow(5), field 8). Not 0: some readers take that for "none".
+const EXPIRED: &str = "1";
+
+/// How an account that is managed as a whole is kept (rotation.md 7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lock {
+    /// No lock mark, no expiry.
+    Open,
+    /// Locked and expired.
+    LockedAndExpired,
+    /// Locked and not expired: uid 0 is never expired.
+    Locked,
+}
+
+impl Lock {
+    /// How the account of a uid is kept.
+    pub const fn of(id: u32, enabled: bool) -> Self {
+        match (enabled, id) {
+            (true, _) => Self::Open,
+            (false, 0) => Self::Locked,
+            (false, _) => Self::LockedAndExpired,
+        }
+    }
+    const fn enabled(self) -> bool {
+        matches!(self, Self::Open)
+    }
+    const fn expiry(self) -> &'static str {
+        match self {
+            Self::Open | Self::Locked => "",
+            Self::LockedAndExpired => EXPIRED,
+        }
+    }
+}
+
 impl Shadow {
     /// Reads a shadow file. A malformed entry or a second line with the same name is refused with its line
     /// number. Entries of 5 (the old form), 8 and 9 fields are taken, as the C library takes them.
@@ -86,6 +120,68 @@ impl Shadow {
     /// The bytes of an account's line.
     pub fn line_of(&self, entry: &ShadowLine) -> &[u8] {
         self.table.line(entry.line).unwrap_or_default()
+    }
+
+    /// The file with one more account behind the others, locked and expired.
+    pub(super) fn with_locked(&self, name: &str, today: u32) -> Result<Vec<u8>, NotAField> {
+        let mut table = self.table.clone();
+        let today = today.to_string();
+        let fields = [name, "!", &today, "0", "99999", "7", "", EXPIRED, ""];
+        table.insert_after(table.last_entry(), &fields.map(|field| field.as_bytes().to_vec()))?;
+        Ok(table.render())
+    }
+
+    /// The file with a credential set, opened or locked: in the account's own line, or, when `name` is
+    /// another one, in a copy of it right behind (rotation.md 7).
+    pub(super) fn with_credential(
+        &self,
+        entry: &ShadowLine,
+        name: &str,
+        verifier: &Verifier,
+        lock: Lock,
+        today: u32,
+    ) -> Result<Vec<u8>, NotAField> {
+        let mut table = self.table.clone();
+        let mut fields = self.padded(entry);
+        fields[0] = name.as_bytes().to_vec();
+        fields[1] = format!("{}{}", if lock.enabled() { "" } else { "!" }, verifier.as_str()).into_bytes();
+        fields[2] = today.to_string().into_bytes();
+        fields[7] = lock.expiry().into();
+        if name == entry.name {
+            table.set_fields(entry.line, &fields)?;
+        } else {
+            table.insert_after(entry.line, &fields)?;
+        }
+        Ok(table.render())
+    }
+
+    /// The file with an account opened or locked; an account without a verifier is never opened.
+    pub(super) fn with_lock(&self, entry: &ShadowLine, lock: Lock) -> Result<Vec<u8>, NotAField> {
+        let mut table = self.table.clone();
+        let mut fields = self.padded(entry);
+        match (lock.enabled(), entry.password.verifier()) {
+            (true, Some(verifier)) => fields[1] = verifier.as_str().into(),
+            (true, None) => return Ok(table.render()),
+            (false, _) if entry.password.is_locked() => {}
+            (false, _) => fields[1].insert(0, b'!'),
+        }
+        fields[7] = lock.expiry().into();
+        table.set_fields(entry.line, &fields)?;
+        Ok(table.render())
+    }
+
+    /// The file without an account.
+    pub(super) fn without(&self, entry: &ShadowLine) -> Result<Vec<u8>, NotAField> {
+        let mut table = self.table.clone();
+        table.remove(entry.line)?;
+        Ok(table.render())
+    }
+
+    /// The nine fields of a line; the old form has five.
+    fn padded(&self, entry: &ShadowLine) -> Vec<Vec<u8>> {
+        let mut fields = self.table.fields(entry.line);
+        fields.resize(fields.len().max(9), Vec::new());
+        fields
     }
 
     /// The file with another verifier for one account: lock marks are kept, the day of the last change

@@ -103,6 +103,42 @@ impl Table {
         })
     }
 
+    /// The line of the last entry; 0 when there is none. New entries go behind it, before lines of NIS.
+    pub fn last_entry(&self) -> usize {
+        self.entries().map(|(line, _)| line).last().unwrap_or(0)
+    }
+
+    /// The fields of a line.
+    pub fn fields(&self, line: usize) -> Vec<Vec<u8>> {
+        self.line(line).unwrap_or_default().split(|b| *b == b':').map(<[u8]>::to_vec).collect()
+    }
+
+    /// Puts a line of these fields behind a line (from 1); 0 is the start of the file.
+    pub fn insert_after(&mut self, line: usize, fields: &[Vec<u8>]) -> Result<(), NotAField> {
+        let text = joined(fields)?;
+        if line > self.lines.len() {
+            return Err(NotAField);
+        }
+        self.lines.insert(line, text);
+        Ok(())
+    }
+
+    /// Replaces all fields of a line (from 1).
+    pub fn set_fields(&mut self, line: usize, fields: &[Vec<u8>]) -> Result<(), NotAField> {
+        let text = joined(fields)?;
+        *line.checked_sub(1).and_then(|index| self.lines.get_mut(index)).ok_or(NotAField)? = text;
+        Ok(())
+    }
+
+    /// Removes a line (from 1).
+    pub fn remove(&mut self, line: usize) -> Result<(), NotAField> {
+        match line.checked_sub(1) {
+            Some(index) if index < self.lines.len() => drop(self.lines.remove(index)),
+            _ => return Err(NotAField),
+        }
+        Ok(())
+    }
+
     /// Replaces one field (from 0) of one line (from 1); every other byte stays.
     pub fn set_field(&mut self, line: usize, field: usize, value: &[u8]) -> Result<(), NotAField> {
         if value.iter().any(|b| matches!(b, b':' | b'\n' | 0)) {
@@ -118,6 +154,10 @@ impl Table {
         text.splice(start..end, value.iter().copied());
         Ok(())
     }
+}
+
+fn joined(fields: &[Vec<u8>]) -> Result<Vec<u8>, NotAField> {
+    if fields.iter().flatten().any(|b| matches!(b, b':' | b'\n' | 0)) { Err(NotAField) } else { Ok(fields.join(&b':')) }
 }
 
 /// A name as the formats allow it: not empty, UTF-8, no control characters, no space at its ends.

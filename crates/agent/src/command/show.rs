@@ -9,7 +9,12 @@ use crate::{
     sources,
     state::StateDir,
 };
-use laps::{account::Selection, decide::Plan, password::Password, policy::JoinState};
+use laps::{
+    account::Selection,
+    decide::{Manage, Plan},
+    password::Password,
+    policy::JoinState,
+};
 use serde_json::json;
 use std::io::{self, IsTerminal as _, Read as _};
 use zeroize::Zeroizing;
@@ -144,6 +149,10 @@ impl CheckPassword {
                 let plan = sources::read(&state, &Configuration::load(&state)?.tree, JoinState::Entra).plan();
                 let remembered = state.memory()?.map(|memory| Selection::Named(memory.account.name));
                 let selection = match plan {
+                    // Which account that is, the last rotation knows.
+                    Plan::Manage(Manage { selection: Selection::Automatic(wanted), .. }) if !wanted.built_in => {
+                        remembered.unwrap_or(Selection::Automatic(wanted))
+                    }
                     Plan::Manage(manage) => manage.selection,
                     Plan::Unmanaged(_) => remembered.unwrap_or(Selection::BuiltIn),
                 };

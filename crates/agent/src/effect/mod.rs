@@ -2,6 +2,7 @@
 //!
 //! The only place that holds a password, and only one: from Generate to Resolve (rotation.md 2).
 
+mod owned;
 mod renew;
 mod report;
 mod rotate;
@@ -11,7 +12,7 @@ mod signed_in;
 pub use renew::Validity;
 
 use crate::{
-    accounts::FingerprintKey,
+    accounts::{AccountFile, FingerprintKey},
     clock::{self, Clock},
     directory::Directory,
     events::EventLog,
@@ -19,7 +20,7 @@ use crate::{
     platform::{Account, Durability, ManagedTree},
     sign_in::SignIns,
     sources::{self, InForce},
-    state::{Contact, Identity, JournalFound, SoftwareKey, StateDir, StateError},
+    state::{Contact, Identity, JournalFound, Ownership, SoftwareKey, StateDir, StateError},
 };
 use client::Fault;
 use laps::{
@@ -42,6 +43,8 @@ pub trait Witness {
     fn before(&mut self, _: &Effect) {}
     /// It was carried out.
     fn after(&mut self, _: &Outcome) {}
+    /// One file of the account database was replaced, in a change of several.
+    fn replaced(&mut self, _: AccountFile) {}
 }
 
 /// Looks away.
@@ -119,6 +122,7 @@ pub struct Runner<D, C, W = NoWitness> {
     contact: Contact,
     contact_written: Contact,
     configuration: Configuration,
+    ownership: Ownership,
     in_force: Option<InForce>,
     selection: Option<Selection>,
     seen: Option<Account>,
@@ -159,6 +163,7 @@ impl<D: Directory, C: Clock + Clone, W: Witness> Runner<D, C, W> {
             contact_written: contact.clone(),
             contact,
             configuration,
+            ownership: Ownership::default(),
             in_force: None,
             selection: None,
             seen: None,
@@ -267,6 +272,7 @@ impl<D: Directory, C: Clock + Clone, W: Witness> Runner<D, C, W> {
             self.events.failure(&error.failure());
             None
         });
+        self.load_ownership()?;
         let secret_held =
             intent.as_ref().is_some_and(|intent| self.held.as_ref().is_some_and(|held| held.version == intent.version));
         Ok(Start {
@@ -279,6 +285,7 @@ impl<D: Directory, C: Clock + Clone, W: Witness> Runner<D, C, W> {
             last_error: self.contact.last_error.as_ref().map(|(failure, _)| failure.clone()),
             reset,
             signed_in: self.sign_in_for_cycle(),
+            created: self.ownership.created.iter().map(|made| made.id).collect(),
         })
     }
 
@@ -286,18 +293,12 @@ impl<D: Directory, C: Clock + Clone, W: Witness> Runner<D, C, W> {
         match effect {
             Effect::CheckIn { reset_result } => Outcome::CheckedIn(self.check_in(reset_result).await),
             Effect::Inspect(selection) => {
-                let found = self.tree.inspect(&selection, self.today());
-                self.selection = Some(selection);
-                Outcome::Inspected(match found {
-                    Ok(account) => {
-                        let facts = account.facts(Some(&self.key));
-                        self.standing = Standing::Managed(facts.account.clone());
-                        Ok(facts)
-                    }
-                    Err(error) => Err(error.failure()),
-                })
+                self.selection = Some(selection.clone());
+                self.inspect(selection)
             }
             Effect::Trace(account) => Outcome::Traced(self.tree.trace(&account)),
+            Effect::Shape(wanted) => self.shape(&wanted),
+            Effect::Remove(ids) => self.remove(&ids),
             Effect::Report(report) => Outcome::Reported(self.report(report).await),
             Effect::Rotation(effect) => Outcome::Rotation(self.rotation(effect, reasons).await),
             Effect::Remember(memory) => {

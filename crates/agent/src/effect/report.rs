@@ -31,6 +31,8 @@ impl<D: Directory, C: Clock + Clone, W: Witness> Runner<D, C, W> {
     pub(super) async fn report(&mut self, report: cycle::Report) -> Result<View, Failure> {
         let now = self.clock.now();
         let sign_ins = self.sign_ins.unreported();
+        let account = report.account.as_ref().map(|facts| &facts.account);
+        let evidence = self.evidence(report.unmanaged.map(|why| why.as_str().to_owned()), account);
         let body = Report {
             installed_fingerprint: report.account.as_ref().and_then(|account| account.installed),
             account: report.account.map(|facts| AccountReport {
@@ -49,7 +51,7 @@ impl<D: Directory, C: Clock + Clone, W: Witness> Runner<D, C, W> {
             evidence: Evidence {
                 drift: report.drift.iter().map(|drift| drift.as_str().to_owned()).collect(),
                 repair_held: report.repair_held,
-                ..self.evidence(report.unmanaged.map(|why| why.as_str().to_owned()))
+                ..evidence
             },
             last_error: report.last_error.map(|failure| LastError {
                 event: failure.event,
@@ -75,12 +77,16 @@ impl<D: Directory, C: Clock + Clone, W: Witness> Runner<D, C, W> {
         Ok(self.view(answer))
     }
 
-    fn evidence(&self, unmanaged: Option<String>) -> Evidence {
+    fn evidence(&self, unmanaged: Option<String>, account: Option<&AccountRef>) -> Evidence {
         let policy = self.in_force.as_ref().map(|in_force| &in_force.policy);
         let account_wanted = self.in_force.as_ref().and_then(|in_force| match in_force.plan() {
-            Plan::Manage(manage) => match manage.selection {
+            Plan::Manage(manage) => match manage.selection.clone() {
                 Selection::BuiltIn => None,
                 Selection::Named(name) => Some(name),
+                // A random name says more when it is there than the prefix does.
+                Selection::Automatic(_) => account
+                    .map(|account| account.name.clone())
+                    .or_else(|| manage.selection.name_rule().map(|rule| rule.base())),
             },
             Plan::Unmanaged(_) => None,
         });

@@ -1,6 +1,10 @@
 //! The effects of a rotation: the eight steps of rotation.md 2 on a real machine.
 
-use super::{Runner, Witness, secret::Held};
+use super::{
+    Runner, Witness,
+    owned::{automatic, refusal},
+    secret::Held,
+};
 use crate::{accounts, clock::Clock, directory, directory::Directory, platform::AccountError};
 use getrandom::{SysRng, rand_core::UnwrapErr};
 use laps::{
@@ -31,6 +35,10 @@ impl<D: Directory, C: Clock + Clone, W: Witness> Runner<D, C, W> {
             Effect::Store(intent) => self.store(intent, reasons).await,
             Effect::Set(intent) => self.set(&intent),
             Effect::Compare(intent) => {
+                // A rename that broke off is finished or undone first.
+                if let Err(error) = self.settle() {
+                    self.events.failure(&error.failure());
+                }
                 Outcome::Compared(self.tree.compare(&intent.account, intent.fingerprint, Some(&self.key)))
             }
             Effect::Prove(intent) => self.prove(&intent),
@@ -71,25 +79,23 @@ impl<D: Directory, C: Clock + Clone, W: Witness> Runner<D, C, W> {
         let Some(selection) = &self.selection else {
             return Outcome::Refused(internal("a rotation without a managed account"));
         };
-        match self.tree.preflight(selection, self.durability, self.today()) {
+        let found = match automatic(Some(selection)) {
+            Some(wanted) => self.preflight_owned(&wanted),
+            None => self.tree.preflight(selection, self.durability, self.today()).map(Some),
+        };
+        match found {
             Ok(account) => {
-                self.seen = Some(account);
+                self.seen = account;
                 Outcome::Done
             }
-            Err(error) => {
-                let failure = error.failure();
-                // What concerns the account keeps its own event; what concerns the place is a refusal.
-                let event = if failure.event == event::SET_FAILED { event::PREFLIGHT_REFUSED } else { failure.event };
-                Outcome::Refused(Failure { event, ..failure })
-            }
+            Err(error) => Outcome::Refused(refusal(&error)),
         }
     }
 
     fn generate(&mut self, version: VersionId) -> Outcome {
-        let (Some(seen), Some(in_force)) = (self.seen.take(), &self.in_force) else {
-            return Outcome::Refused(internal("a password without an account"));
+        let Some(spec) = self.in_force.as_ref().map(|in_force| in_force.policy.password_spec()) else {
+            return Outcome::Refused(internal("a password without a policy"));
         };
-        let spec = in_force.policy.password_spec();
         // The system's generator is tried first: the infallible form of it would panic.
         if crate::clock::random::<1>().is_err() {
             return Outcome::Refused(Failure::new(
@@ -97,6 +103,18 @@ impl<D: Directory, C: Clock + Clone, W: Witness> Runner<D, C, W> {
                 "no_randomness",
                 "the system's random generator failed; no password was made",
             ));
+        }
+        let (seen, whole) = match (automatic(self.selection.as_ref()), self.seen.take()) {
+            (Some(wanted), seen) => match self.bring_into_shape(&wanted, seen) {
+                Ok((seen, whole)) => (seen, Some(whole)),
+                Err(error) => return Outcome::Refused(refusal(&error)),
+            },
+            (None, Some(seen)) => (seen, None),
+            (None, None) => return Outcome::Refused(internal("a password without an account")),
+        };
+        let mut account = seen.account.clone();
+        if let Some(whole) = &whole {
+            account.name.clone_from(&whole.name);
         }
         let mut rng = UnwrapErr(SysRng);
         let rules = match self.tree.rules() {
@@ -106,7 +124,7 @@ impl<D: Directory, C: Clock + Clone, W: Witness> Runner<D, C, W> {
         let mut refusal = None;
         let accepted = (0..CANDIDATES_MAX).find_map(|_| {
             let candidate = password::generate(spec, &mut rng);
-            match rules.check(&candidate, &seen.account.name) {
+            match rules.check(&candidate, &account.name) {
                 Ok(()) => Some(candidate),
                 Err(error) => {
                     refusal = Some(error);
@@ -122,11 +140,10 @@ impl<D: Directory, C: Clock + Clone, W: Witness> Runner<D, C, W> {
             Ok(verifier) => verifier,
             Err(error) => return refused(&error),
         };
-        let Some(fingerprint) = self.key.fingerprint(&seen.account, &verifier) else {
+        let Some(fingerprint) = self.key.fingerprint(&account, &verifier) else {
             return Outcome::Refused(internal("a verifier without a salt"));
         };
-        let account = seen.account.clone();
-        self.held = Some(Held { version, password, verifier, seen, maybe_stored: false });
+        self.held = Some(Held { version, password, verifier, seen, whole, maybe_stored: false });
         Outcome::Generated { account, fingerprint }
     }
 
@@ -163,7 +180,11 @@ impl<D: Directory, C: Clock + Clone, W: Witness> Runner<D, C, W> {
         let Some(held) = self.held.as_ref().filter(|held| held.version == intent.version) else {
             return Outcome::Refused(internal("the password of the version is gone"));
         };
-        match self.tree.set(&held.seen, &held.verifier, today) {
+        let done = match held.whole {
+            Some(_) => self.set_owned(today),
+            None => self.tree.set(&held.seen, &held.verifier, today),
+        };
+        match done {
             Ok(()) => Outcome::Done,
             Err(error) if error.untouched() => refused(&error),
             Err(error) => Outcome::Unknown(error.failure()),

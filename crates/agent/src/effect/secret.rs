@@ -1,6 +1,9 @@
 //! The one secret: the password of the version that is being set.
 
-use crate::{accounts::Verifier, platform::Account};
+use crate::{
+    accounts::Verifier,
+    platform::{Account, Whole},
+};
 use laps::{id::VersionId, password::Password};
 
 /// Held from Generate to Resolve, in memory only (rotation.md 2).
@@ -10,6 +13,8 @@ pub(super) struct Held {
     pub(super) verifier: Verifier,
     /// The account as it was when the rotation began.
     pub(super) seen: Account,
+    /// What it is called and how it is kept from step 5 on; `None` in manual mode, where only its password changes.
+    pub(super) whole: Option<Whole>,
     /// A `store` of it was sent and may have arrived.
     pub(super) maybe_stored: bool,
 }

@@ -101,11 +101,12 @@ struct Hook {
 }
 
 fn hooks(text: &str) -> Vec<Hook> {
+    let begin = text.lines().position(|line| line.starts_with("# here are the per-package modules"));
     let end = text.lines().position(|line| line.starts_with("# end of pam-auth-update config"));
     let ours = text.lines().enumerate().filter_map(|(at, line)| {
         let (control, module) = auth(line).filter(|(_, module)| module.contains(MARK))?;
         let harmless = control == "optional" && module.starts_with("pam_exec.so ") && module.contains(" seteuid ");
-        Some(Hook { at, harmless, generated: end.is_some_and(|end| at < end) })
+        Some(Hook { at, harmless, generated: begin.is_some_and(|begin| at > begin) && end.is_some_and(|end| at < end) })
     });
     ours.collect()
 }

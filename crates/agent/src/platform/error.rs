@@ -1,6 +1,9 @@
 //! Why an account cannot be managed, or was not changed: stable codes, sentences, remedies, events.
 
-use crate::accounts::{AccountFile, Defect, DefectKind, RuleRefusal};
+use crate::accounts::{AccountFile, ChangeError, Defect, DefectKind, RuleRefusal};
+use crate::state::StateError;
+use laps::account::NameError;
+use laps::event;
 use laps::rotation::Failure;
 use std::io;
 use std::path::PathBuf;
@@ -47,10 +50,20 @@ pub enum AccountError {
     Locked { file: PathBuf, holder: String, waited_s: u64 },
     #[error("{name:?} was changed by another hand meanwhile")]
     Changed { name: String },
-    #[error("the new shadow file could not be written: {source}")]
+    #[error("the account database could not be written: {source}")]
     WriteFailed { source: io::Error },
-    #[error("the new shadow file is in place, but syncing its directory failed: {source}")]
+    #[error("the account database is changed, but syncing its directory failed: {source}")]
     MayBeSet { source: io::Error },
+    #[error("the change of {name:?} is made, but it could not be finished: {source}")]
+    Unfinished { name: String, source: io::Error },
+    #[error("the name {name:?} belongs to another account of this machine")]
+    NameTaken { name: String },
+    #[error(transparent)]
+    Name(#[from] NameError),
+    #[error("there is neither a group \"sudo\" nor a group \"wheel\"")]
+    NoAdministrators,
+    #[error("no uid from {first} to {last} is free")]
+    NoFreeUid { first: u32, last: u32 },
     #[error("the password does not open {name:?}")]
     NotProven { name: String },
     #[error("whether the password opens {name:?} cannot be told: {reason}")]
@@ -58,9 +71,23 @@ pub enum AccountError {
     #[error("PAM refuses the password of {name:?} that its verifier accepts")]
     PamRefuses { name: String },
     #[error(transparent)]
+    State(#[from] StateError),
+    #[error(transparent)]
     Rule(#[from] RuleRefusal),
     #[error(transparent)]
     Hash(#[from] crate::accounts::HashError),
+}
+
+impl From<ChangeError> for AccountError {
+    fn from(error: ChangeError) -> Self {
+        match error {
+            ChangeError::Defect(defect) => Self::Defect(defect),
+            ChangeError::Field(error) => Self::WriteFailed { source: io::Error::other(error) },
+            ChangeError::Gone(name) => Self::Changed { name },
+            ChangeError::Taken(name) => Self::NameTaken { name },
+            ChangeError::NoAdministrators => Self::NoAdministrators,
+        }
+    }
 }
 
 impl AccountError {
@@ -89,9 +116,15 @@ impl AccountError {
             Self::Changed { .. } => "account_changed",
             Self::WriteFailed { .. } => "account_set_failed",
             Self::MayBeSet { .. } => "account_set_not_synced",
+            Self::Unfinished { .. } => "account_change_unfinished",
+            Self::NameTaken { .. } => "account_name_taken",
+            Self::Name(_) => "account_name_invalid",
+            Self::NoAdministrators => "administrators_group_missing",
+            Self::NoFreeUid { .. } => "account_no_free_uid",
             Self::NotProven { .. } => "proof_failed",
             Self::CannotTell { .. } => "proof_impossible",
             Self::PamRefuses { .. } => "proof_pam_refuses",
+            Self::State(error) => error.code(),
             Self::Rule(_) => RuleRefusal::CODE,
             Self::Hash(_) => "password_hash_failed",
         }
@@ -123,9 +156,18 @@ impl AccountError {
             Self::Locked { .. } => "wait for that program; the agent tries again at the next cycle",
             Self::Changed { .. } => "nothing: the agent looks again at the next cycle",
             Self::WriteFailed { .. } | Self::MayBeSet { .. } => "look after the file system; the agent tries again",
+            Self::Unfinished { .. } => "nothing: the agent finishes it at its next cycle",
+            Self::NameTaken { .. } => {
+                "give another name in AutomaticAccountManagementNameOrPrefix, or remove that account: \
+                 one that Lapwing did not make is not taken over"
+            }
+            Self::Name(_) => "correct AutomaticAccountManagementNameOrPrefix",
+            Self::NoAdministrators => "install sudo, or make a group \"wheel\" that it trusts",
+            Self::NoFreeUid { .. } => "raise UID_MAX in login.defs",
             Self::NotProven { .. } => "nothing: the agent tries again; explain shows both versions",
             Self::CannotTell { .. } => "install the system's libcrypt (libcrypt.so.1 or .so.2)",
             Self::PamRefuses { .. } => "check /etc/pam.d/lapwing and the log of pam_unix",
+            Self::State(_) => "nothing was changed; mend the state directory",
             Self::Rule(_) => RuleRefusal::REMEDY,
             Self::Hash(_) => "correct the rounds of pam_unix or the costs in login.defs",
         }
@@ -135,14 +177,18 @@ impl AccountError {
     pub fn event(&self) -> u32 {
         match self {
             Self::AccountNotFound { .. } | Self::NotLocal { .. } | Self::OtherAccount { .. } => 10013,
+            Self::State(_) => event::STATE_FAILED,
             Self::Rule(_) => RuleRefusal::EVENT,
+            Self::NameTaken { .. } | Self::Name(_) | Self::NoAdministrators | Self::NoFreeUid { .. } => {
+                event::ACCOUNT_CHANGE_REFUSED
+            }
             _ => 10019,
         }
     }
 
     /// Whether the account is certainly as it was: false only when a new file may be in place.
     pub fn untouched(&self) -> bool {
-        !matches!(self, Self::MayBeSet { .. })
+        !matches!(self, Self::MayBeSet { .. } | Self::Unfinished { .. })
     }
 
     /// The failure that a rotation reports.

@@ -16,6 +16,11 @@ pub(super) const LOCK_WAIT: Duration = Duration::from_secs(15);
 /// How often they are tried meanwhile.
 const RETRY: Duration = Duration::from_millis(50);
 
+/// What a new credential takes.
+pub(super) const CREDENTIAL: &[&str] = &["passwd", "shadow"];
+/// What a change of a whole account takes, in the order of shadow-utils.
+pub(super) const WHOLE: &[&str] = &["passwd", "shadow", "group", "gshadow"];
+
 /// The held locks; dropping them gives them up.
 #[derive(Debug)]
 pub(super) struct DatabaseLock {
@@ -24,10 +29,10 @@ pub(super) struct DatabaseLock {
 }
 
 impl DatabaseLock {
-    /// Takes `.pwd.lock`, then `passwd.lock` and `shadow.lock`, in the order of shadow-utils.
+    /// Takes `.pwd.lock`, then the lock files of shadow-utils for these `files`, in their order.
     ///
     /// The claim is asked for because the first of the three keeps processes apart, not threads.
-    pub(super) fn take(etc: &Path, _claim: &Claim, wait: Duration) -> Result<Self, AccountError> {
+    pub(super) fn take(etc: &Path, files: &[&str], _claim: &Claim, wait: Duration) -> Result<Self, AccountError> {
         let deadline = Instant::now() + wait;
         let timed_out = |file: PathBuf, holder: String| AccountError::Locked { file, holder, waited_s: wait.as_secs() };
         let failed = |error| AccountError::writing(etc.to_owned(), error);
@@ -53,7 +58,7 @@ impl DatabaseLock {
             }
         }
         let mut held = Self { lock_files: Vec::new(), _pwd_lock: pwd_lock };
-        for name in ["passwd", "shadow"] {
+        for name in files {
             let path = etc.join(format!("{name}.lock"));
             loop {
                 match take_lock_file(etc, name, &path).map_err(failed)? {
@@ -152,14 +157,14 @@ mod tests {
         fs::write(dir.path().join("passwd.lock"), "1\0").unwrap();
         let began = Instant::now();
         let wait = Duration::from_millis(120);
-        assert_eq!(DatabaseLock::take(dir.path(), &claim, wait).unwrap_err().code(), "account_db_locked");
+        assert_eq!(DatabaseLock::take(dir.path(), CREDENTIAL, &claim, wait).unwrap_err().code(), "account_db_locked");
         assert!(began.elapsed() >= wait);
     }
 
     #[test]
     fn the_lock_names_us_and_leaves_nothing_behind() {
         let (dir, claim) = etc();
-        let lock = DatabaseLock::take(dir.path(), &claim, LOCK_WAIT).unwrap();
+        let lock = DatabaseLock::take(dir.path(), CREDENTIAL, &claim, LOCK_WAIT).unwrap();
         for name in ["passwd.lock", "shadow.lock"] {
             let text = fs::read(dir.path().join(name)).unwrap();
             assert_eq!(text, format!("{}\0", std::process::id()).as_bytes());
@@ -175,7 +180,7 @@ mod tests {
         let (dir, claim) = etc();
         // Process 1 lives as long as the machine does.
         fs::write(dir.path().join("shadow.lock"), "1\0").unwrap();
-        let error = DatabaseLock::take(dir.path(), &claim, Duration::ZERO).unwrap_err();
+        let error = DatabaseLock::take(dir.path(), CREDENTIAL, &claim, Duration::ZERO).unwrap_err();
         assert_eq!(error.code(), "account_db_locked");
         assert!(error.to_string().contains("process 1"), "{error}");
         assert!(!dir.path().join("passwd.lock").exists());
@@ -184,7 +189,7 @@ mod tests {
         child.wait().unwrap();
         fs::write(dir.path().join("shadow.lock"), format!("{}\0", child.id())).unwrap();
         fs::write(dir.path().join("passwd.lock"), std::process::id().to_string()).unwrap();
-        assert!(DatabaseLock::take(dir.path(), &claim, LOCK_WAIT).is_ok());
+        assert!(DatabaseLock::take(dir.path(), CREDENTIAL, &claim, LOCK_WAIT).is_ok());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::claim::Claim;
 use super::crypt::SystemCrypt;
 use super::error::AccountError;
-use super::lock::{DatabaseLock, LOCK_WAIT};
+use super::lock::{CREDENTIAL, DatabaseLock, LOCK_WAIT};
 use super::pam::{self, PamAnswer};
 use super::preflight::{self, Durability};
 use super::replace::{ReplaceError, remove_leftovers, replace};
@@ -36,7 +36,7 @@ pub struct Account {
     /// The day of the last change (days since 1970-01-01).
     pub last_change_day: Option<i64>,
     verifier: Option<Verifier>,
-    shadow_line: Vec<u8>,
+    pub(super) shadow_line: Vec<u8>,
 }
 
 impl Account {
@@ -129,7 +129,7 @@ impl ManagedTree {
         durability: Durability,
         today: u32,
     ) -> Result<Account, AccountError> {
-        preflight::place(&self.tree, durability)?;
+        preflight::place(&self.tree, &[AccountFile::Passwd, AccountFile::Shadow], durability)?;
         let database = self.read()?;
         let entry = self.find(&database.passwd, selection)?;
         database.passwd.sole_owner_of_uid(entry)?;
@@ -209,16 +209,7 @@ impl ManagedTree {
     /// # Errors
     /// [`AccountError::untouched`] tells whether the account is certainly as it was.
     pub fn set(&mut self, seen: &Account, verifier: &Verifier, today: u32) -> Result<(), AccountError> {
-        let short_claim;
-        let claim = match &self.claim {
-            Some(claim) => claim,
-            None => {
-                short_claim = self.take_claim("a single change")?;
-                &short_claim
-            }
-        };
-        let etc = self.etc()?;
-        let _lock = DatabaseLock::take(&etc, claim, LOCK_WAIT)?;
+        let _lock = self.lock(CREDENTIAL)?;
         let database = self.read()?;
         let changed = || AccountError::Changed { name: seen.account.name.clone() };
         let entry = database.passwd.named(&seen.account.name).ok_or_else(changed)?;
@@ -284,11 +275,17 @@ impl ManagedTree {
         }
     }
 
-    /// After a crash: has the account the credential of an intent? (rotation.md 2)
+    /// After a crash, or a set that failed at its last sync: has the account the credential of an intent?
+    /// (rotation.md 2) What is found is made durable first: it is proven next, and a power cut must not take
+    /// it back after that.
     pub fn compare(&self, account: &AccountRef, intended: Fingerprint, key: Option<&FingerprintKey>) -> Comparison {
         let (Some(key), Ok(database)) = (key, self.read()) else {
             return Comparison::CannotTell;
         };
+        let directory = database.shadow_path.parent().unwrap_or(self.tree.root());
+        if database.shadow_file.sync_all().and_then(|()| File::open(directory)?.sync_all()).is_err() {
+            return Comparison::CannotTell;
+        }
         let here = database.passwd.named(&account.name).filter(|entry| entry.uid == account.id && entry.shadowed);
         let verifier =
             here.and_then(|_| database.shadow.named(&account.name)).and_then(|line| line.password.verifier());
@@ -296,6 +293,16 @@ impl ManagedTree {
             Some(installed) if installed == intended => Comparison::Same,
             _ => Comparison::Different,
         }
+    }
+
+    /// The locks of the database for the given files, and a claim of our own when nobody took one for longer.
+    pub(super) fn lock(&self, files: &[&str]) -> Result<(Option<Claim>, DatabaseLock), AccountError> {
+        let short = if self.claim.is_some() { None } else { Some(self.take_claim("a single change")?) };
+        let Some(claim) = self.claim.as_ref().or(short.as_ref()) else {
+            return Err(AccountError::Claimed { owner: "nobody".into() });
+        };
+        let lock = DatabaseLock::take(&self.etc()?, files, claim, LOCK_WAIT)?;
+        Ok((short, lock))
     }
 
     fn etc(&self) -> Result<PathBuf, AccountError> {
@@ -307,9 +314,11 @@ impl ManagedTree {
     fn take_claim(&self, owner: &str) -> Result<Claim, AccountError> {
         let etc = self.etc()?;
         let claim = Claim::take(&etc, owner)?;
-        let shadow = self.tree.resolve(AccountFile::Shadow.path());
-        let beside = shadow.ok().and_then(|path| Some(path.parent()?.to_owned())).unwrap_or_else(|| etc.clone());
-        remove_leftovers(&beside).map_err(|error| AccountError::writing(beside, error))?;
+        for file in [AccountFile::Passwd, AccountFile::Shadow, AccountFile::Group, AccountFile::Gshadow] {
+            let path = self.tree.resolve(file.path()).ok();
+            let beside = path.and_then(|path| Some(path.parent()?.to_owned())).unwrap_or_else(|| etc.clone());
+            remove_leftovers(&beside).map_err(|error| AccountError::writing(beside, error))?;
+        }
         Ok(claim)
     }
 
@@ -327,6 +336,9 @@ impl ManagedTree {
             Selection::BuiltIn => {
                 passwd.administrator().ok_or_else(|| AccountError::AccountNotFound { wanted: selection.to_string() })
             }
+            Selection::Automatic(wanted) if wanted.built_in => self.find(passwd, &Selection::BuiltIn),
+            // Which account that is needs the agent's own records (`effect::owned`).
+            Selection::Automatic(wanted) => self.find(passwd, &Selection::Named(wanted.name_or_prefix.clone())),
             Selection::Named(name) => passwd.named(name).ok_or_else(|| preflight::not_found(&self.tree, name)),
         }
     }
@@ -354,7 +366,7 @@ impl ManagedTree {
         GroupFile::read(AccountFile::Group, &bytes).ok()
     }
 
-    fn login_defs(&self) -> Result<LoginDefs, AccountError> {
+    pub(super) fn login_defs(&self) -> Result<LoginDefs, AccountError> {
         let path = "etc/login.defs";
         let bytes = self.tree.read_if_there(path).map_err(|error| self.settings_error(path, error))?;
         Ok(bytes.map(|bytes| LoginDefs::read(&bytes)).unwrap_or_default())

@@ -27,6 +27,26 @@ pub(super) fn uid_of(name: &str) -> io::Result<Option<u32>> {
     }
 }
 
+/// Whether the system knows an account of this uid.
+pub(super) fn knows_uid(uid: u32) -> io::Result<bool> {
+    let mut buffer = vec![0_u8; 4096];
+    loop {
+        // SAFETY: `passwd` is a plain C struct of integers and pointers, for which all zeroes are valid.
+        let mut entry: libc::passwd = unsafe { std::mem::zeroed() };
+        let mut found = std::ptr::null_mut();
+        // SAFETY: the buffer is as long as stated; all of them outlive the call.
+        let status =
+            unsafe { libc::getpwuid_r(uid, &raw mut entry, buffer.as_mut_ptr().cast(), buffer.len(), &raw mut found) };
+        match status {
+            0 => return Ok(!found.is_null()),
+            libc::ERANGE if buffer.len() < 1 << 20 => buffer.resize(buffer.len() * 4, 0),
+            libc::EINTR => {}
+            libc::ENOENT | libc::ESRCH | libc::EBADF | libc::EPERM => return Ok(false),
+            other => return Err(io::Error::from_raw_os_error(other)),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #[test]
@@ -34,5 +54,6 @@ mod tests {
         assert_eq!(super::uid_of("root").unwrap(), Some(0));
         assert_eq!(super::uid_of("lapwing-no-such-name").unwrap(), None);
         assert!(super::uid_of("a\0b").is_err());
+        assert!(super::knows_uid(0).unwrap() && !super::knows_uid(4_000_000_123).unwrap());
     }
 }

@@ -27,13 +27,15 @@ pub enum Durability {
 }
 
 /// Checks of the place: files, mounts, storage, generated databases.
-pub(super) fn place(tree: &Tree, durability: Durability) -> Result<(), AccountError> {
+pub(super) fn place(tree: &Tree, files: &[AccountFile], durability: Durability) -> Result<(), AccountError> {
     if tree.resolve("etc/NIXOS").is_ok_and(|path| path.exists()) {
         return Err(AccountError::Generated { by: "NixOS" });
     }
-    for file in [AccountFile::Passwd, AccountFile::Shadow] {
+    for file in files.iter().copied() {
         let path = match tree.open(file.path()) {
             Ok((_, path)) => path,
+            // A tree without shadowed groups has none.
+            Err(error) if file == AccountFile::Gshadow && error.kind() == io::ErrorKind::NotFound => continue,
             Err(error) => {
                 return Err(AccountError::unreadable(file, tree.root().to_owned(), error));
             }

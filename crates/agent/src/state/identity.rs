@@ -8,69 +8,94 @@ use laps::{
 };
 use proto::serde_text;
 use serde::{Deserialize, Serialize};
+use std::{ops::Deref, path::PathBuf};
 
-#[derive(Serialize, Deserialize)]
-struct PredecessorForm {
-    #[serde(with = "serde_text::text")]
-    device: DeviceId,
-    key: String,
+/// DER in JSON: base64.
+mod der {
+    use super::*;
+    use serde::{Deserializer, Serializer, de::Error as _};
+
+    pub(super) fn serialize<S: Serializer>(der: &[u8], to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&STANDARD.encode(der))
+    }
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Error> {
+        STANDARD.decode(String::deserialize(from)?).map_err(|_| D::Error::custom("expected base64"))
+    }
 }
 
-#[derive(Serialize, Deserialize)]
-struct IdentityForm {
-    server: String,
-    name: String,
-    #[serde(with = "serde_text::text")]
-    tenant: TenantId,
-    #[serde(with = "serde_text::text")]
-    device: DeviceId,
-    #[serde(with = "serde_text::text")]
-    incarnation: Incarnation,
-    certificate: String,
-    ca: Vec<String>,
-    key: String,
-    #[serde(with = "serde_text::time")]
-    joined_at: Timestamp,
-    prefix: Option<String>,
-    #[serde(default)]
-    volatile_ok: bool,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    predecessor: Option<PredecessorForm>,
+/// A list of [`der`].
+mod ders {
+    use super::*;
+    use serde::{Deserializer, Serializer};
+
+    #[derive(Serialize, Deserialize)]
+    struct Der(#[serde(with = "der")] Vec<u8>);
+
+    pub(super) fn serialize<S: Serializer>(ders: &[Vec<u8>], to: S) -> Result<S::Ok, S::Error> {
+        to.collect_seq(ders.iter().cloned().map(Der))
+    }
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Vec<u8>>, D::Error> {
+        Ok(Vec::<Der>::deserialize(from)?.into_iter().map(|Der(der)| der).collect())
+    }
 }
 
 /// The key of a device object that this machine was before; it signs the next join (rotation.md 3).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PredecessorKey {
     /// That device object.
+    #[serde(with = "serde_text::text")]
     pub device: DeviceId,
     key: String,
 }
 
-/// What a join made, and what renewals changed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Identity {
+/// What a join makes, and what renewals change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Joined {
     /// The server, `https://NAME:PORT`.
     pub server: String,
     /// The name of the machine, as it was told to the server.
     pub name: String,
     /// The tenant.
+    #[serde(with = "serde_text::text")]
     pub tenant: TenantId,
     /// The device object.
+    #[serde(with = "serde_text::text")]
     pub device: DeviceId,
     /// The incarnation of the server's data at the join.
+    #[serde(with = "serde_text::text")]
     pub incarnation: Incarnation,
     /// The device certificate, DER.
+    #[serde(with = "der")]
     pub certificate: Vec<u8>,
     /// The CA certificates that are trusted, DER, newest first.
+    #[serde(with = "ders")]
     pub ca: Vec<Vec<u8>>,
     /// When it joined, by the server's clock.
+    #[serde(with = "serde_text::time")]
     pub joined_at: Timestamp,
     /// The tree whose accounts are managed, when it is not the running system.
-    pub prefix: Option<std::path::PathBuf>,
+    pub prefix: Option<PathBuf>,
     /// The account database may be volatile: demo and tests (rotation.md 6).
+    #[serde(default)]
     pub volatile_ok: bool,
+}
+
+/// Who the device is: what its last join made, and its keys.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    #[serde(flatten)]
+    joined: Joined,
     key: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     predecessor: Option<PredecessorKey>,
+}
+
+impl Deref for Identity {
+    type Target = Joined;
+
+    fn deref(&self) -> &Joined {
+        &self.joined
+    }
 }
 
 impl Identity {
@@ -78,31 +103,6 @@ impl Identity {
     pub fn predecessor(&self) -> Option<&PredecessorKey> {
         self.predecessor.as_ref()
     }
-}
-
-/// The parts of an [`Identity`] that a join fixes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Joined {
-    /// See [`Identity::server`].
-    pub server: String,
-    /// See [`Identity::name`].
-    pub name: String,
-    /// See [`Identity::tenant`].
-    pub tenant: TenantId,
-    /// See [`Identity::device`].
-    pub device: DeviceId,
-    /// See [`Identity::incarnation`].
-    pub incarnation: Incarnation,
-    /// See [`Identity::certificate`].
-    pub certificate: Vec<u8>,
-    /// See [`Identity::ca`].
-    pub ca: Vec<Vec<u8>>,
-    /// See [`Identity::joined_at`].
-    pub joined_at: Timestamp,
-    /// See [`Identity::prefix`].
-    pub prefix: Option<std::path::PathBuf>,
-    /// See [`Identity::volatile_ok`].
-    pub volatile_ok: bool,
 }
 
 const FILE: &str = "identity.json";
@@ -113,27 +113,7 @@ impl StateDir {
     /// # Errors
     /// [`StateError`].
     pub fn identity(&self) -> Result<Option<Identity>, StateError> {
-        let path = self.file(FILE);
-        let Some(form) = durable::read_json::<IdentityForm>(&path)? else {
-            return Ok(None);
-        };
-        let decode = |text: &String| {
-            STANDARD.decode(text).map_err(|_| StateError::Damaged { path: path.clone(), what: "a certificate".into() })
-        };
-        Ok(Some(Identity {
-            certificate: decode(&form.certificate)?,
-            ca: form.ca.iter().map(decode).collect::<Result<_, _>>()?,
-            server: form.server,
-            name: form.name,
-            tenant: form.tenant,
-            device: form.device,
-            incarnation: form.incarnation,
-            joined_at: form.joined_at,
-            prefix: form.prefix.map(Into::into),
-            volatile_ok: form.volatile_ok,
-            key: form.key,
-            predecessor: form.predecessor.map(|form| PredecessorKey { device: form.device, key: form.key }),
-        }))
+        durable::read_json(&self.file(FILE))
     }
 
     /// The device key.
@@ -153,16 +133,7 @@ impl StateDir {
         let identity = Identity {
             key: self.write_key(key)?,
             predecessor: before.map(|before| PredecessorKey { device: before.device, key: before.key }),
-            server: joined.server,
-            name: joined.name,
-            tenant: joined.tenant,
-            device: joined.device,
-            incarnation: joined.incarnation,
-            certificate: joined.certificate,
-            ca: joined.ca,
-            joined_at: joined.joined_at,
-            prefix: joined.prefix,
-            volatile_ok: joined.volatile_ok,
+            joined,
         };
         self.write_identity(&identity)?;
         Ok(identity)
@@ -181,10 +152,10 @@ impl StateDir {
         let mut next = identity.clone();
         if let Some((certificate, key)) = certificate {
             next.key = self.write_key(key)?;
-            next.certificate = certificate;
+            next.joined.certificate = certificate;
         }
         if !ca.is_empty() {
-            next.ca = ca;
+            next.joined.ca = ca;
         }
         self.write_identity(&next)?;
         *identity = next;
@@ -192,25 +163,8 @@ impl StateDir {
     }
 
     fn write_identity(&self, identity: &Identity) -> Result<(), StateError> {
-        let form = IdentityForm {
-            server: identity.server.clone(),
-            name: identity.name.clone(),
-            tenant: identity.tenant,
-            device: identity.device,
-            incarnation: identity.incarnation,
-            certificate: STANDARD.encode(&identity.certificate),
-            ca: identity.ca.iter().map(|der| STANDARD.encode(der)).collect(),
-            key: identity.key.clone(),
-            joined_at: identity.joined_at,
-            prefix: identity.prefix.as_ref().map(|path| path.to_string_lossy().into_owned()),
-            volatile_ok: identity.volatile_ok,
-            predecessor: identity
-                .predecessor
-                .as_ref()
-                .map(|predecessor| PredecessorForm { device: predecessor.device, key: predecessor.key.clone() }),
-        };
         // The rename of this file is the one commit point: it names the keys that are in use.
-        durable::write_json(&self.file(FILE), &form)?;
+        durable::write_json(&self.file(FILE), identity)?;
         let mut kept = vec![identity.key.as_str()];
         kept.extend(identity.predecessor.as_ref().map(|predecessor| predecessor.key.as_str()));
         self.drop_keys_but(&kept)
@@ -265,6 +219,33 @@ mod tests {
         assert_eq!(state.read_key(&predecessor.key).unwrap().public(), keys[1].public());
         let files = std::fs::read_dir(dir.path()).unwrap().count();
         assert_eq!(files, 3, "the identity and two keys");
+    }
+
+    /// What an agent of before wrote is read by this one.
+    #[test]
+    fn the_stored_form() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = StateDir::open(dir.path()).unwrap();
+        let id = "01010101-0101-4101-8101-010101010101";
+        let text = format!(
+            r#"{{"format":1,"server":"https://localhost:8443","name":"m1","tenant":"{id}","device":"{id}",
+            "incarnation":"{id}","certificate":"AQIB","ca":["CQ==","CA=="],"key":"device-1.key",
+            "joined_at":"2027-01-15T08:00:00Z","prefix":"/tmp/tree","predecessor":{{"device":"{id}","key":"device-0.key"}}}}"#
+        );
+        std::fs::write(state.file(FILE), text).unwrap();
+        let identity = state.identity().unwrap().unwrap();
+        let wanted = Joined {
+            device: DeviceId::from_random_bytes([1; 16]),
+            incarnation: Incarnation::from_random_bytes([1; 16]),
+            volatile_ok: false,
+            ..joined(1)
+        };
+        assert_eq!(*identity, wanted);
+        assert_eq!((identity.key.as_str(), identity.predecessor().unwrap().device), ("device-1.key", wanted.device));
+        state.write_identity(&identity).unwrap();
+        assert_eq!(state.identity().unwrap(), Some(identity));
+        std::fs::write(state.file(FILE), r#"{"format":1,"server":"s","certificate":"no base64"}"#).unwrap();
+        assert!(matches!(state.identity(), Err(StateError::Damaged { .. })));
     }
 
     #[test]

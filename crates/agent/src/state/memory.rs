@@ -109,6 +109,14 @@ impl StateDir {
         }))
     }
 
+    /// Forgets it, durably: the next cycle rotates.
+    ///
+    /// # Errors
+    /// [`StateError`].
+    pub fn forget(&self) -> Result<(), StateError> {
+        durable::remove(&self.file("memory.json"))
+    }
+
     /// Keeps it, durably.
     ///
     /// # Errors

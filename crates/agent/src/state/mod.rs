@@ -8,6 +8,7 @@
 //! | `memory.json` | the last proven rotation | the agent, `status` |
 //! | `sign-ins.json` | sign-ins with the managed account and what follows ([`Kept`]) | the agent, `status` |
 //! | `sign-ins/` | notices of the PAM hook that wait for the agent ([`crate::sign_in::Inbox`]) | the agent |
+//! | `accounts.json` | accounts that the agent made, a change under way ([`Ownership`]) | the agent |
 //! | `contact.json` | last error, newest server time, audit head ([`Contact`]) | the agent, `status` |
 //! | `policy.json` | the values of the configuration tree ([`PolicyFile`]) | the agent, `csp`, `policy` |
 //! | `events.jsonl`, `events.1.jsonl` | the ring of events ([`EventRing`]) | `events` |
@@ -24,6 +25,7 @@ mod key;
 mod lock;
 mod memory;
 mod mend;
+mod ownership;
 mod policy;
 mod ring;
 mod sign_in;
@@ -34,6 +36,7 @@ pub use identity::{Identity, Joined, PredecessorKey};
 pub use journal::JournalFound;
 pub use key::{DeviceKey, KeyError, SoftwareKey};
 pub use lock::Lock;
+pub use ownership::Ownership;
 pub use policy::PolicyFile;
 pub use ring::{EventRecord, EventRing};
 pub use sign_in::{Kept, SignedIn};
@@ -124,29 +127,31 @@ impl StateDir {
         durable::probe(&self.path)
     }
 
-    /// The fingerprint key K; made when there is none.
+    /// The fingerprint key K. When there is none, or a damaged one (kept aside as `fingerprint.damaged`), a new
+    /// one is made. Fingerprints under the old one tell nothing any more: journal and memory are taken away
+    /// first, so that the next cycle leaves what is pending as it is and rotates, instead of taking a password
+    /// that is set for one that is not (rotation.md 2, `CannotTell`).
     ///
     /// # Errors
-    /// [`StateError`]. A key that cannot be read is an error here, not a reason for a new one: what was made
-    /// with it must go first ([`StateDir::mend`]).
+    /// [`StateError`]. A key that is there and cannot be read is an error, not a reason for a new one.
     pub fn fingerprint_key(&self) -> Result<FingerprintKey, StateError> {
         let path = self.file("fingerprint.key");
-        match fs::read(&path) {
+        match fs::read(&path).map(Zeroizing::new) {
             Ok(bytes) => {
-                let bytes = Zeroizing::new(bytes);
-                let key: [u8; KEY_BYTES] = bytes.as_slice().try_into().map_err(|_| StateError::Damaged {
-                    path: path.clone(),
-                    what: format!("it has {} bytes, expected {KEY_BYTES}", bytes.len()),
-                })?;
-                Ok(FingerprintKey::new(key))
+                if let Ok(key) = bytes.as_slice().try_into() {
+                    return Ok(FingerprintKey::new(key));
+                }
+                let aside = self.file("fingerprint.damaged");
+                fs::rename(&path, aside).map_err(|error| StateError::io(&path, "keep aside", &error))?;
             }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                let key = Zeroizing::new(clock::random::<KEY_BYTES>().map_err(|_| StateError::NoRandomness)?);
-                durable::write(&path, key.as_slice())?;
-                Ok(FingerprintKey::new(*key))
-            }
-            Err(error) => Err(StateError::io(&path, "read", &error)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(StateError::io(&path, "read", &error)),
         }
+        self.clear_journal()?;
+        self.forget()?;
+        let key = Zeroizing::new(clock::random::<32>().map_err(|_| StateError::NoRandomness)?);
+        durable::write(&path, key.as_slice())?;
+        Ok(FingerprintKey::new(*key))
     }
 }
 
@@ -171,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn the_fingerprint_key_stays_and_a_short_one_is_refused() {
+    fn the_fingerprint_key_stays_and_a_damaged_one_makes_a_fresh_start() {
         let dir = tempfile::tempdir().unwrap();
         let state = StateDir::open(dir.path()).unwrap();
         let print = || {
@@ -179,8 +184,21 @@ mod tests {
             let verifier = crate::accounts::Verifier::new("$6$salt$hash".into()).unwrap();
             state.fingerprint_key().unwrap().fingerprint(&account, &verifier)
         };
-        assert_eq!(print(), print());
-        fs::write(state.file("fingerprint.key"), b"short").unwrap();
-        assert!(matches!(state.fingerprint_key(), Err(StateError::Damaged { .. })));
+        let first = print();
+        assert_eq!(print(), first);
+        fs::write(state.file("journal.json"), b"of the old key").unwrap();
+        fs::write(state.file("memory.json"), b"of the old key").unwrap();
+        assert_eq!(print(), first, "nothing is touched while the key is whole");
+        assert!(state.file("journal.json").exists());
+        for damage in [Some(b"short".as_slice()), None] {
+            fs::write(state.file("journal.json"), b"of the old key").unwrap();
+            match damage {
+                Some(bytes) => fs::write(state.file("fingerprint.key"), bytes).unwrap(),
+                None => fs::remove_file(state.file("fingerprint.key")).unwrap(),
+            }
+            assert_ne!(print(), first);
+            assert!(!state.file("journal.json").exists() && !state.file("memory.json").exists());
+        }
+        assert_eq!(fs::read(state.file("fingerprint.damaged")).unwrap(), b"short");
     }
 }

@@ -12,6 +12,8 @@ mod cli;
 mod cycle;
 mod drift;
 mod kill;
+mod owned;
+mod owned_kill;
 mod run;
 mod served;
 mod sign_in;

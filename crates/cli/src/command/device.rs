@@ -220,16 +220,24 @@ fn detail(detail: &Value) -> String {
 /// other has the name.
 pub(crate) async fn find(signed_in: &SignedIn, named: &str) -> Result<Device, Failure> {
     if let Ok(id) = named.parse::<DeviceId>() {
-        return signed_in.device(id).await.map_err(|error| {
-            let failure = Failure::from(error);
-            if failure.is_not_found() { unknown(named) } else { failure }
-        });
+        let error = match signed_in.device(id).await {
+            Ok(device) => return Ok(device),
+            Err(error) => error,
+        };
+        return match error.refusal().map(|refusal| refusal.code.as_str()) {
+            Some("device_deleted") => {
+                let filter = format!("deviceId eq '{id}' and state eq 'deleted'");
+                signed_in.devices(Some(&filter)).await?.pop().ok_or_else(|| unknown(named))
+            }
+            Some("device_unknown") => Err(unknown(named)),
+            _ => Err(error.into()),
+        };
     }
     let filter = format!("displayName eq '{}'", named.replace('\'', "''"));
-    let all = signed_in.devices(Some(&filter)).await?;
-    let is_gone = |device: &Device| device.deleted_date_time.is_some();
-    let (gone, living): (Vec<_>, Vec<_>) = all.into_iter().partition(is_gone);
-    let mut matching = if living.is_empty() { gone } else { living };
+    let mut matching = signed_in.devices(Some(&filter)).await?;
+    if matching.is_empty() {
+        matching = signed_in.devices(Some(&format!("{filter} and state eq 'deleted'"))).await?;
+    }
     match (matching.pop(), matching.as_slice()) {
         (None, _) => Err(unknown(named)),
         (Some(one), []) => Ok(one),

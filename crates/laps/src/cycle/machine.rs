@@ -1,10 +1,11 @@
 //! The state machine of a cycle.
 
+mod owned;
 mod watch;
 
 use super::{CheckedIn, Effect, Finish, Note, Outcome, Report, Start, Tick, Turn};
 use crate::{
-    account::AccountFacts,
+    account::{AccountFacts, Selection},
     decide::{Facts, Manage, Memory, Plan, Reason, Unmanaged, View, deciding_time, is_skewed, reasons},
     drift::{Drift, Trace},
     event,
@@ -21,6 +22,7 @@ const ROTATIONS_MAX: u8 = 3;
 enum State {
     Recovering(Rotation),
     CheckingIn,
+    Shaping,
     Inspecting,
     Tracing,
     Reporting,
@@ -28,6 +30,10 @@ enum State {
     Remembering,
     /// The result of a reset goes to the management server.
     Answering,
+    /// Policy has left the account: when it comes back, the password is due.
+    Leaving,
+    /// Accounts that policy has left go.
+    Removing,
     /// The account is looked at after a rotation, for the last report.
     LookingAgain,
     /// The directory is told how it ended.
@@ -48,6 +54,12 @@ pub struct Cycle {
     trace: Option<Trace>,
     /// What drift is measured by is to be kept.
     watch_changed: bool,
+    /// There is no such account yet: a rotation makes it.
+    absent: bool,
+    /// A rotation made or renamed the account since it was looked at.
+    outdated: bool,
+    /// Accounts that policy has left were dealt with in this cycle.
+    left: bool,
     view: Option<View>,
     /// Reasons beside those that [`reasons`] finds.
     asked: Vec<Reason>,
@@ -79,6 +91,9 @@ impl Cycle {
             account: None,
             trace: None,
             watch_changed: false,
+            absent: false,
+            outdated: false,
+            left: false,
             view: None,
             asked: Vec::new(),
             reasons: Vec::new(),
@@ -117,7 +132,9 @@ impl Cycle {
     /// A request to change the password came while the cycle runs. Repeats coalesce.
     pub fn ask(&mut self, reason: Reason) {
         match self.state {
-            State::Recovering(_) | State::CheckingIn | State::Inspecting | State::Reporting => self.asked.push(reason),
+            State::Recovering(_) | State::CheckingIn | State::Shaping | State::Inspecting | State::Reporting => {
+                self.asked.push(reason);
+            }
             _ => self.again = Some(reason),
         }
     }
@@ -138,6 +155,11 @@ impl Cycle {
         let effect = match (state, outcome) {
             (State::Recovering(rotation), Outcome::Rotation(outcome)) => self.recovering(rotation, outcome, tick),
             (State::CheckingIn, Outcome::CheckedIn(checked_in)) => self.checked_in(checked_in),
+            (State::Shaping, Outcome::Shaped(shaped)) => self.shaped(shaped),
+            (State::Inspecting, Outcome::AccountAbsent) => {
+                self.absent = true;
+                self.report(State::Reporting)
+            }
             (State::Inspecting, Outcome::Inspected(Ok(facts))) => {
                 if !facts.enabled {
                     let text =
@@ -158,8 +180,15 @@ impl Cycle {
             (State::Rotating(rotation), Outcome::Rotation(outcome)) => self.rotating(rotation, outcome, tick),
             (State::Remembering, Outcome::Done) => self.remembered(tick),
             (State::Answering, Outcome::CheckedIn(_)) => self.close(),
-            (State::LookingAgain, Outcome::Inspected(found)) => {
-                self.account = found.map_err(|failure| self.fail(failure)).ok();
+            (State::Leaving, Outcome::Done) => self.close(),
+            (State::Removing, Outcome::Removed(removal)) => {
+                self.removed(removal);
+                self.close()
+            }
+            (State::LookingAgain, found) => {
+                if let Outcome::Inspected(Ok(facts)) = found {
+                    self.account = Some(facts);
+                }
                 self.report(State::Closing)
             }
             (State::Closing, Outcome::Reported(_)) | (State::Noting, Outcome::Done) => self.finish(),
@@ -249,8 +278,13 @@ impl Cycle {
                 let selection = manage.selection.clone();
                 let text = format!("{selection}, a new password every {} days", manage.age_days);
                 self.note(event::POLICY_CLOUD, text);
-                self.state = State::Inspecting;
-                Effect::Inspect(selection)
+                match selection {
+                    Selection::Automatic(wanted) => {
+                        self.state = State::Shaping;
+                        Effect::Shape(wanted)
+                    }
+                    other => self.inspect(other, State::Inspecting),
+                }
             }
             Plan::Unmanaged(why) => {
                 let why = *why;
@@ -262,12 +296,6 @@ impl Cycle {
                         why.as_str(),
                         "BackupDirectory names a directory that this device has not joined; \
                          set BackupDirectory to 1, or join the device to that directory",
-                    )),
-                    Unmanaged::AutomaticManagement => self.fail(Failure::new(
-                        event::POLICY_FAILED,
-                        why.as_str(),
-                        "automatic account management is not available in this version; \
-                         turn AutomaticAccountManagementEnabled off and name an account",
                     )),
                     Unmanaged::ActiveDirectory => self.fail(Failure::new(
                         event::POLICY_FAILED,
@@ -281,6 +309,11 @@ impl Cycle {
         }
     }
 
+    fn inspect(&mut self, selection: Selection, then: State) -> Effect {
+        self.state = then;
+        Effect::Inspect(selection)
+    }
+
     fn report(&mut self, then: State) -> Effect {
         self.state = then;
         let last_error = match self.state {
@@ -292,8 +325,9 @@ impl Cycle {
         Effect::Report(Report {
             account: self.account.clone(),
             unmanaged: match &self.plan {
-                Plan::Unmanaged(why) => Some(*why),
-                Plan::Manage(_) => None,
+                // Before the check-in nothing is known of the policy: the account is not said to be left.
+                Plan::Unmanaged(why) if self.intent_left.is_none() => Some(*why),
+                Plan::Unmanaged(_) | Plan::Manage(_) => None,
             },
             last_acknowledged: memory.map(|memory| memory.version),
             intent: self.intent_left,
@@ -332,17 +366,19 @@ impl Cycle {
             }
             return self.answer();
         };
-        let Some(account) = self.account.clone() else {
+        if self.account.is_none() && !self.absent {
             self.watch(&view, now);
             return self.answer();
-        };
+        }
+        let account = self.account.clone();
 
         // A lost journal is rebuilt from the directory's answer (rotation.md 2, end).
         let known = self.start.memory.as_ref().map(|memory| memory.version);
         let lost = view.unresolved.iter().find(|intent| {
-            account.installed == Some(intent.fingerprint)
-                && Some(intent.version) != known
-                && intent.account.id == account.account.id
+            Some(intent.version) != known
+                && account.as_ref().is_some_and(|account| {
+                    account.installed == Some(intent.fingerprint) && intent.account.id == account.account.id
+                })
         });
         if let (true, Some(intent)) = (first_report, lost) {
             self.note(event::RECOVERED, format!("version {} is set and was not proven", intent.version));
@@ -355,7 +391,7 @@ impl Cycle {
             now,
             device: self.start.device,
             manage: &manage,
-            account: &account.account,
+            account: account.as_ref().map(|account| &account.account),
             memory: self.start.memory.as_ref(),
             view: &view,
         };
@@ -363,8 +399,9 @@ impl Cycle {
         found.extend(repairs);
         found.append(&mut self.asked);
         // The device's clock decides: the deadline was set by it.
-        let signed_in = self.start.signed_in.as_ref();
-        if signed_in.is_some_and(|waiting| waiting.asks_for_reset(tick.now, &account.account, known)) {
+        if let (Some(waiting), Some(account)) = (&self.start.signed_in, &account)
+            && waiting.asks_for_reset(tick.now, &account.account, known)
+        {
             found.push(Reason::PostAuthentication);
         }
         found.sort_unstable();
@@ -458,6 +495,10 @@ impl Cycle {
         self.note(event::PROVEN, format!("version {} is proven, due at {}", intent.version, intent.expires_at));
         self.proven.push(intent.version);
         let watch = self.watch_after(&intent, now);
+        self.outdated = match &self.plan {
+            Plan::Manage(manage) => manage.selection.name_rule().is_some(),
+            Plan::Unmanaged(_) => false,
+        };
         let memory = Memory {
             tenant: intent.tenant,
             device: intent.device,
@@ -518,15 +559,27 @@ impl Cycle {
 
     /// The directory hears of what it does not know yet: a failure, that one is over, drift that is repaired.
     fn close(&mut self) -> Effect {
-        let told = self.told.as_ref().is_some_and(|told| *told == self.to_tell(&self.failure));
-        match &self.plan {
-            _ if told => self.finish(),
-            // What was seen of the account is of before the rotation, and a report tells what is there now.
-            Plan::Manage(manage) if self.rotations > 0 => {
-                let selection = manage.selection.clone();
-                self.state = State::LookingAgain;
-                Effect::Inspect(selection)
+        if let Some(memory) = self.remembered_as_left() {
+            self.start.memory = Some(memory.clone());
+            self.state = State::Leaving;
+            return Effect::Remember(memory);
+        }
+        if !core::mem::replace(&mut self.left, true) {
+            let departed = self.departed();
+            if !departed.is_empty() {
+                self.state = State::Removing;
+                return Effect::Remove(departed);
             }
+        }
+        let told = self.told.as_ref().is_some_and(|told| *told == self.to_tell(&self.failure));
+        // What was seen of the account is of before the rotation, and a report tells what is there now.
+        let look_again = core::mem::take(&mut self.outdated) || (!told && self.rotations > 0);
+        match &self.plan {
+            Plan::Manage(manage) if look_again => {
+                let selection = manage.selection.clone();
+                self.inspect(selection, State::LookingAgain)
+            }
+            _ if told => self.finish(),
             _ => self.report(State::Closing),
         }
     }

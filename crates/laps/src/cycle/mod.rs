@@ -9,10 +9,11 @@ mod machine;
 pub use machine::Cycle;
 
 use crate::{
-    account::{AccountFacts, Selection},
+    account::{AccountFacts, Difference, Selection},
     decide::{Memory, Plan, Reason, Unmanaged, View},
     drift::{Drift, Trace},
     id::{DeviceId, Incarnation, TenantId, VersionId},
+    policy::AutomaticAccount,
     post_auth::Waiting,
     rotation::{self, AccountRef, Failure, Intent},
     time::Timestamp,
@@ -48,6 +49,8 @@ pub struct Start {
     pub reset: bool,
     /// A sign-in whose password is to be changed at a deadline (laps-behaviour.md 5).
     pub signed_in: Option<Waiting>,
+    /// Uids of the accounts that the agent made and that still stand.
+    pub created: Vec<u32>,
 }
 
 /// What the shell is to do next.
@@ -59,7 +62,12 @@ pub enum Effect {
         /// A reset that the server asked for has ended so.
         reset_result: Option<Result<(), Failure>>,
     },
-    /// Find the account in the account database. Answer: [`Outcome::Inspected`].
+    /// Keep the automatically managed account as policy wants it: enabled or disabled, in the group, described
+    /// ([`crate::account::differences`]). Its password and name wait for a rotation. Answer:
+    /// [`Outcome::Shaped`].
+    Shape(AutomaticAccount),
+    /// Find the account in the account database. Answer: [`Outcome::Inspected`], or
+    /// [`Outcome::AccountAbsent`].
     Inspect(Selection),
     /// Policy's account was not found: what has become of the account that was managed last, by its uid?
     /// Answer: [`Outcome::Traced`].
@@ -70,6 +78,9 @@ pub enum Effect {
     Rotation(rotation::Effect),
     /// Keep this, durably, in place of what was remembered. Answer: [`Outcome::Done`].
     Remember(Memory),
+    /// Policy has left these accounts, which the agent made: delete each that may go
+    /// ([`crate::account::may_remove`]). Answer: [`Outcome::Removed`].
+    Remove(Vec<u32>),
     /// The cycle is over.
     Finish(Finish),
 }
@@ -103,14 +114,29 @@ pub enum Outcome {
     Done,
     /// [`Effect::CheckIn`].
     CheckedIn(CheckedIn),
+    /// [`Effect::Shape`]: what was put right; nothing when there is no account yet.
+    Shaped(Result<Vec<Difference>, Failure>),
     /// [`Effect::Inspect`].
     Inspected(Result<AccountFacts, Failure>),
     /// [`Effect::Trace`]; `None` when the account database cannot tell.
     Traced(Option<Trace>),
+    /// [`Effect::Inspect`] of an account that step 2 of the next rotation makes.
+    AccountAbsent,
+    /// [`Effect::Remove`].
+    Removed(Result<Removal, Failure>),
     /// [`Effect::Report`].
     Reported(Result<View, Failure>),
     /// [`Effect::Rotation`].
     Rotation(rotation::Outcome),
+}
+
+/// What became of accounts that policy has left.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Removal {
+    /// They were deleted.
+    pub removed: Vec<AccountRef>,
+    /// They stay for now, because no other administrator could sign in.
+    pub kept: Vec<AccountRef>,
 }
 
 /// How a check-in went. Without an answer the policy that is in force stays in force.

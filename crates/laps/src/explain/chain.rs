@@ -306,7 +306,8 @@ fn account_exists(evidence: &Evidence) -> Look {
             "account_not_found",
             format!("The policy names {wanted}, which does not exist on the machine (event 10013)."),
             "Create the account, correct AdministratorAccountName in the policy, or clear it to manage the \
-             built-in administrator.",
+             built-in administrator. An account that policy manages automatically is made by the device at its next \
+             cycle.",
         ),
     }
 }
@@ -467,7 +468,8 @@ fn still_fits(evidence: &Evidence) -> Look {
             Some(report.at),
             "account_disabled",
             "The password is right, and does not open: the account is disabled.",
-            "Enable the account on the machine.",
+            "Enable the account on the machine; when policy manages it automatically, set \
+             AutomaticAccountManagementEnableAccount to true.",
         );
     }
     match evidence.credential.expires_at {

@@ -21,7 +21,7 @@ pub enum Account {
 }
 
 /// An account that is managed as a whole (laps-behaviour.md 6).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct AutomaticAccount {
     /// Whether it is the built-in administrator; otherwise an account of its own.
     pub built_in: bool,

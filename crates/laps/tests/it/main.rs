@@ -3,4 +3,5 @@
 
 mod csp;
 mod explain;
+mod owned;
 mod rotation;

@@ -163,6 +163,7 @@ impl World {
                 self.memory = Some(memory.clone());
                 Outcome::Done
             }
+            Effect::Shape(_) | Effect::Remove(_) => unreachable!("the built-in administrator is managed by hand"),
             Effect::Finish(_) => unreachable!("a finish is no effect to carry out"),
         }
     }
@@ -262,6 +263,7 @@ impl World {
             last_error: self.last_error.clone(),
             reset: core::mem::take(&mut self.reset),
             signed_in: None,
+            created: Vec::new(),
         });
         for _ in 0..200 {
             if let Effect::Finish(finish) = turn.effect {

@@ -90,6 +90,10 @@ impl Query {
                     }
                     query.order_by = Some((property.ok_or_else(bad)?.to_owned(), descending));
                 }
+                // Options of OData that are not served are refused without the dollar sign too.
+                "search" | "expand" | "skip" | "apply" | "compute" => {
+                    return Err(QueryError::Unsupported(format!("${}", lower.trim_start_matches('$'))));
+                }
                 _ if lower.starts_with('$') => return Err(QueryError::Unsupported(short(name))),
                 _ => {}
             }

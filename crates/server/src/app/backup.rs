@@ -147,6 +147,17 @@ impl App {
         self.note_drift(&device, &mut evidence, report.installed_fingerprint, now).await?;
         self.note_uses(caller, &device, &report.sign_ins).await?;
         let answer = self.store.report(stored_report(&device, report, &evidence), now).await?;
+        if has_left(report) && (answer.current.is_some() || !answer.unresolved.is_empty()) {
+            let audit = self.entry(
+                caller,
+                activity::RELEASE_PASSWORD,
+                category::DEVICE,
+                target("device", &device.id, &device.name),
+                json!({"reason": report.evidence.unmanaged}),
+            )?;
+            // Again is success and writes nothing.
+            self.store.release(device.id, now, audit).await?;
+        }
         for event in &answer.events {
             tracing::warn!(device = %device.id, event = event.word(), "seen in a report");
         }
@@ -190,6 +201,12 @@ fn held(version: &KnownVersion) -> Option<HeldVersion> {
         account_name: version.account_name.clone(),
         expires_at: version.expires_at.unwrap_or(Timestamp::MIN),
     })
+}
+
+/// Whether policy has left the device's account, so that its live set is released (rotation.md 3). A policy that
+/// the device cannot carry out has not left it.
+fn has_left(report: &Report) -> bool {
+    matches!(report.evidence.unmanaged.as_deref(), Some("no_policy" | "backup_disabled"))
 }
 
 /// What is kept of a report. It holds no time of the report itself, so that the same again costs no write.

@@ -21,6 +21,15 @@ pub struct Listed<T> {
     pub items: Vec<T>,
     /// Where the next page starts.
     pub next: Option<String>,
+    /// How many items all pages have, where that was asked for and this is not the only page.
+    pub count: Option<u64>,
+}
+
+impl<T> Listed<T> {
+    /// A page that was not counted.
+    pub const fn new(items: Vec<T>, next: Option<String>) -> Self {
+        Self { items, next, count: None }
+    }
 }
 
 impl App {
@@ -31,6 +40,7 @@ impl App {
         query: &Query,
         after: Option<String>,
     ) -> Result<Listed<DeviceLocalCredentials>> {
+        in_order_of_id(query)?;
         let groups = match authz::reach(caller, Action::CredentialRead)? {
             Reach::Tenant => None,
             Reach::Groups(groups) => Some(groups),
@@ -41,19 +51,32 @@ impl App {
             name_prefix: name_of(query, "devicename", Operator::StartsWith),
             groups,
         };
-        let page = self.store.credentials(filter, Page::behind(after, query.page())).await?;
-        let mut items = Vec::with_capacity(page.items.len());
-        for summary in page.items {
-            let entity = summary_entity(summary);
-            let wanted = match &query.filter {
-                None => true,
-                Some(filter) => filter.matches(|path| property(&entity, path)).map_err(bad_filter)?,
-            };
-            if wanted {
-                items.push(entity);
+        let wanted = |summaries: Vec<CredentialSummary>| {
+            let mut items = Vec::with_capacity(summaries.len());
+            for entity in summaries.into_iter().map(summary_entity) {
+                let wanted = match &query.filter {
+                    None => true,
+                    Some(filter) => filter.matches(|path| property(&entity, path)).map_err(bad_filter)?,
+                };
+                if wanted {
+                    items.push(entity);
+                }
             }
+            Ok::<_, Error>(items)
+        };
+        let counted = query.count && after.is_none();
+        let page = self.store.credentials(filter.clone(), Page::behind(after, query.page())).await?;
+        let mut listed = Listed::new(wanted(page.items)?, page.next);
+        if counted {
+            let (mut count, mut next) = (listed.items.len() as u64, listed.next.clone());
+            while let Some(after) = next {
+                let page = self.store.credentials(filter.clone(), Page::behind(Some(after), Page::LIMIT_MAX)).await?;
+                count += wanted(page.items)?.len() as u64;
+                next = page.next;
+            }
+            listed.count = Some(count);
         }
-        Ok(Listed { items, next: page.next })
+        Ok(listed)
     }
 
     /// One device's metadata; with `reveal` also its passwords, best first, then the history.
@@ -148,6 +171,19 @@ fn name_of(query: &Query, path: &str, operator: Operator) -> Option<String> {
     query.filter.as_ref()?.value_of(path, operator).map(str::to_owned)
 }
 
+/// Lists of devices page by key; another order would have to read all of them.
+pub(super) fn in_order_of_id(query: &Query) -> Result<()> {
+    match &query.order_by {
+        Some((property, descending)) if *descending || !property.eq_ignore_ascii_case("id") => Err(Error::invalid(
+            "bad_orderby",
+            format!(
+                "$orderby={property} is not supported here: this list is in the order of id; leave it out and sort what you read"
+            ),
+        )),
+        _ => Ok(()),
+    }
+}
+
 pub(super) fn bad_filter(error: FilterError) -> Error {
     Error::invalid("bad_filter", format!("$filter: {error}"))
 }
@@ -199,7 +235,7 @@ fn no_password(device: &store::Device) -> Error {
     )
 }
 
-fn purged(device: &store::Device) -> Error {
+pub(super) fn purged(device: &store::Device) -> Error {
     Error::not_found(
         "device_purged",
         format!(

@@ -1,14 +1,14 @@
 //! Devices: the two lists that tools know, state, deletion, and the request to rotate.
 
-use super::credentials::{Listed, bad_filter};
+use super::credentials::{Listed, bad_filter, in_order_of_id, purged};
 use super::record::{category, target};
-use super::{App, Error, Kind, Result, device_not_found};
+use super::{App, Error, Kind, Result};
 use crate::audit::activity;
 use crate::authz::{self, Action, Caller, Reach};
 use crate::store::{self, DeviceChange, DeviceFilter, DeviceState, Page, PurgeBy, RotationRequest, StoreError};
 use laps::id::DeviceId;
 use proto::admin::Version;
-use proto::graph::filter::{Filter, Operator};
+use proto::graph::filter::Operator;
 use proto::graph::query::Query;
 use proto::graph::{Device, DeviceActionResult, DevicePatch, ManagedDevice};
 use serde_json::json;
@@ -16,13 +16,18 @@ use serde_json::json;
 impl App {
     /// Devices, tombstones left out unless the filter names their state.
     pub async fn devices(&self, caller: &Caller, query: &Query, after: Option<String>) -> Result<Listed<Device>> {
-        let page = self.device_rows(caller, query, "displayname", &["deviceid", "id"], after).await?;
-        filtered(page, query.filter.as_ref(), device_entity, device_property)
+        let list = DeviceList {
+            name: "displayname",
+            ids: &["deviceid", "id"],
+            make: device_entity,
+            property: device_property,
+        };
+        self.device_list(caller, query, after, &list).await
     }
 
     /// One device.
     pub async fn device(&self, caller: &Caller, id: DeviceId) -> Result<Device> {
-        let device = self.device_for(caller, Action::DeviceRead, id).await?;
+        let device = living(self.device_for(caller, Action::DeviceRead, id).await?)?;
         Ok(device_entity(&device))
     }
 
@@ -33,13 +38,18 @@ impl App {
         query: &Query,
         after: Option<String>,
     ) -> Result<Listed<ManagedDevice>> {
-        let page = self.device_rows(caller, query, "devicename", &["azureaddeviceid", "id"], after).await?;
-        filtered(page, query.filter.as_ref(), |device| managed_entity(device, &[], false), managed_property)
+        let list = DeviceList {
+            name: "devicename",
+            ids: &["azureaddeviceid", "id"],
+            make: |device| managed_entity(device, &[], false),
+            property: managed_property,
+        };
+        self.device_list(caller, query, after, &list).await
     }
 
     /// One managed device, with its requests to rotate.
     pub async fn managed_device(&self, caller: &Caller, id: DeviceId) -> Result<ManagedDevice> {
-        let device = self.device_for(caller, Action::DeviceRead, id).await?;
+        let device = living(self.device_for(caller, Action::DeviceRead, id).await?)?;
         let requests = self.store.rotation_requests(id).await?;
         Ok(managed_entity(&device, &requests, self.reset_failed(id)))
     }
@@ -52,7 +62,7 @@ impl App {
                 "the body changes nothing: expected accountEnabled, true or false",
             ));
         };
-        let device = self.device_for(caller, Action::DeviceEnable, id).await?;
+        let device = living(self.device_for(caller, Action::DeviceEnable, id).await?)?;
         let change = if enabled { DeviceChange::Enable } else { DeviceChange::Disable };
         let audit = self.entry(
             caller,
@@ -67,10 +77,7 @@ impl App {
 
     /// Deletes a device: it becomes a tombstone, and with a retention of 0 days its passwords go at once.
     pub async fn delete_device(&self, caller: &Caller, id: DeviceId) -> Result<()> {
-        let device = self.device_for(caller, Action::DeviceDelete, id).await?;
-        if matches!(device.state, DeviceState::Deleted | DeviceState::Purged) {
-            return Err(device_not_found(id));
-        }
+        let device = living(self.device_for(caller, Action::DeviceDelete, id).await?)?;
         let now = self.now();
         let audit = self.entry(
             caller,
@@ -204,14 +211,37 @@ impl App {
             .collect())
     }
 
-    /// The rows of a device list. A filter for one id or one name is looked up, not scanned for.
-    async fn device_rows(
+    /// A page of a list of devices; with `$count` on the first page all pages are counted.
+    async fn device_list<T>(
         &self,
         caller: &Caller,
         query: &Query,
-        name: &str,
-        ids: &[&str],
         after: Option<String>,
+        list: &DeviceList<'_, T>,
+    ) -> Result<Listed<T>> {
+        in_order_of_id(query)?;
+        let counted = query.count && after.is_none();
+        let page = self.device_rows(caller, query, list, Page::behind(after, query.page())).await?;
+        let mut listed = Listed::new(list.wanted(&page.items, query)?, page.next);
+        if counted {
+            let (mut count, mut next) = (listed.items.len() as u64, listed.next.clone());
+            while let Some(after) = next {
+                let page = self.device_rows(caller, query, list, Page::behind(Some(after), Page::LIMIT_MAX)).await?;
+                count += list.wanted(&page.items, query)?.len() as u64;
+                next = page.next;
+            }
+            listed.count = Some(count);
+        }
+        Ok(listed)
+    }
+
+    /// The rows of a device list. A filter for one id or one name is looked up, not scanned for.
+    async fn device_rows<T>(
+        &self,
+        caller: &Caller,
+        query: &Query,
+        list: &DeviceList<'_, T>,
+        page: Page,
     ) -> Result<store::PageOf<store::Device>> {
         let groups = match authz::reach(caller, Action::DeviceRead)? {
             Reach::Tenant => None,
@@ -219,20 +249,6 @@ impl App {
         };
         let filter = query.filter.as_ref();
         let value = |path: &str, operator| filter.and_then(|filter| filter.value_of(path, operator)).map(str::to_owned);
-        if let Some(id) = ids.iter().find_map(|path| value(path, Operator::Equal)) {
-            let found = match id.parse() {
-                Ok(id) => self.store.device(id).await?,
-                Err(_) => None,
-            };
-            let items = found
-                .filter(|device| {
-                    matches!(device.state, DeviceState::Enabled | DeviceState::Disabled)
-                        && groups.as_ref().is_none_or(|groups| device.groups.iter().any(|group| groups.contains(group)))
-                })
-                .into_iter()
-                .collect();
-            return Ok(store::PageOf { items, next: None });
-        }
         let states = match value("state", Operator::Equal) {
             Some(word) => vec![
                 DeviceState::from_word(&word.to_lowercase())
@@ -240,39 +256,77 @@ impl App {
             ],
             None => vec![DeviceState::Enabled, DeviceState::Disabled],
         };
+        if let Some(id) = list.ids.iter().find_map(|path| value(path, Operator::Equal)) {
+            let found = match id.parse() {
+                Ok(id) => self.store.device(id).await?,
+                Err(_) => None,
+            };
+            let items = found
+                .filter(|device| {
+                    states.contains(&device.state)
+                        && groups.as_ref().is_none_or(|groups| device.groups.iter().any(|group| groups.contains(group)))
+                })
+                .into_iter()
+                .collect();
+            return Ok(store::PageOf { items, next: None });
+        }
         let filter = DeviceFilter {
             states,
-            name: value(name, Operator::Equal),
-            name_prefix: value(name, Operator::StartsWith),
+            name: value(list.name, Operator::Equal),
+            name_prefix: value(list.name, Operator::StartsWith),
             groups,
         };
-        Ok(self.store.devices(filter, Page::behind(after, query.page())).await?)
+        Ok(self.store.devices(filter, page).await?)
     }
 }
 
-fn filtered<T>(
-    page: store::PageOf<store::Device>,
-    filter: Option<&Filter>,
-    make: impl Fn(&store::Device) -> T,
-    property: impl Fn(&T, &str) -> Option<Vec<String>>,
-) -> Result<Listed<T>> {
-    let mut items = Vec::with_capacity(page.items.len());
-    for device in &page.items {
-        let entity = make(device);
-        let wanted = match filter {
-            None => true,
-            Some(filter) => filter
-                .matches(|path| match path {
-                    "state" => Some(vec![device.state.word().to_owned()]),
-                    _ => property(&entity, path),
-                })
-                .map_err(bad_filter)?,
-        };
-        if wanted {
-            items.push(entity);
+/// What a list of devices is made of.
+struct DeviceList<'a, T> {
+    /// The property that holds the name.
+    name: &'a str,
+    /// The properties that hold the id.
+    ids: &'a [&'a str],
+    make: fn(&store::Device) -> T,
+    property: fn(&T, &str) -> Option<Vec<String>>,
+}
+
+impl<T> DeviceList<'_, T> {
+    /// Those that the filter lets through.
+    fn wanted(&self, devices: &[store::Device], query: &Query) -> Result<Vec<T>> {
+        let mut items = Vec::with_capacity(devices.len());
+        for device in devices {
+            let entity = (self.make)(device);
+            let wanted = match &query.filter {
+                None => true,
+                Some(filter) => filter
+                    .matches(|path| match path {
+                        "state" => Some(vec![device.state.word().to_owned()]),
+                        _ => (self.property)(&entity, path),
+                    })
+                    .map_err(bad_filter)?,
+            };
+            if wanted {
+                items.push(entity);
+            }
         }
+        Ok(items)
     }
-    Ok(Listed { items, next: page.next })
+}
+
+/// A device that is there for Graph: a tombstone is not.
+fn living(device: store::Device) -> Result<store::Device> {
+    match device.state {
+        DeviceState::Enabled | DeviceState::Disabled => Ok(device),
+        DeviceState::Deleted => Err(Error::not_found(
+            "device_deleted",
+            format!(
+                "the device {} was deleted; GET /v1.0/devices?$filter=state eq 'deleted' shows it, and \
+                 POST /v1.0/lapwing/devices/{}/restore brings it back",
+                device.name, device.id
+            ),
+        )),
+        DeviceState::Purged => Err(purged(&device)),
+    }
 }
 
 /// `Debian 12` → name and version, as Graph has them apart.

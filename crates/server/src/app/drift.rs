@@ -60,7 +60,7 @@ impl App {
             kind: event.kind.word().to_owned(),
             detail: serde_json::from_str(&event.detail).unwrap_or(Value::Null),
         });
-        Ok(Listed { items: items.collect(), next: page.next })
+        Ok(Listed { items: items.collect(), next: page.next, count: None })
     }
 
     /// Judges what a device says of drift, and notes an event for what it did not say before. Written before

@@ -14,7 +14,7 @@ impl App {
     pub async fn groups(&self, caller: &Caller, after: Option<String>, limit: u32) -> Result<Listed<Group>> {
         self.require(caller, Action::GroupRead)?;
         let page = self.store.groups(store_page(after, limit)).await?;
-        Ok(Listed { items: page.items.into_iter().map(entity).collect(), next: page.next })
+        Ok(Listed::new(page.items.into_iter().map(entity).collect(), page.next))
     }
 
     /// Makes a group.

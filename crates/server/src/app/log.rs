@@ -24,7 +24,8 @@ impl App {
         if let Some((property, descending)) = &query.order_by
             && !(property.eq_ignore_ascii_case("activityDateTime") && *descending)
         {
-            return Err(Error::invalid("bad_orderby", "audits are ordered by activityDateTime desc only"));
+            let text = format!("$orderby={property} is not supported here: audits come by activityDateTime desc only");
+            return Err(Error::invalid("bad_orderby", text));
         }
         let filter = query.filter.as_ref();
         let value = |path, operator| filter.and_then(|filter| filter.value_of(path, operator));
@@ -38,6 +39,10 @@ impl App {
             until: time(Operator::AtMost).map(|until| until.plus_ticks(1)),
         };
         let page = self.store.audit(narrowed, Page::behind(after, query.page())).await?;
+        if query.count && (page.next.is_some() || query.skiptoken.is_some()) {
+            let text = "$count is not supported on more of the audit log than one page; narrow $filter, or raise $top";
+            return Err(Error::invalid("bad_count", text));
+        }
         let mut items = Vec::with_capacity(page.items.len());
         let uses = self.uses_of_reads(&page.items).await?;
         for record in &page.items {
@@ -53,14 +58,14 @@ impl App {
                 items.push(entity);
             }
         }
-        Ok(Listed { items, next: page.next })
+        Ok(Listed::new(items, page.next))
     }
 
     /// Records as they are chained, newest first.
     pub async fn audit(&self, caller: &Caller, after: Option<String>, limit: u32) -> Result<Listed<admin::AuditEntry>> {
         self.require(caller, Action::AuditRead)?;
         let page = self.store.audit(AuditFilter::default(), Page::behind(after, limit)).await?;
-        Ok(Listed { items: page.items.iter().map(chained_record).collect(), next: page.next })
+        Ok(Listed::new(page.items.iter().map(chained_record).collect(), page.next))
     }
 
     /// Signs the head of every chain and keeps it; a job does this now and then.

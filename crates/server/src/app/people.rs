@@ -53,7 +53,7 @@ impl App {
                 permissions: Vec::new(),
             });
         }
-        Ok(Listed { items, next: page.next })
+        Ok(Listed::new(items, page.next))
     }
 
     /// Service principals.
@@ -77,7 +77,7 @@ impl App {
                 permissions: principal.permissions,
             });
         }
-        Ok(Listed { items, next: page.next })
+        Ok(Listed::new(items, page.next))
     }
 
     /// Makes a person with a one-time secret, and gives the role when one is named.

@@ -18,7 +18,7 @@ impl App {
         self.require(caller, Action::PolicyRead)?;
         let page = self.store.policies(store_page(after, limit)).await?;
         let groups = self.assigned_groups(None).await?;
-        Ok(Listed { items: page.items.into_iter().map(|policy| entity(policy, &groups)).collect(), next: page.next })
+        Ok(Listed::new(page.items.into_iter().map(|policy| entity(policy, &groups)).collect(), page.next))
     }
 
     /// One policy, by id or name.

@@ -7,7 +7,7 @@ use super::record::{category, target};
 use super::{App, Result};
 use crate::audit::{AuditRecord, Outcome, activity};
 use crate::authz::{Action, Caller};
-use crate::store::{self, Page, PasswordUse, USES_KEPT};
+use crate::store::{self, Page, PasswordUse, USES_KEPT, VersionState};
 use laps::id::DeviceId;
 use proto::device::{SIGN_INS_MAX, SignIn};
 use serde_json::json;
@@ -68,7 +68,10 @@ impl App {
     /// Uses of a device's passwords, newest first.
     pub async fn uses(&self, caller: &Caller, id: DeviceId) -> Result<Vec<proto::admin::PasswordUse>> {
         self.device_for(caller, Action::CredentialRead, id).await?;
-        let current = self.store.versions(id, false).await?.into_iter().find(|version| version.installed);
+        let versions = self.store.versions(id, false).await?;
+        // What the device said is installed, else what it proved last.
+        let installed = versions.iter().find(|version| version.installed);
+        let current = installed.or_else(|| versions.iter().find(|version| version.state == VersionState::Current));
         let uses = self.store.uses(id, Page::first(USES_KEPT)).await?.items;
         let mut shown = Vec::with_capacity(uses.len());
         for used in uses {
@@ -83,7 +86,7 @@ impl App {
                 deadline_date_time: used.deadline,
                 reported_date_time: used.reported_at,
                 read: read.as_ref().map(read_text),
-                changed_since: current.as_ref().is_some_and(|current| current.version != used.version),
+                changed_since: current.is_some_and(|current| current.version != used.version),
             });
         }
         Ok(shown)

@@ -87,14 +87,30 @@ impl Asked {
         Some(format!("{}{}?{query}", self.base, self.path))
     }
 
+    /// Refuses the options that a list of Lapwing's own does not know.
+    pub(crate) fn only_pages(&self) -> Result<(), Error> {
+        let asked = [
+            ("$filter", self.query.filter.is_some()),
+            ("$orderby", self.query.order_by.is_some()),
+            ("$count", self.query.count),
+        ];
+        match asked.into_iter().find(|(_, asked)| *asked) {
+            None => Ok(()),
+            Some((name, _)) => Err(Error::invalid(
+                "bad_query",
+                format!("{name} is not supported on this list; expected $top and $skiptoken"),
+            )),
+        }
+    }
+
     fn context(&self, rest: &str) -> String {
         format!("{}/{}/$metadata#{rest}", self.base, self.version)
     }
 
     /// A page of a list of Graph.
     pub(crate) fn collection<T: Serialize>(&self, name: &str, listed: Listed<T>) -> Response {
-        let count = (self.query.count && listed.next.is_none() && self.query.skiptoken.is_none())
-            .then_some(listed.items.len() as u64);
+        let whole = self.query.count && listed.next.is_none() && self.query.skiptoken.is_none();
+        let count = listed.count.or_else(|| whole.then_some(listed.items.len() as u64));
         json_response(
             StatusCode::OK,
             CONTENT_TYPE,
@@ -155,7 +171,7 @@ mod tests {
         let one = named("/Beta/directory/deviceLocalCredentials?$top=2");
         assert_eq!(one, named("//v1.0/directory//devicelocalcredentials"));
         assert_ne!(one, named("/beta/devices"));
-        assert_ne!(one, named("/beta/directory/deviceLocalCredentials?$filter=deviceName eq 'x'"));
+        assert_ne!(one, named("/beta/directory/deviceLocalCredentials?$filter=deviceName+eq+'x'"));
         assert_eq!(version("/Beta/directory/deviceLocalCredentials"), "beta");
     }
 

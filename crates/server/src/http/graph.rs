@@ -101,6 +101,5 @@ pub(crate) async fn me(asked: Asked) -> Answer {
 
 pub(crate) async fn organization(asked: Asked) -> Answer {
     let organization = asked.app.organization(&asked.caller).await?;
-    let listed = Listed { items: vec![organization], next: None };
-    Ok(asked.collection("organization", listed))
+    Ok(asked.collection("organization", Listed::new(vec![organization], None)))
 }

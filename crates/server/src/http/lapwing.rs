@@ -36,6 +36,7 @@ fn principal(id: &str) -> Result<PrincipalId, Error> {
 macro_rules! lists {
     ($($name:ident)*) => {$(
         pub(crate) async fn $name(asked: Asked) -> Answer {
+            asked.only_pages()?;
             let page = asked.app.$name(&asked.caller, asked.after()?, asked.query.page()).await?;
             ok(&List { value: page.items, next_link: asked.next_link(page.next) })
         }

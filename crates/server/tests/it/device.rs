@@ -75,6 +75,34 @@ async fn store_prove_and_report_to_the_letter() {
     server.stop().await;
 }
 
+/// rotation.md 3, "released": policy has left the account. A policy that cannot be carried out has not.
+#[tokio::test]
+async fn a_report_that_policy_has_left_releases_the_live_set() {
+    let server = TestServer::start().await;
+    let device = server.device("pc-1").await;
+    server.switch_on().await;
+    device.rotate(1, "one").await;
+    let reader = server.admin().await;
+    let path = format!("/v1.0/directory/deviceLocalCredentials/{}?$select=credentials", device.id());
+    let released = async || {
+        let answer = reader.get_ok(&path).await;
+        let credentials = answer["credentials"].as_array().unwrap();
+        credentials.iter().filter(|version| version["released"] == true).count()
+    };
+    for why in ["join_state_mismatch", "active_directory"] {
+        assert_eq!(device.report_unmanaged(Some(1), why).await.status(), 200);
+        assert_eq!(released().await, 0, "{why}");
+    }
+    for _ in 0..2 {
+        assert_eq!(device.report_unmanaged(Some(1), "no_policy").await.status(), 200);
+        assert_eq!(released().await, 1);
+    }
+    // A later proof of the account ends it.
+    device.rotate(2, "two").await;
+    assert_eq!(released().await, 0);
+    server.stop().await;
+}
+
 #[tokio::test]
 async fn bodies_are_bounded_and_errors_show_nothing_of_them() {
     let server = TestServer::start().await;

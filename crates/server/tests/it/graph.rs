@@ -133,6 +133,13 @@ async fn what_is_not_there_is_said_in_graphs_shape() {
         (format!("{CREDENTIALS}/x"), 404, "Request_ResourceNotFound", "device_unknown"),
         ("/v1.0/devices?$filter=displayName like 'x'".into(), 400, "Request_BadRequest", "bad_query"),
         ("/v1.0/devices?$filter=secret eq 'x'&$top=5".into(), 400, "Request_BadRequest", "bad_filter"),
+        ("/v1.0/devices?$orderby=displayName".into(), 400, "Request_BadRequest", "bad_orderby"),
+        ("/v1.0/devices?$orderby=id desc".into(), 400, "Request_BadRequest", "bad_orderby"),
+        (format!("{CREDENTIALS}?$orderby=lastBackupDateTime desc"), 400, "Request_BadRequest", "bad_orderby"),
+        ("/v1.0/deviceManagement/managedDevices?orderby=x".into(), 400, "Request_BadRequest", "bad_orderby"),
+        (format!("{CREDENTIALS}?$search=\"deviceName:pc\""), 400, "Request_BadRequest", "bad_query"),
+        ("/v1.0/devices?search=pc".into(), 400, "Request_BadRequest", "bad_query"),
+        ("/v1.0/lapwing/groups?$filter=name eq 'x'".into(), 400, "Request_BadRequest", "bad_query"),
         ("/v1.0/devices?$skiptoken=AAAA".into(), 400, "Request_BadRequest", "bad_skiptoken"),
         ("/v1.0/auditLogs/directoryAudits".into(), 403, "Authorization_RequestDenied", "role_missing"),
         ("/v1.0/applications".into(), 404, "Request_ResourceNotFound", "no_such_route"),
@@ -173,6 +180,17 @@ async fn lists_page_by_signed_links_and_filter() {
     }
     names.sort();
     assert_eq!(names, ["O'Brien", "pc-1", "pc-2"]);
+    // The first page counts all of them, through the filter.
+    for (list, count) in [
+        ("/v1.0/devices?$top=1", 3),
+        ("/v1.0/devices?$top=1&$orderby=id&$filter=startswith(displayName,'pc')", 2),
+        ("/v1.0/deviceManagement/managedDevices?$top=2", 3),
+    ] {
+        let first = reader.get_ok(&format!("{list}&$count=true")).await;
+        assert_eq!(first["@odata.count"], count, "{list}");
+        let next = first["@odata.nextLink"].as_str().unwrap().strip_prefix(&server.url).unwrap();
+        assert!(reader.get_ok(next).await.get("@odata.count").is_none(), "{list}");
+    }
     let found = reader.get_ok("/v1.0/devices?$filter=DisplayName eq 'o''brien'&$count=true").await;
     assert_eq!((&found["@odata.count"], &found["value"][0]["displayName"]), (&json!(1), &json!("O'Brien")));
     let id = found["value"][0]["id"].as_str().unwrap();
@@ -182,6 +200,35 @@ async fn lists_page_by_signed_links_and_filter() {
         reader.get_ok(&format!("/v1.0/deviceManagement/managedDevices?$filter=azureADDeviceId eq '{id}'")).await;
     assert_eq!(managed["value"][0]["deviceName"], "O'Brien");
     assert_eq!(managed["value"][0]["operatingSystem"], "debian");
+    server.stop().await;
+}
+
+/// A tombstone is gone for Graph; Lapwing's own filter and route reach it.
+#[tokio::test]
+async fn a_deleted_device_is_not_there() {
+    let server = TestServer::start().await;
+    let id = server.device("pc-1").await.id();
+    let admin = server.admin().await;
+    let path = format!("/v1.0/devices/{id}");
+    assert_eq!(admin.get_ok(&path).await["displayName"], "pc-1");
+    assert_eq!(admin.ask(Method::DELETE, &path, None).await.status(), 204);
+    let refused = async |method: Method, path: &str, body: Option<Value>| {
+        let answer = admin.ask(method, path, body).await;
+        assert_eq!(answer.status(), 404, "{path}");
+        let body: Value = answer.json().await.unwrap();
+        assert_eq!(body["error"]["code"], "Request_ResourceNotFound");
+        assert_eq!(body["error"]["innerError"]["code"], "device_deleted");
+        assert!(body["error"]["message"].as_str().unwrap().contains("restore"), "{body}");
+    };
+    refused(Method::GET, &path, None).await;
+    refused(Method::GET, &format!("/v1.0/deviceManagement/managedDevices/{id}"), None).await;
+    refused(Method::PATCH, &path, Some(json!({"accountEnabled": false}))).await;
+    refused(Method::DELETE, &path, None).await;
+    assert_eq!(admin.get_ok("/v1.0/devices").await["value"], json!([]));
+    let deleted = admin.get_ok(&format!("/v1.0/devices?$filter=id eq '{id}' and state eq 'deleted'")).await;
+    assert_eq!(deleted["value"][0]["state"], "deleted");
+    assert_eq!(admin.post(&format!("/v1.0/lapwing/devices/{id}/restore"), json!({})).await.0, 200);
+    assert_eq!(admin.get_ok(&path).await["state"], "enabled");
     server.stop().await;
 }
 

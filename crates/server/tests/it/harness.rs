@@ -283,6 +283,14 @@ impl TestDevice<'_> {
         assert_eq!(proven.state, Some(proto::device::VersionState::Current));
     }
     pub(crate) async fn report(&self, installed: Option<u8>) -> Response {
+        self.report_with(installed, proto::device::Evidence::default()).await
+    }
+    /// A report of a device on which policy manages nothing.
+    pub(crate) async fn report_unmanaged(&self, installed: Option<u8>, why: &str) -> Response {
+        let evidence = proto::device::Evidence { unmanaged: Some(why.into()), ..proto::device::Evidence::default() };
+        self.report_with(installed, evidence).await
+    }
+    async fn report_with(&self, installed: Option<u8>, evidence: proto::device::Evidence) -> Response {
         let known = installed.map(version);
         let report = Report {
             account: None,
@@ -290,7 +298,7 @@ impl TestDevice<'_> {
             last_acknowledged: known.as_ref().map(|known| known.version),
             intent: None,
             incarnation: Some(self.joined.incarnation),
-            evidence: proto::device::Evidence::default(),
+            evidence,
             last_error: None,
             sign_ins: Vec::new(),
             audit_head: None,

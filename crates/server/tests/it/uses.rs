@@ -1,6 +1,6 @@
 //! Sign-ins that devices tell, paired with the record of the read (laps-behaviour.md 5).
 
-use crate::harness::{Server, version};
+use crate::harness::{TestServer, version};
 use laps::{id::SignInId, time::Timestamp};
 use proto::{
     admin::{List, PasswordUse},
@@ -47,7 +47,7 @@ fn details(audits: &Collection<DirectoryAudit>, key: &str) -> Vec<String> {
 /// A use without a read and a read without a use are both visible; the same report again is nothing.
 #[tokio::test]
 async fn reads_and_uses_are_paired_in_the_audit_log() {
-    let server = Server::start().await;
+    let server = TestServer::start().await;
     server.switch_on().await;
     let device = server.device("m1").await;
     device.rotate(1, "first-password").await;
@@ -94,7 +94,7 @@ async fn reads_and_uses_are_paired_in_the_audit_log() {
 /// More than a report may tell, and texts that are too long: what is over is left out, and the report is taken.
 #[tokio::test]
 async fn a_report_with_too_much_is_taken_within_bounds() {
-    let server = Server::start().await;
+    let server = TestServer::start().await;
     let device = server.device("m1").await;
     let long = SignIn { service: "x".repeat(1000), from: Some("\u{7}y".into()), ..sign_in(1, 1) };
     let many = (2..8).map(|n| SignIn { from: None, ..sign_in(n, 1) });

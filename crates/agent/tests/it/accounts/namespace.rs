@@ -5,7 +5,7 @@
 
 use super::fixture::{self, TODAY, named, password, verifier};
 use agent::platform::{
-    AccountError, AccountPhase, Durability, ManagedTree, PamAnswer, Tree, forbid_core_dumps, install_pam_service,
+    AccountError, AccountPhase, Durability, ManagedTree, PamAnswer, Tree, Whole, forbid_core_dumps, install_pam_service,
 };
 use laps::account::Selection;
 use laps::rotation::ProofKind;
@@ -238,6 +238,76 @@ fn child_pam_proves_a_password() {
     let root = set(&mut tree, &Selection::BuiltIn, "Pam-Example-5");
     assert_eq!(root.id, 0);
     assert!(tree.prove(&root, &password("Pam-Example-5")).is_ok());
+}
+
+/// rotation.md 7 on the running system: an account is made, opened, renamed and deleted by our own edits, and
+/// real `su` and the C library see each; uid and home stay.
+#[test]
+fn a_whole_account_on_the_running_system() {
+    in_namespace("a_whole_account_on_the_running_system", "cp -a /etc copy; mount --bind copy /etc");
+}
+
+#[test]
+#[ignore = "child of the test of its name"]
+fn child_a_whole_account_on_the_running_system() {
+    assert_etc_is_a_copy();
+    // Debian's sudo is not installed everywhere; its group is.
+    let group = fs::read_to_string("/etc/group").unwrap();
+    if !group.lines().any(|line| line.starts_with("sudo:")) {
+        fs::write("/etc/group", group + "sudo:x:27:\n").unwrap();
+    }
+    let mut tree = ManagedTree::new(Tree::running());
+    tree.claim("a test").unwrap();
+    install_pam_service(tree.tree()).unwrap();
+    let files = tree.preflight_whole(Durability::VolatileOk).unwrap();
+    assert!(!tree.is_free(&files, "root") && tree.is_free(&files, "WLapsAdmin000001"));
+    let new = tree.draft(&files, "WLapsAdmin000001", "WLapsAdmin").unwrap();
+    tree.create(&new, TODAY, &mut |_| {}).unwrap();
+    let id = |name: &str| {
+        let output = Command::new("id").arg(name).output().unwrap();
+        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    };
+    assert!(id("WLapsAdmin000001").unwrap().contains("sudo"), "{:?}", id("WLapsAdmin000001"));
+    assert!(!su("WLapsAdmin000001", ""), "locked until its password is set");
+
+    let mut seen = tree.preflight(&named("WLapsAdmin000001"), Durability::VolatileOk, TODAY).unwrap();
+    let mut former = Vec::new();
+    for (name, text) in [
+        ("WLapsAdmin000001", "Own-Example-1"),
+        ("WLapsAdmin000002", "Own-Example-2"),
+        ("WLapsAdmin000003", "Own-Example-3"),
+    ] {
+        let whole = Whole { name: name.into(), enabled: true };
+        let new = verifier(&tree, text);
+        tree.set_whole(&seen, &whole, &new, TODAY, &mut |_| {}).unwrap();
+        seen = tree.inspect(&named(name), TODAY).unwrap();
+        let proof = tree.prove(&seen.account, &password(text)).unwrap();
+        assert_eq!((proof.kind, seen.account.id), (ProofKind::Pam, seen.account.id));
+        assert!(su(name, text) && !su(name, "Own-Example-0"));
+        assert!(id(name).unwrap().contains("sudo"));
+        former.retain(|former: &&str| *former != name);
+        for former in &former {
+            assert_eq!(id(former), None, "{former} is gone");
+        }
+        former.push(name);
+    }
+    // shadow-utils find nothing to complain of in what we wrote; Debian's own files may have warnings.
+    for check in ["pwck", "grpck"] {
+        if let Ok(output) = Command::new(check).args(["-q", "-r"]).output() {
+            let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+            assert!(!text.lines().any(|line| line.contains("WLaps") && !line.contains("/home/WLapsAdmin")), "{text}");
+        }
+    }
+    // Disabled: locked and expired, and no password opens it.
+    let whole = Whole { name: "WLapsAdmin000003".into(), enabled: false };
+    tree.set_whole(&seen, &whole, &verifier(&tree, "Own-Example-4"), TODAY, &mut |_| {}).unwrap();
+    assert!(!su("WLapsAdmin000003", "Own-Example-4") && !su("WLapsAdmin000003", "Own-Example-3"));
+    assert_eq!(tree.prove(&seen.account, &password("Own-Example-4")).unwrap().kind, ProofKind::Verifier);
+    tree.remove(&seen.account, &mut |_| {}).unwrap();
+    assert_eq!(id("WLapsAdmin000003"), None);
+    for file in ["passwd", "shadow", "group", "gshadow"] {
+        assert!(!fs::read_to_string(format!("/etc/{file}")).unwrap_or_default().contains("WLaps"), "{file}");
+    }
 }
 
 /// Whether `su` opens the account for an unprivileged caller; the password goes in by a pipe.

@@ -4,7 +4,7 @@ use super::{Cycle, State};
 use crate::{
     account::Selection,
     cycle::Effect,
-    decide::{Memory, Plan, Reason, View},
+    decide::{Manage, Memory, Plan, Reason, View},
     drift::{self, Drift, Standing, Trace, Watch},
     event,
     rotation::{Failure, Intent},
@@ -103,7 +103,8 @@ impl Cycle {
         }
         let standing = self.account.as_ref().map(Standing::of);
         if let Some(memory) = &mut self.start.memory {
-            let standing = before.standing.or(standing.filter(|_| found.is_empty()));
+            let is_manual = !matches!(self.plan, Plan::Manage(Manage { selection: Selection::Automatic(_), .. }));
+            let standing = before.standing.or(standing.filter(|_| found.is_empty() && is_manual));
             let after = Watch { standing, held: judgement.held, found, ..before.clone() };
             self.watch_changed = after != before;
             memory.watch = after;

@@ -45,14 +45,17 @@ pub(super) fn store_pending(
     if !settings.laps_enabled {
         return Err(StoreError::SwitchOff);
     }
-    let day_ago = ticks(now.minus_ticks(TICKS_PER_DAY));
+    // What was stored while the clock was ahead, before it was set back, is not of these 24 hours.
+    let (day_ago, until) = (ticks(now.minus_ticks(TICKS_PER_DAY)), ticks(now));
     let (stored, oldest): (u32, Option<i64>) = tx
-        .prepare_cached("SELECT count(*), min(stored_at) FROM version WHERE device = ? AND stored_at > ?")?
-        .query_row(params![new.device.as_bytes(), day_ago], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        .prepare_cached(
+            "SELECT count(*), min(stored_at) FROM version WHERE device = ? AND stored_at > ? AND stored_at <= ?",
+        )?
+        .query_row(params![new.device.as_bytes(), day_ago, until], |row| Ok((row.get(0)?, row.get(1)?)))?;
     if stored >= settings.versions_per_day {
         let requested: u32 = tx
-            .prepare_cached("SELECT count(*) FROM request WHERE device = ? AND requested_at > ?")?
-            .query_row(params![new.device.as_bytes(), day_ago], |row| row.get(0))?;
+            .prepare_cached("SELECT count(*) FROM request WHERE device = ? AND requested_at > ? AND requested_at <= ?")?
+            .query_row(params![new.device.as_bytes(), day_ago, until], |row| row.get(0))?;
         if stored >= settings.versions_per_day.saturating_add(requested) {
             let retry_at = time(oldest.unwrap_or(day_ago)).plus_days(1);
             return Err(StoreError::TooManyVersions { retry_at });

@@ -1,0 +1,238 @@
+//! A cycle with automatic account management (laps-behaviour.md 6): what is asked of the shell, and when.
+
+use laps::{
+    account::{AccountFacts, Difference, Selection},
+    cycle::{CheckedIn, Cycle, Effect, Outcome, Removal, Start, Tick, Turn},
+    decide::{Facts, Manage, Memory, Plan, Reason, Unmanaged, View, reasons},
+    event,
+    id::{DeviceId, Incarnation, TenantId, VersionId},
+    policy::{AutomaticAccount, BackupDirectory},
+    rotation::{self, AccountRef, Comparison, Failure, Fingerprint, Intent, ProofKind},
+    time::Timestamp,
+};
+
+const NOW: Timestamp = Timestamp::from_unix_ms(1_800_000_000_000);
+const TENANT: TenantId = TenantId::from_random_bytes([8; 16]);
+const DEVICE: DeviceId = DeviceId::from_random_bytes([9; 16]);
+const INCARNATION: Incarnation = Incarnation::from_random_bytes([1; 16]);
+const FORMER: VersionId = VersionId::from_random_bytes([2; 16]);
+const FRESH: VersionId = VersionId::from_random_bytes([3; 16]);
+
+fn wanted(random: bool) -> AutomaticAccount {
+    AutomaticAccount { built_in: false, name_or_prefix: "adm".into(), randomize_name: random, enable: true }
+}
+
+fn manage(selection: Selection) -> Manage {
+    Manage { directory: BackupDirectory::Entra, selection, age_days: 30 }
+}
+
+fn facts(id: u32, name: &str) -> AccountFacts {
+    AccountFacts {
+        account: AccountRef { id, name: name.into() },
+        enabled: true,
+        expired: false,
+        no_login_shell: false,
+        administrator: true,
+        installed: Some(Fingerprint::from_bytes([5; 16])),
+    }
+}
+
+fn memory(id: u32, name: &str) -> Memory {
+    Memory {
+        tenant: TENANT,
+        device: DEVICE,
+        incarnation: INCARNATION,
+        version: FORMER,
+        account: AccountRef { id, name: name.into() },
+        directory: BackupDirectory::Entra,
+        rotated_at: NOW,
+        expires_at: NOW.plus_days(30),
+        fingerprint: Fingerprint::from_bytes([5; 16]),
+        watch: laps::drift::Watch::default(),
+    }
+}
+
+fn start(memory: Option<Memory>, created: &[u32]) -> Start {
+    Start {
+        tenant: TENANT,
+        device: DEVICE,
+        intent: None,
+        secret_held: false,
+        memory,
+        joined_incarnation: INCARNATION,
+        last_error: None,
+        reset: false,
+        signed_in: None,
+        created: created.to_vec(),
+    }
+}
+
+/// Answers every effect as a machine and a directory do on which all goes well; collects what was asked.
+fn drive(start: Start, plan: &Plan, found: Option<AccountFacts>) -> (Vec<Effect>, Vec<u32>) {
+    let mut current = start.memory.as_ref().map(|memory| memory.version);
+    let mut found = found;
+    let (mut cycle, mut turn) = Cycle::start(start);
+    let (mut asked, mut events) = (Vec::new(), Vec::new());
+    loop {
+        let Turn { notes, effect } = turn;
+        events.extend(notes.iter().map(|note| note.event));
+        asked.push(effect.clone());
+        let outcome = match &effect {
+            Effect::Finish(_) => return (asked, events),
+            Effect::CheckIn { .. } => Outcome::CheckedIn(CheckedIn { plan: plan.clone(), reset: false, failure: None }),
+            Effect::Shape(_) => Outcome::Shaped(Ok(vec![Difference::NotAdministrator])),
+            Effect::Inspect(_) => found.clone().map_or(Outcome::AccountAbsent, |facts| Outcome::Inspected(Ok(facts))),
+            Effect::Report(_) => Outcome::Reported(Ok(View {
+                current,
+                unresolved: Vec::new(),
+                incarnation: INCARNATION,
+                rotate_requested: false,
+                repairs_per_day: laps::drift::REPAIRS_PER_DAY,
+                store_refused: None,
+                server_time: NOW,
+            })),
+            Effect::Trace(_) => Outcome::Traced(None),
+            Effect::Remember(_) => Outcome::Done,
+            Effect::Remove(ids) => Outcome::Removed(Ok(Removal {
+                removed: ids.iter().map(|id| AccountRef { id: *id, name: "old".into() }).collect(),
+                kept: Vec::new(),
+            })),
+            Effect::Rotation(effect) => Outcome::Rotation(match effect {
+                rotation::Effect::Generate { .. } => {
+                    let account = found.get_or_insert_with(|| facts(1001, "adm123456")).account.clone();
+                    rotation::Outcome::Generated { account, fingerprint: Fingerprint::from_bytes([6; 16]) }
+                }
+                rotation::Effect::Prove(_) => rotation::Outcome::Proven(ProofKind::Verifier),
+                rotation::Effect::Acknowledge { version, .. } => {
+                    current = Some(*version);
+                    rotation::Outcome::Done
+                }
+                rotation::Effect::Compare(_) => rotation::Outcome::Compared(Comparison::CannotTell),
+                _ => rotation::Outcome::Done,
+            }),
+        };
+        turn = cycle.on(outcome, Tick { now: NOW, fresh: FRESH });
+    }
+}
+
+fn names(asked: &[Effect]) -> Vec<&'static str> {
+    asked
+        .iter()
+        .map(|effect| match effect {
+            Effect::CheckIn { .. } => "check_in",
+            Effect::Shape(_) => "shape",
+            Effect::Inspect(_) => "inspect",
+            Effect::Trace(_) => "trace",
+            Effect::Report(_) => "report",
+            Effect::Rotation(rotation::Effect::Generate { .. }) => "generate",
+            Effect::Rotation(_) => "rotation",
+            Effect::Remember(_) => "remember",
+            Effect::Remove(_) => "remove",
+            Effect::Finish(_) => "finish",
+        })
+        .collect()
+}
+
+/// rotation.md 2, step 2: the account is made by the rotation; the directory hears of it in the same cycle.
+#[test]
+fn an_absent_account_is_made_by_a_rotation_and_reported() {
+    let plan = Plan::Manage(manage(Selection::Automatic(wanted(true))));
+    let (asked, events) = drive(start(None, &[]), &plan, None);
+    let names = names(&asked);
+    assert_eq!(names[..4], ["check_in", "shape", "inspect", "report"]);
+    assert!(names.contains(&"generate"));
+    assert_eq!(names[names.len() - 4..], ["remember", "inspect", "report", "finish"]);
+    let Effect::Report(report) = &asked[asked.len() - 2] else { panic!("{names:?}") };
+    assert_eq!(report.account.as_ref().unwrap().account.name, "adm123456");
+    assert!(events.contains(&event::ACCOUNT_SHAPED));
+    let Some(Effect::Finish(finish)) = asked.last() else { panic!() };
+    assert_eq!((&finish.reasons[..], finish.proven.len()), (&[Reason::FirstRotation][..], 1));
+}
+
+#[test]
+fn nothing_is_due_for_an_account_that_fits() {
+    let plan = Plan::Manage(manage(Selection::Automatic(wanted(true))));
+    let memory = memory(1001, "adm654321");
+    let (asked, _) = drive(start(Some(memory), &[1001]), &plan, Some(facts(1001, "adm654321")));
+    assert_eq!(names(&asked), ["check_in", "shape", "inspect", "report", "finish"]);
+}
+
+/// The new account is proven before the old one goes.
+#[test]
+fn an_account_that_policy_has_left_goes_after_the_proof_of_the_new_one() {
+    let plan = Plan::Manage(manage(Selection::BuiltIn));
+    let (asked, events) = drive(start(Some(memory(1001, "adm")), &[1001]), &plan, Some(facts(0, "root")));
+    let names = names(&asked);
+    let at = |name: &str| names.iter().position(|other| *other == name);
+    assert!(at("remember") < at("remove") && at("remove").is_some(), "{names:?}");
+    assert!(asked.contains(&Effect::Remove(vec![1001])));
+    assert!(events.contains(&event::ACCOUNT_REMOVED));
+
+    // Nothing goes while the new one cannot be proven: here it is not even found.
+    let (asked, _) =
+        drive(start(Some(memory(1001, "adm")), &[1001]), &Plan::Unmanaged(Unmanaged::JoinStateMismatch), None);
+    assert!(!self::names(&asked).contains(&"remove"));
+}
+
+#[test]
+fn when_policy_is_gone_the_account_goes_and_the_password_is_due_when_it_comes_back() {
+    for why in [Unmanaged::NoPolicy, Unmanaged::BackupDisabled] {
+        let (asked, _) = drive(start(Some(memory(1001, "adm")), &[1001]), &Plan::Unmanaged(why), None);
+        assert_eq!(names(&asked), ["check_in", "report", "remember", "remove", "finish"]);
+        let Some(Effect::Remember(kept)) = asked.get(2) else { panic!() };
+        assert_eq!(kept.expires_at, kept.rotated_at);
+    }
+}
+
+/// rotation.md 3, "released": a cycle that ends before the check-in does not say that policy has left.
+#[test]
+fn a_cycle_that_cannot_resolve_its_intent_says_nothing_of_policy() {
+    let intent = Intent {
+        tenant: TENANT,
+        device: DEVICE,
+        version: FRESH,
+        account: AccountRef { id: 1001, name: "adm".into() },
+        fingerprint: Fingerprint::from_bytes([6; 16]),
+        expires_at: NOW,
+    };
+    let (mut cycle, turn) = Cycle::start(Start { intent: Some(intent), ..start(Some(memory(1001, "adm")), &[1001]) });
+    assert!(matches!(turn.effect, Effect::Rotation(rotation::Effect::Compare(_))));
+    let tick = Tick { now: NOW, fresh: FRESH };
+    let lost = Failure::new(event::DISCOVERY_FAILED, "unreachable", "no answer");
+    let turn = cycle.on(Outcome::Rotation(rotation::Outcome::Unknown(lost)), tick);
+    let Effect::Report(report) = turn.effect else { panic!("{:?}", turn.effect) };
+    assert_eq!(report.unmanaged, None);
+    assert!(report.intent.is_some());
+}
+
+/// Issue 3, point 9: target, prefix and randomising are reasons; a hand-changed name is one too.
+#[test]
+fn a_name_that_policy_does_not_give_is_a_reason() {
+    let view = View {
+        current: Some(FORMER),
+        unresolved: Vec::new(),
+        incarnation: INCARNATION,
+        rotate_requested: false,
+        repairs_per_day: laps::drift::REPAIRS_PER_DAY,
+        store_refused: None,
+        server_time: NOW,
+    };
+    let found = |random: bool, name: Option<&str>| {
+        let account = name.map(|name| AccountRef { id: 1001, name: name.into() });
+        let (manage, memory) = (manage(Selection::Automatic(wanted(random))), memory(1001, "adm"));
+        reasons(&Facts {
+            now: NOW,
+            device: DEVICE,
+            manage: &manage,
+            account: account.as_ref(),
+            memory: Some(&memory),
+            view: &view,
+        })
+    };
+    assert_eq!(found(false, Some("adm")), []);
+    assert_eq!(found(true, Some("adm123456")), []);
+    for (random, name) in [(true, "adm"), (false, "adm123456"), (false, "other"), (true, "other123456")] {
+        assert_eq!(found(random, Some(name)), [Reason::AccountNameChanged], "{name}");
+    }
+    assert_eq!(found(false, None), [Reason::AccountChanged]);
+}
