@@ -95,9 +95,9 @@ fi
 # The release build: the demo as a person without rights, and the packages in a fresh Debian.
 if step "release build" cargo build --release --locked -p lapwing-server -p lapwing-agent -p lapwing-cli; then
     # Rotations under every fault, judged by I1 to I4 of docs/design/rotation.md: fixed seeds, then fresh ones.
-    step "simulation of fixed seeds" cargo xtask simulate --runs 2000
+    step "simulation of fixed seeds" cargo xtask simulate --runs 1000
     count "$(grep '^simulate:' "$LOGS/simulation-of-fixed-seeds.log")"
-    step "simulation of fresh seeds" cargo xtask simulate --runs 1 --seconds "${SIMULATE_SECONDS:-60}" --start-seed "$(date +%s)0000"
+    step "simulation of fresh seeds" cargo xtask simulate --runs 1000 --seconds "${SIMULATE_SECONDS:-90}" --start-seed "$(date +%s)0000"
     count "$(grep '^simulate:' "$LOGS/simulation-of-fresh-seeds.log")"
     step "demo, as nobody" bash ci/demo.sh
     if need dpkg-deb dpkg; then

@@ -42,6 +42,8 @@ impl Accounts {
         self.0.iter().find(|account| match selection {
             Selection::BuiltIn => account.account.id == 0,
             Selection::Named(name) => account.account.name == *name,
+            // No policy of a run asks for automatic management.
+            Selection::Automatic(_) => false,
         })
     }
 

@@ -42,6 +42,10 @@ pub(super) struct Hazard {
     pub(super) stop: Option<(u32, Stop)>,
     /// The disk fails after this many more acts on files, for so many acts.
     pub(super) fault: Option<(u32, u32, Fault)>,
+    /// The machine is cloned before this many more acts are done, and goes on.
+    pub(super) clone: Option<u32>,
+    /// That time has come.
+    pub(super) struck_clone: bool,
     /// How often either came true; the caller takes and counts them.
     pub(super) struck_stop: Option<Stop>,
     /// The disk's fault that came true.
@@ -54,6 +58,14 @@ impl Hazard {
     /// # Errors
     /// It does not.
     pub(super) fn act(&mut self) -> Result<(), Stop> {
+        match &mut self.clone {
+            Some(0) => {
+                self.clone = None;
+                self.struck_clone = true;
+            }
+            Some(left) => *left -= 1,
+            None => {}
+        }
         match &mut self.stop {
             Some((0, stop)) => {
                 let stop = *stop;

@@ -396,8 +396,7 @@ impl World {
                 if self.dice.percent(50) {
                     // In the middle of a rotation, when there is one.
                     let one = &mut self.machines[machine];
-                    one.hazard.stop = Some((self.dice.between(10, 34) as u32, Stop::Killed));
-                    one.at_stop = Some(Damage::Cloned);
+                    one.hazard.clone = Some(self.dice.between(6, 24) as u32);
                 } else {
                     self.clone_machine(machine);
                 }
@@ -464,7 +463,7 @@ impl World {
         }
         let copy = self.copy(machine);
         self.tally.fault("machine cloned");
-        let (first, last) = (self.dice.pick(&[1_000, HOUR]), self.dice.between(DAY, 10 * DAY));
+        let (first, last) = (self.dice.pick(&[5, 50, 1_000, HOUR]), self.dice.between(DAY, 10 * DAY));
         self.wake(copy, first);
         self.at(last, Event::Ends(Fault::Clone, copy));
     }

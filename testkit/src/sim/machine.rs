@@ -149,8 +149,6 @@ pub(super) enum Damage {
     JournalLost,
     /// The fingerprint key is lost.
     KeyLost,
-    /// Nothing: the machine is cloned as it stands then.
-    Cloned,
 }
 
 /// A machine.
@@ -253,7 +251,7 @@ impl Machine {
             Some(Damage::JournalTorn) => state.journal.force(Content::Torn),
             Some(Damage::JournalLost) => state.journal.force(Content::Absent),
             Some(Damage::KeyLost) => state.key.force(Content::Absent),
-            Some(Damage::Cloned) | None => {}
+            None => {}
         }
         if stop == Stop::Killed {
             return false;

@@ -94,6 +94,9 @@ pub(super) fn carry_out(
         }
         // Nothing renames or deletes an account here.
         Effect::Trace(_) => Act::Answered(Outcome::Traced(None)),
+        // No policy of a run asks for automatic management.
+        Effect::Shape(_) => Act::Answered(Outcome::Shaped(Err(failure("not_simulated")))),
+        Effect::Remove(_) => Act::Answered(Outcome::Removed(Err(failure("not_simulated")))),
         Effect::Report(report) => Act::Sends(Request::Report(Box::new(wire(report, given.now)))),
         Effect::Remember(memory) => {
             let memory = if given.mutation == Some(Mutation::ExpiryForgotten) {

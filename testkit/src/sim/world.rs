@@ -246,6 +246,7 @@ impl World {
                 joined_incarnation: identity.incarnation,
                 last_error: state.last_error.clone(),
                 signed_in: state.signed_in.clone(),
+                created: Vec::new(),
                 reset: core::mem::take(&mut process.reset),
             };
             let (cycle, turn) = Cycle::start(start);
@@ -472,7 +473,6 @@ impl World {
         match damage {
             Some(Damage::JournalTorn | Damage::JournalLost) => self.tally.fault("journal damaged"),
             Some(Damage::KeyLost) => self.tally.fault("fingerprint key lost"),
-            Some(Damage::Cloned) => self.clone_machine(machine),
             None => {}
         }
         if self.dice.percent(50) {
@@ -498,6 +498,9 @@ impl World {
 
     /// Counts what came true of what was going to happen to a machine.
     fn struck(&mut self, machine: usize) {
+        if core::mem::take(&mut self.machines[machine].hazard.struck_clone) {
+            self.clone_machine(machine);
+        }
         let hazard = &mut self.machines[machine].hazard;
         match hazard.struck_stop.take() {
             Some(Stop::Killed) => self.tally.fault("agent killed"),
@@ -556,5 +559,6 @@ fn said(outcome: &Outcome) -> String {
         Outcome::Inspected(Err(failure)) => failure.code.clone(),
         Outcome::CheckedIn(checked) => format!("{:?}", checked.plan),
         Outcome::Done => "done".into(),
+        other => format!("{other:?}"),
     }
 }

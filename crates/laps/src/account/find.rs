@@ -38,7 +38,7 @@ pub fn find<'a>(
         .and_then(recorded)
         .or_else(|| created.iter().rev().find_map(recorded))
         .or_else(|| managed.and_then(recorded).filter(|line| rule.recognises(&line.account.name)))
-        .or_else(|| others().filter(|line| line.described && rule.recognises(&line.account.name)).last())
+        .or_else(|| others().rfind(|line| line.described && rule.recognises(&line.account.name)))
 }
 
 #[cfg(test)]
