@@ -48,11 +48,7 @@ impl StateDir {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => "gone",
             Err(error) => return Err(StateError::io(&path, "look at", &error)),
         };
-        // A journal of a newer version stops every cycle; it is not this version's to judge.
-        let journal = durable::read_json::<serde::de::IgnoredAny>(&self.file("journal.json"));
-        if matches!(journal, Err(StateError::Newer { .. })) {
-            return Ok(());
-        }
+        self.refuse_newer_journal()?;
         // What was made with the key goes first: with a new key it would be misread.
         let mut with_it = Vec::new();
         for name in ["journal.json", "memory.json"] {
@@ -71,6 +67,14 @@ impl StateDir {
             ));
         }
         Ok(())
+    }
+
+    /// A journal of a newer version is not this version's to take away.
+    pub(super) fn refuse_newer_journal(&self) -> Result<(), StateError> {
+        match durable::read_json::<serde::de::IgnoredAny>(&self.file("journal.json")) {
+            Err(newer @ StateError::Newer { .. }) => Err(newer),
+            _ => Ok(()),
+        }
     }
 
     /// Renames a file of this directory, durably.
@@ -92,10 +96,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let state = StateDir::open(dir.path()).unwrap();
         assert_eq!(state.mend().unwrap(), Vec::<String>::new());
+        state.fingerprint_key().unwrap();
         for name in ["contact", "policy", "memory"] {
             fs::write(state.file(&format!("{name}.json")), b"{\"format\":1,").unwrap();
         }
-        state.fingerprint_key().unwrap();
         assert_eq!(state.mend().unwrap().len(), 3);
         for name in ["contact", "policy", "memory"] {
             assert_eq!(fs::read(state.file(&format!("{name}.damaged"))).unwrap(), b"{\"format\":1,");

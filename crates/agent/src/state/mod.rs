@@ -147,9 +147,10 @@ impl StateDir {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
             Err(error) => return Err(StateError::io(&path, "read", &error)),
         }
+        self.refuse_newer_journal()?;
         self.clear_journal()?;
         self.forget()?;
-        let key = Zeroizing::new(clock::random::<32>().map_err(|_| StateError::NoRandomness)?);
+        let key = Zeroizing::new(clock::random::<KEY_BYTES>().map_err(|_| StateError::NoRandomness)?);
         durable::write(&path, key.as_slice())?;
         Ok(FingerprintKey::new(*key))
     }
