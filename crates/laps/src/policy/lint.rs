@@ -261,16 +261,17 @@ mod tests {
     #[test]
     fn what_is_true_everywhere() {
         use Setting::*;
+        type Case<'a> = (&'a [(Setting, Value)], &'a [Lint]);
         let quiet = (PostAuthenticationActions, Value::Int(1));
-        let cases: [(&[(Setting, Value)], &[Lint]); 8] = [
+        let cases: [Case<'_>; 8] = [
             (&[], &[Lint::DataLossByDefault]),
-            (&[quiet.clone()], &[]),
+            (std::slice::from_ref(&quiet), &[]),
             (&[(PostAuthenticationResetDelay, Value::Int(0))], &[]),
             (&[(PostAuthenticationActions, Value::Int(5))], &[Lint::DataLoss]),
             (&[quiet.clone(), (PasswordComplexity, Value::Int(3))], &[Lint::WeakComplexity]),
             (&[quiet.clone(), (PasswordComplexity, Value::Int(4))], &[]),
             (&[quiet.clone(), (BackupDirectory, Value::Int(2))], &[Lint::NoHistory]),
-            (&[quiet, (BackupDirectory, Value::Int(2)), (ADEncryptedPasswordHistorySize, Value::Int(1))], &[]),
+            (&[quiet.clone(), (BackupDirectory, Value::Int(2)), (ADEncryptedPasswordHistorySize, Value::Int(1))], &[]),
         ];
         for (given, expected) in cases {
             assert_eq!(lint(&policy(given)), expected, "{given:?}");
