@@ -3,9 +3,9 @@
 use crate::{Error, SignedIn};
 use laps::id::{DeviceId, GroupId, PolicyId, PrincipalId};
 use proto::admin::{
-    Assign, AuditEntry, AuditHead, CreatedJoinToken, CreatedServicePrincipal, CreatedUser, DevicePolicy, Explanation,
-    Group, JoinToken, NewGroup, NewJoinToken, NewServicePrincipal, NewUser, PasswordUse, Person, Policy, PolicyImport,
-    Settings, Version,
+    Assign, AuditEntry, AuditHead, CreatedJoinToken, CreatedServicePrincipal, CreatedUser, DeviceEvent, DevicePolicy,
+    DeviceStatus, Explanation, Group, JoinToken, LintReport, LintRequest, NewGroup, NewJoinToken, NewServicePrincipal,
+    NewUser, PasswordUse, Person, Policy, PolicyImport, Settings, Version,
 };
 use reqwest::Method;
 
@@ -64,10 +64,18 @@ routes! {
     assign_policy(id: PolicyId, to: &Assign) -> Policy = post format_args!("policies/{id}/assign"), to;
     /// Takes the assignment back.
     unassign_policy(id: PolicyId, from: &Assign) -> Policy = post format_args!("policies/{id}/unassign"), from;
+    /// What a policy would do on the devices of a group.
+    lint_policy(request: &LintRequest) -> LintReport = post "lint", request;
     /// Why a device has no password, or an old one.
     explain(id: DeviceId) -> Explanation = get format_args!("devices/{id}/explain");
     /// What policy a device has, and how it answered.
     device_policy(id: DeviceId) -> DevicePolicy = get format_args!("devices/{id}/policy");
+    /// What a device said about itself last.
+    device_status(id: DeviceId) -> DeviceStatus = get format_args!("devices/{id}/status");
+    /// What happened to a device, newest first.
+    device_events(id: DeviceId) -> Vec<DeviceEvent> = list format_args!("devices/{id}/events");
+    /// A person ends a fork.
+    clear_fork(id: DeviceId) -> () = act Method::POST, format_args!("devices/{id}/clearFork");
     /// Versions of a device's passwords, without them.
     versions(id: DeviceId) -> Vec<Version> = list format_args!("devices/{id}/versions");
     /// Sign-ins with a device's passwords, newest first.

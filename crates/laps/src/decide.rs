@@ -5,6 +5,7 @@
 
 use crate::{
     account::Selection,
+    drift::{Drift, Watch},
     id::{DeviceId, Incarnation, TenantId, VersionId},
     policy::{Account, BackupDirectory, EffectivePolicy, Management},
     rotation::{AccountRef, Fingerprint},
@@ -102,6 +103,8 @@ pub struct Memory {
     pub expires_at: Timestamp,
     /// What the account database held then.
     pub fingerprint: Fingerprint,
+    /// What drift is measured by.
+    pub watch: Watch,
 }
 
 /// What the directory answered to `report`.
@@ -115,6 +118,8 @@ pub struct View {
     pub incarnation: Incarnation,
     /// A request to rotate that no proof has met yet.
     pub rotate_requested: bool,
+    /// Repairs of drift in 24 h after which repair is held (rotation.md 10).
+    pub repairs_per_day: u32,
     /// `store` would be refused now, with this code.
     pub store_refused: Option<String>,
     /// Its clock.
@@ -150,6 +155,8 @@ pub enum Reason {
     CspRequest,
     /// The directory holds a request that no proof has met.
     DirectoryRequest,
+    /// The account is not as it was set (rotation.md 10).
+    Drift(Drift),
     /// Somebody signed in with the account, and the delay of policy is over (laps-behaviour.md 5).
     PostAuthentication,
 }
@@ -171,6 +178,12 @@ impl Reason {
             Self::AdministratorRequest => "administrator_request",
             Self::CspRequest => "csp_request",
             Self::DirectoryRequest => "directory_request",
+            Self::Drift(Drift::ChangedByHand) => "drift_changed_by_hand",
+            Self::Drift(Drift::RolledBack) => "drift_rolled_back",
+            Self::Drift(Drift::Renamed) => "drift_renamed",
+            Self::Drift(Drift::NotAdministrator) => "drift_not_administrator",
+            Self::Drift(Drift::Disabled) => "drift_disabled",
+            Self::Drift(Drift::Deleted) => "drift_deleted",
             Self::PostAuthentication => "post_authentication",
         }
     }

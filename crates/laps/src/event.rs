@@ -95,8 +95,11 @@ events! {
     CONFIGURATION_REFUSED = 20008, Error, "A part of the delivered policy was refused.";
     CERTIFICATE_RENEWED = 20009, Information, "The device certificate was renewed.";
     INCARNATION_CHANGED = 20010, Warning, "The server was restored from a backup; the password is changed.";
-    DRIFT = 20011, Warning, "The account does not hold the password that was set last; it is changed.";
+    DRIFT = 20011, Warning, "The account is not as it was set.";
     STATE_FAILED = 20012, Error, "The agent's own state could not be written.";
+    REPAIR_HELD = 20021, Error, "Drift comes back as often as it is repaired; repair is held, and tried once a day.";
+    DRIFT_OVER = 20022, Information, "The account is as it was set again.";
+    STATE_DAMAGED = 20023, Error, "A file of the agent's own state could not be read; it was kept aside.";
     SIGNED_IN_AGAIN = 20030, Information, "Somebody signed in with the managed account.";
     POST_AUTHENTICATION_DROPPED = 20031, Information, "What was to follow a sign-in is dropped.";
     SESSION_UNEXPLAINED = 20032, Warning, "The managed account has a session that no sign-in with its password explains.";

@@ -13,6 +13,7 @@ pub mod account;
 pub mod csp;
 pub mod cycle;
 pub mod decide;
+pub mod drift;
 pub mod event;
 pub mod explain;
 pub mod id;

@@ -38,7 +38,7 @@ macro_rules! store_conformance {
                     a_roll_back_is_a_fork, a_lost_answer_to_a_proof_is_no_fork, a_released_current_is_no_fork,
                     two_forks_in_seven_days_are_a_suspicion, forks_far_apart_are_no_suspicion,
                     a_person_clears_a_fork, an_unknown_verifier_is_an_event, the_answer_says_what_store_would,
-                    a_report_changes_name_and_system;
+                    a_report_changes_name_and_system, what_a_device_tells_is_kept;
                 retention: superseded_versions_are_kept_thirty_days, the_last_three_proven_ones_are_kept_longer,
                     the_last_three_are_counted_by_account, the_installed_one_is_never_trimmed, a_fork_stops_trimming,
                     policy_leaves_the_account, the_other_account_is_released_at_a_proof,

@@ -212,3 +212,19 @@ pub async fn a_report_changes_name_and_system(mut w: World) {
     assert_eq!(w.store.devices(found, Page::first(5)).await.unwrap().items, [row]);
     w.finish().await;
 }
+
+/// rotation.md 10: what a device tells of itself is kept with its detail, newest first.
+pub async fn what_a_device_tells_is_kept(mut w: World) {
+    let device = w.device().await;
+    for (kind, detail) in [(Drift, r#"{"drift":["disabled"]}"#), (RepairHeld, "{}")] {
+        w.store.note_event(device, kind, detail.into(), w.now).await.unwrap();
+        w.pass_hours(1);
+    }
+    let events = w.store.device_events(device, Page::first(10)).await.unwrap().items;
+    let seen: Vec<_> = events.iter().map(|event| (event.kind, event.detail.as_str())).collect();
+    assert_eq!(seen, [(RepairHeld, "{}"), (Drift, r#"{"drift":["disabled"]}"#)]);
+    assert!(events[0].sequence > events[1].sequence && events[0].at > events[1].at);
+    let nobody = laps::id::DeviceId::from_bytes([0xee; 16]);
+    assert_eq!(w.store.note_event(nobody, Drift, "{}".into(), w.now).await, Err(StoreError::DeviceUnknown));
+    w.finish().await;
+}

@@ -380,6 +380,19 @@ impl State {
         Ok(PageOf::cut(items, wanted.size(), |event: &DeviceEvent| event.sequence.to_string()))
     }
 
+    pub(super) fn note_event(
+        &mut self,
+        device: DeviceId,
+        kind: DeviceEventKind,
+        detail: String,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.row(device)?;
+        let sequence = self.next_sequence();
+        self.events.push(DeviceEvent { sequence, device, at, kind, detail });
+        Ok(())
+    }
+
     pub(super) fn event(&mut self, device: DeviceId, kind: DeviceEventKind, at: Timestamp) {
         let sequence = self.next_sequence();
         self.events.push(DeviceEvent { sequence, device, at, kind, detail: "{}".into() });

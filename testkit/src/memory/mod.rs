@@ -293,6 +293,7 @@ impl Store for MemoryStore {
         read device_code_by_user_code(user_code: String, now: Timestamp) -> Option<DeviceCode>;
         read lockout(key: String, now: Timestamp) -> Lockout;
         ;
+        write note_event(device: DeviceId, kind: DeviceEventKind, detail: String, now: Timestamp) -> ();
         write initialise(tenant: NewTenant, now: Timestamp, audit: AuditEntry) -> ();
         write update_settings(settings: Settings, revision: u64, audit: AuditEntry) -> Tenant;
         write observe_clock(reading: ClockReading) -> bool;

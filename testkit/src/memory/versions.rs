@@ -280,6 +280,7 @@ impl State {
                 .filter(|request| request.device == id && request.met_at.is_none())
                 .map(|request| request.sequence)
                 .max(),
+            repairs_per_day: self.tenant()?.settings.repairs_per_day,
             events,
             written,
         })

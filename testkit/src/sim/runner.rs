@@ -92,6 +92,8 @@ pub(super) fn carry_out(
             running.selection = Some(selection);
             Act::Answered(Outcome::Inspected(found))
         }
+        // Nothing renames or deletes an account here.
+        Effect::Trace(_) => Act::Answered(Outcome::Traced(None)),
         // No policy of a run asks for automatic management.
         Effect::Shape(_) => Act::Answered(Outcome::Shaped(Err(failure("not_simulated")))),
         Effect::Remove(_) => Act::Answered(Outcome::Removed(Err(failure("not_simulated")))),
@@ -411,6 +413,7 @@ fn view(answer: ReportAnswer, device: laps::id::DeviceId) -> View {
             .collect(),
         incarnation: answer.incarnation,
         rotate_requested: answer.rotate_requested.is_some(),
+        repairs_per_day: answer.repairs_per_day,
         store_refused: answer.store_refused,
         server_time: answer.server_time,
     }

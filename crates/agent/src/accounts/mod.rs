@@ -4,6 +4,7 @@
 //! bytes and takes them back. Rules: rotation.md 1, 6 and 7; formats: passwd(5), shadow(5), group(5),
 //! crypt(5), login.defs(5), pwquality.conf(5), pam_unix(8).
 
+mod census;
 mod change;
 mod fingerprint;
 mod group;
@@ -18,6 +19,7 @@ mod table;
 mod usability;
 mod verifier;
 
+pub use census::{Census, LocalAccount};
 pub use change::{AccountFiles, ChangeError, NameChange, Replacement};
 pub use fingerprint::FingerprintKey;
 pub use group::{AdministratorsGroup, GroupFile, GroupLine};

@@ -251,6 +251,13 @@ impl MachineRules {
         }
     }
 
+    /// Characters that a password must have at the least, by the rules that count them. Credits of pwquality
+    /// may make up for a few.
+    pub fn length_min(&self) -> u32 {
+        let quality = self.quality.as_ref().and_then(|quality| u32::try_from(quality.minlen).ok());
+        [quality, self.unix_minlen, self.pass_min_len].into_iter().flatten().max().unwrap_or(0)
+    }
+
     /// Judges a candidate before anything is stored (rotation.md 2, step 2). The first rule that refuses
     /// is named; characters are counted, not bytes.
     pub fn check(&self, password: &Password, account: &str) -> Result<(), RuleRefusal> {
@@ -324,6 +331,18 @@ mod tests {
         assert_eq!(verdict("", "", "PASS_MAX_LEN 4", "abcdefgh"), None);
         assert_eq!(verdict("", "", "", "x"), None);
         assert_eq!(verdict("", "", "", &"x".repeat(512)), Some(Rule::CryptMax));
+    }
+
+    #[test]
+    fn the_least_length_is_the_strictest() {
+        let least = |conf: &str, defs: &str| {
+            let conf: Vec<_> = (!conf.is_empty()).then(|| conf.as_bytes().to_vec()).into_iter().collect();
+            MachineRules::of_machine(&[], &conf, &LoginDefs::read(defs.as_bytes())).length_min()
+        };
+        assert_eq!(
+            (least("", ""), least("minlen=20", "PASS_MIN_LEN 9"), least("minlen=7", "PASS_MIN_LEN 9")),
+            (0, 20, 9)
+        );
     }
 
     #[test]

@@ -135,11 +135,14 @@ pub struct Runner<D, C, W = NoWitness> {
 }
 
 impl<D: Directory, C: Clock + Clone, W: Witness> Runner<D, C, W> {
-    /// Loads what is stored.
+    /// Loads what is stored; what cannot be read is kept aside, with an event.
     ///
     /// # Errors
     /// [`StartError`].
     pub fn new(mut parts: Parts<D, C, W>) -> Result<Self, StartError> {
+        for text in parts.state.mend()? {
+            parts.events.write(event::STATE_DAMAGED, &text);
+        }
         let identity = parts.state.identity()?.ok_or(StartError::NotJoined)?;
         let key = parts.state.device_key(&identity)?;
         let contact = parts.state.contact()?;
@@ -293,6 +296,7 @@ impl<D: Directory, C: Clock + Clone, W: Witness> Runner<D, C, W> {
                 self.selection = Some(selection.clone());
                 self.inspect(selection)
             }
+            Effect::Trace(account) => Outcome::Traced(self.tree.trace(&account)),
             Effect::Shape(wanted) => self.shape(&wanted),
             Effect::Remove(ids) => self.remove(&ids),
             Effect::Report(report) => Outcome::Reported(self.report(report).await),

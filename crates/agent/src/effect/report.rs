@@ -1,17 +1,18 @@
 //! `report`: the truth about the machine goes out, what the directory holds comes back.
 
 use super::{Runner, Witness};
-use crate::{clock::Clock, directory, directory::Directory};
+use crate::{accounts::LocalAccount, clock::Clock, directory, directory::Directory};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use laps::{
     account::Selection,
     cycle,
     decide::{Plan, View},
+    drift::REPAIRS_PER_DAY_MAX,
     event,
     policy::Source,
     rotation::{AccountRef, Failure, Intent},
 };
-use proto::device::{AccountReport, Evidence, LastError, Report, ReportAnswer, Usability};
+use proto::device::{AccountReport, Evidence, LastError, Machine, MachineAccount, Report, ReportAnswer, Usability};
 
 /// Characters of an error's text that the directory keeps.
 const ERROR_CHARS_MAX: usize = 500;
@@ -47,7 +48,11 @@ impl<D: Directory, C: Clock + Clone, W: Witness> Runner<D, C, W> {
             last_acknowledged: report.last_acknowledged,
             intent: report.intent,
             incarnation: report.incarnation,
-            evidence,
+            evidence: Evidence {
+                drift: report.drift.iter().map(|drift| drift.as_str().to_owned()).collect(),
+                repair_held: report.repair_held,
+                ..evidence
+            },
             last_error: report.last_error.map(|failure| LastError {
                 event: failure.event,
                 code: failure.code,
@@ -91,7 +96,26 @@ impl<D: Directory, C: Clock + Clone, W: Witness> Runner<D, C, W> {
             account_wanted,
             unmanaged,
             agent_version: env!("CARGO_PKG_VERSION").into(),
+            drift: Vec::new(),
+            repair_held: false,
+            machine: self.machine(),
         }
+    }
+
+    /// What a policy is judged by before it is sent; absent when the accounts cannot be read.
+    fn machine(&self) -> Option<Machine> {
+        let census = self.tree.census(self.today()).ok()?;
+        let account = |account: LocalAccount| MachineAccount {
+            id: account.id,
+            name: account.name,
+            enabled: account.enabled,
+            administrator: account.administrator,
+        };
+        Some(Machine {
+            length_min: self.tree.rules().map_or(0, |rules| rules.length_min()),
+            accounts: census.accounts.into_iter().map(account).collect(),
+            complete: census.complete,
+        })
     }
 
     /// A CA roll-over is taken at check-in (design.md 5): the connection that says so was checked against
@@ -131,6 +155,7 @@ impl<D: Directory, C: Clock + Clone, W: Witness> Runner<D, C, W> {
                 .collect(),
             incarnation: answer.incarnation,
             rotate_requested: answer.rotate_requested.is_some(),
+            repairs_per_day: answer.repairs_per_day.min(REPAIRS_PER_DAY_MAX),
             store_refused: answer.store_refused,
             server_time: answer.server_time,
         }

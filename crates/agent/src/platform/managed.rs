@@ -9,10 +9,11 @@ use super::preflight::{self, Durability};
 use super::replace::{ReplaceError, remove_leftovers, replace};
 use super::tree::{Tree, contents};
 use crate::accounts::{
-    self, AccountFile, AdministratorsGroup, FingerprintKey, GroupFile, HashChoice, LoginDefs, MachineRules, Method,
-    PamModule, Passwd, PasswdLine, Shadow, Usability, Verifier, pam_password_modules,
+    self, AccountFile, AdministratorsGroup, Census, FingerprintKey, GroupFile, HashChoice, LoginDefs, MachineRules,
+    Method, PamModule, Passwd, PasswdLine, Shadow, Usability, Verifier, pam_password_modules,
 };
 use laps::account::{AccountFacts, Selection};
+use laps::drift::Trace;
 use laps::password::Password;
 use laps::rotation::{AccountRef, Comparison, Fingerprint, ProofKind};
 use rand_core::CryptoRng;
@@ -146,6 +147,23 @@ impl ManagedTree {
         let database = self.read()?;
         let entry = self.find(&database.passwd, selection)?;
         self.facts(&database, entry, today)
+    }
+
+    /// What became of an account that is not found by its name: its uid tells. `None` when the database cannot
+    /// be read.
+    pub fn trace(&self, account: &AccountRef) -> Option<Trace> {
+        let database = self.read().ok()?;
+        let holder = database.passwd.lines().iter().find(|entry| entry.uid == account.id);
+        Some(holder.map_or(Trace::Gone, |entry| Trace::Named(entry.name.clone())))
+    }
+
+    /// The local accounts of people and administrators.
+    ///
+    /// # Errors
+    /// The database is missing or unusable.
+    pub fn census(&self, today: u32) -> Result<Census, AccountError> {
+        let database = self.read()?;
+        Ok(Census::of(&database.passwd, &database.shadow, self.groups().as_ref(), today))
     }
 
     /// How this machine's own `passwd` would hash. On a system that names nothing and whose libcrypt does not
@@ -331,10 +349,7 @@ impl ManagedTree {
             return Err(AccountError::NotShadowed { name: name() });
         }
         let line = database.shadow.named(&entry.name).ok_or_else(|| AccountError::NoShadowLine { name: name() })?;
-        // A group file that is missing or malformed leaves the standing unknown; the password does not
-        // depend on it.
-        let groups = self.tree.read(AccountFile::Group.path()).ok();
-        let groups = groups.and_then(|bytes| GroupFile::read(AccountFile::Group, &bytes).ok());
+        let groups = self.groups();
         Ok(Account {
             account: AccountRef { id: entry.uid, name: name() },
             usability: Usability::of(entry, line, today),
@@ -343,6 +358,12 @@ impl ManagedTree {
             verifier: line.password.verifier().cloned(),
             shadow_line: database.shadow.line_of(line).to_vec(),
         })
+    }
+
+    /// A group file that is missing or malformed leaves the standing unknown; the password does not depend on it.
+    fn groups(&self) -> Option<GroupFile> {
+        let bytes = self.tree.read(AccountFile::Group.path()).ok()?;
+        GroupFile::read(AccountFile::Group, &bytes).ok()
     }
 
     pub(super) fn login_defs(&self) -> Result<LoginDefs, AccountError> {

@@ -8,7 +8,6 @@ use laps::{
 };
 use proto::serde_text;
 use serde::{Deserialize, Serialize};
-use std::fs;
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -64,9 +63,7 @@ impl StateDir {
                 expires_at: intent.expires_at,
             })),
             Err(StateError::Damaged { what, .. }) => {
-                let aside = self.file("journal.damaged");
-                fs::rename(&path, &aside).map_err(|error| StateError::io(&path, "keep aside", &error))?;
-                durable::sync_directory_of(&path)?;
+                let aside = self.keep_aside("journal.json")?;
                 Ok(JournalFound::Damaged { text: format!("the journal is damaged ({what}); kept as {aside:?}") })
             }
             Err(other) => Err(other),
@@ -102,6 +99,7 @@ impl StateDir {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     fn intent() -> Intent {
         Intent {

@@ -3,6 +3,7 @@
 use super::{StateDir, StateError, durable};
 use laps::{
     decide::Memory,
+    drift::{Drift, Standing, Watch},
     id::{DeviceId, Incarnation, TenantId, VersionId},
     policy::BackupDirectory,
     rotation::{AccountRef, Fingerprint},
@@ -31,6 +32,54 @@ struct MemoryForm {
     expires_at: Timestamp,
     #[serde(with = "serde_text::text")]
     fingerprint: Fingerprint,
+    /// Absent in a file of before there was one.
+    #[serde(default)]
+    watch: WatchForm,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
+struct WatchForm {
+    /// Enabled, administrator.
+    standing: Option<(bool, bool)>,
+    former: Vec<TextForm<Fingerprint>>,
+    repairs: Vec<TimeForm>,
+    held: bool,
+    found: Vec<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(
+    transparent,
+    bound(serialize = "T: core::fmt::Display", deserialize = "T: core::str::FromStr, T::Err: core::fmt::Display")
+)]
+struct TextForm<T>(#[serde(with = "serde_text::text")] T);
+
+#[derive(Serialize, Deserialize)]
+#[serde(transparent)]
+struct TimeForm(#[serde(with = "serde_text::time")] Timestamp);
+
+impl WatchForm {
+    fn of(watch: &Watch) -> Self {
+        Self {
+            standing: watch.standing.map(|standing| (standing.enabled, standing.administrator)),
+            former: watch.former.iter().copied().map(TextForm).collect(),
+            repairs: watch.repairs.iter().copied().map(TimeForm).collect(),
+            held: watch.held,
+            found: watch.found.iter().map(|drift| drift.as_str().to_owned()).collect(),
+        }
+    }
+
+    fn watch(self) -> Watch {
+        Watch {
+            standing: self.standing.map(|(enabled, administrator)| Standing { enabled, administrator }),
+            former: self.former.into_iter().map(|former| former.0).collect(),
+            repairs: self.repairs.into_iter().map(|at| at.0).collect(),
+            held: self.held,
+            // A kind that this version does not know is found anew by its own name.
+            found: self.found.iter().filter_map(|word| Drift::parse(word)).collect(),
+        }
+    }
 }
 
 impl StateDir {
@@ -56,6 +105,7 @@ impl StateDir {
             rotated_at: form.rotated_at,
             expires_at: form.expires_at,
             fingerprint: form.fingerprint,
+            watch: form.watch.watch(),
         }))
     }
 
@@ -83,6 +133,7 @@ impl StateDir {
             rotated_at: memory.rotated_at,
             expires_at: memory.expires_at,
             fingerprint: memory.fingerprint,
+            watch: WatchForm::of(&memory.watch),
         };
         durable::write_json(&self.file("memory.json"), &form)
     }
@@ -107,8 +158,21 @@ mod tests {
             rotated_at: Timestamp::from_unix_ms(1_800_000_000_000),
             expires_at: Timestamp::from_unix_ms(1_800_086_400_000),
             fingerprint: Fingerprint::from_bytes([5; 16]),
+            watch: Watch {
+                standing: Some(Standing { enabled: true, administrator: false }),
+                former: vec![Fingerprint::from_bytes([6; 16])],
+                repairs: vec![Timestamp::from_unix_ms(1_800_000_000_000)],
+                held: true,
+                found: vec![Drift::ChangedByHand, Drift::Disabled],
+            },
         };
         state.remember(&memory).unwrap();
-        assert_eq!(state.memory().unwrap(), Some(memory));
+        assert_eq!(state.memory().unwrap(), Some(memory.clone()));
+
+        // A file of the version before this one has nothing of drift.
+        let text = std::fs::read_to_string(state.file("memory.json")).unwrap();
+        let (before, _) = text.split_once(",\"watch\"").unwrap();
+        std::fs::write(state.file("memory.json"), format!("{before}}}")).unwrap();
+        assert_eq!(state.memory().unwrap(), Some(Memory { watch: Watch::default(), ..memory }));
     }
 }

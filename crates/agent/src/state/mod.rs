@@ -24,6 +24,7 @@ mod journal;
 mod key;
 mod lock;
 mod memory;
+mod mend;
 mod ownership;
 mod policy;
 mod ring;
@@ -47,6 +48,9 @@ use std::{
     path::{Path, PathBuf},
 };
 use zeroize::Zeroizing;
+
+/// Length of the fingerprint key, bytes.
+const KEY_BYTES: usize = 32;
 
 /// Where the agent of a real machine keeps its state.
 pub const DEFAULT: &str = "/var/lib/lapwing-agent";
@@ -144,15 +148,10 @@ impl StateDir {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
             Err(error) => return Err(StateError::io(&path, "read", &error)),
         }
-        for written in ["journal.json", "memory.json"] {
-            let found = durable::read_json::<serde::de::IgnoredAny>(&self.file(written));
-            if let Err(error @ StateError::Newer { .. }) = found {
-                return Err(error);
-            }
-        }
+        self.refuse_newer()?;
         self.clear_journal()?;
         self.forget()?;
-        let key = Zeroizing::new(clock::random::<32>().map_err(|_| StateError::NoRandomness)?);
+        let key = Zeroizing::new(clock::random::<KEY_BYTES>().map_err(|_| StateError::NoRandomness)?);
         durable::write(&path, key.as_slice())?;
         Ok(FingerprintKey::new(*key))
     }

@@ -190,6 +190,7 @@ fn status_events_and_check_password() {
 #[test]
 fn state_from_a_newer_version() {
     let world = World::new();
+    drop(world.agent());
     let journal = world.places.state().join("journal.json");
     let mut started = world.agent();
     fs::write(&journal, b"{\"format\":99,\"intent\":{}}").unwrap();

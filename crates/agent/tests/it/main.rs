@@ -10,6 +10,7 @@
 mod accounts;
 mod cli;
 mod cycle;
+mod drift;
 mod kill;
 mod owned;
 mod owned_kill;

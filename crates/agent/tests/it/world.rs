@@ -89,6 +89,8 @@ pub(crate) struct Book {
     pub(crate) ever_proven: bool,
     pub(crate) rotate_requested: Option<u64>,
     pub(crate) store_refused: Option<String>,
+    #[serde(default)]
+    pub(crate) repairs_per_day: Option<u32>,
 }
 
 impl Book {
@@ -262,6 +264,7 @@ impl Directory for FileDirectory {
                 incarnation: INCARNATION,
                 audit_head: Some("head 1".into()),
                 rotate_requested: book.rotate_requested,
+                repairs_per_day: book.repairs_per_day.unwrap_or(laps::drift::REPAIRS_PER_DAY),
                 store_refused: book.store_refused.clone(),
                 ca: Vec::new(),
                 server_time: now(),

@@ -6,10 +6,11 @@ use clap::Subcommand;
 use client::SignedIn;
 use laps::id::DeviceId;
 use proto::{
-    admin::PasswordUse,
+    admin::{DeviceStatus, PasswordUse},
     graph::{Device, DeviceLocalCredentials},
 };
 use serde::Serialize;
+use serde_json::Value;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum DeviceCommand {
@@ -17,6 +18,16 @@ pub(crate) enum DeviceCommand {
     List,
     /// Show one machine, and what is stored for it
     Show {
+        /// The machine: its id, or its name when no other has it
+        device: String,
+    },
+    /// What happened to a machine: forks, drift, repairs that are held
+    Events {
+        /// The machine: its id, or its name when no other has it
+        device: String,
+    },
+    /// End a fork: the machine is the only one with its identity again
+    ClearFork {
         /// The machine: its id, or its name when no other has it
         device: String,
     },
@@ -62,6 +73,19 @@ pub(crate) async fn run(globals: &Globals, command: DeviceCommand) -> Result<(),
             })
         }
         DeviceCommand::Show { device } => show(globals, &signed_in, &device).await,
+        DeviceCommand::Events { device } => {
+            let device = find(&signed_in, &device).await?;
+            let events = signed_in.device_events(device.device_id).await?;
+            output::list(globals.output, &events, &["time", "event", "detail"], |event| {
+                vec![event.at.to_string(), event.kind.clone(), detail(&event.detail)]
+            })
+        }
+        DeviceCommand::ClearFork { device } => {
+            let device = find(&signed_in, &device).await?;
+            signed_in.clear_fork(device.device_id).await?;
+            output::message(&format!("{} is no longer counted as forked", device.display_name));
+            Ok(())
+        }
         DeviceCommand::Enable { device } => {
             let device = find(&signed_in, &device).await?;
             signed_in.set_device_enabled(device.device_id, true).await?;
@@ -112,6 +136,7 @@ struct Shown {
     device: Device,
     #[serde(rename = "localCredentials")]
     credentials: Option<DeviceLocalCredentials>,
+    status: DeviceStatus,
     /// Sign-ins with its passwords, newest first.
     #[serde(rename = "passwordUses")]
     uses: Vec<PasswordUse>,
@@ -124,6 +149,16 @@ async fn show(globals: &Globals, signed_in: &SignedIn, device: &str) -> Result<(
         Err(error) if error.refusal().is_some_and(|refusal| refusal.status == 404) => None,
         Err(error) => return Err(error.into()),
     };
+    let status = signed_in.device_status(device.device_id).await?;
+    let mut drift = status.drift.join(", ");
+    if status.repair_held {
+        drift.push_str(" (repair is held)");
+    }
+    let forked = match status.forked_date_time {
+        Some(at) if status.clone_suspected => format!("{at}; a clone or a stolen identity is suspected"),
+        at => time(at),
+    };
+    let account = status.account.as_ref().map(|name| format!("{name} ({})", status.usability));
     let uses = signed_in.uses(device.device_id).await?;
     let mut fields = vec![
         ("Name", device.display_name.clone()),
@@ -135,6 +170,10 @@ async fn show(globals: &Globals, signed_in: &SignedIn, device: &str) -> Result<(
         ("Deleted", time(device.deleted_date_time)),
         ("Password stored", credentials.as_ref().map_or("never".into(), |of| of.last_backup_date_time.to_string())),
         ("Password due", credentials.as_ref().map(|of| of.refresh_date_time.to_string()).unwrap_or_default()),
+        ("Account", account.unwrap_or_else(|| status.usability.clone())),
+        ("Drift", drift),
+        ("Forked", forked),
+        ("Last error", status.last_error.clone().unwrap_or_default()),
     ];
     if let Some(last) = uses.first() {
         fields.push(("Last used", use_text(last)));
@@ -144,7 +183,7 @@ async fn show(globals: &Globals, signed_in: &SignedIn, device: &str) -> Result<(
     if credentials.is_none() {
         output::message(&format!("no password is stored; why: lapwing explain {}", device.device_id));
     }
-    output::item(globals.output, &Shown { device, credentials, uses }, fields)
+    output::item(globals.output, &Shown { device, credentials, status, uses }, fields)
 }
 
 fn use_text(last: &PasswordUse) -> String {
@@ -158,6 +197,23 @@ fn deadline_text(last: &PasswordUse) -> String {
         (false, Some(deadline)) => format!("not yet, due {deadline}"),
         (false, None) => "no: policy lets nothing follow a sign-in".into(),
     }
+}
+
+/// The members of an event's detail in one line.
+fn detail(detail: &Value) -> String {
+    let shown = |value: &Value| match value {
+        Value::Null => None,
+        Value::String(text) => Some(text.clone()),
+        Value::Array(items) => {
+            let items: Vec<_> =
+                items.iter().map(|item| item.as_str().map_or_else(|| item.to_string(), str::to_owned)).collect();
+            Some(items.join(", "))
+        }
+        other => Some(other.to_string()),
+    };
+    let members = detail.as_object().into_iter().flatten();
+    let members: Vec<_> = members.filter_map(|(name, value)| Some(format!("{name}: {}", shown(value)?))).collect();
+    members.join("; ")
 }
 
 /// A machine by its id, or by its name when exactly one has it. A deleted one is found by name only when no

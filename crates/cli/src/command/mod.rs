@@ -7,6 +7,7 @@ pub(crate) mod explain;
 pub(crate) mod generate;
 pub(crate) mod group;
 pub(crate) mod join_token;
+mod lint;
 pub(crate) mod login;
 pub(crate) mod manual;
 pub(crate) mod password;

@@ -1,6 +1,6 @@
 //! `policy …`
 
-use super::device;
+use super::{device, lint};
 use crate::{
     arguments::{Form, Globals},
     failure::Failure,
@@ -10,13 +10,12 @@ use clap::Subcommand;
 use client::SignedIn;
 use laps::{
     id::PolicyId,
-    policy::{EffectivePolicy, Given, JoinState, Management, PolicySet, Reason, Value},
+    policy::{Given, PolicySet, Value},
 };
 use proto::{
     admin::{ALL_DEVICES, Assign, DevicePolicy, Policy, PolicyImport},
     dm::policy::{ImportError, import},
 };
-use serde::Serialize;
 use serde_json::Map;
 use std::{
     io::Read as _,
@@ -50,6 +49,9 @@ pub(crate) enum PolicyCommand {
         /// The group's id or name; all machines when absent
         #[arg(long, default_value = ALL_DEVICES)]
         group: String,
+        /// Assign it although it locks somebody out, and do not ask
+        #[arg(long)]
+        yes: bool,
     },
     /// Take a policy away from a group of machines
     Unassign {
@@ -64,10 +66,16 @@ pub(crate) enum PolicyCommand {
         /// Its id or name
         policy: String,
     },
-    /// Check a document here, without a server: what it sets, what has no effect, what is wrong
+    /// Check a document: what it sets, what has no effect, what is wrong, whom it could lock out
     Lint {
         /// SyncML, or a JSON object of settings; - is standard input
         file: PathBuf,
+        /// Ask the server what it would do on the machines of this group; all for every machine
+        #[arg(long)]
+        group: Option<String>,
+        /// It is a new version of the policy of this name, and not one beside it
+        #[arg(long, requires = "group")]
+        name: Option<String>,
     },
     /// Which policy a machine has, and how it answered
     Explain {
@@ -80,7 +88,9 @@ pub(crate) enum PolicyCommand {
 pub(crate) async fn run(globals: &Globals, command: PolicyCommand) -> Result<(), Failure> {
     // What is wrong with the document is told before anybody is asked to sign in.
     let (file, name) = match command {
-        PolicyCommand::Lint { file } => return lint(globals, &document(&file)?),
+        PolicyCommand::Lint { file, group, name } => {
+            return lint::run(globals, &document(&file)?, group, name).await;
+        }
         PolicyCommand::Import { file, name } => (file, name),
         other => return on_server(globals, other).await,
     };
@@ -115,9 +125,10 @@ async fn on_server(globals: &Globals, command: PolicyCommand) -> Result<(), Fail
             })
         }
         PolicyCommand::Show { policy } => show(globals, &find(&signed_in, &policy).await?),
-        PolicyCommand::Assign { policy, group } => {
-            let id = find(&signed_in, &policy).await?.id;
-            let policy = signed_in.assign_policy(id, &Assign { group }).await?;
+        PolicyCommand::Assign { policy, group, yes } => {
+            let policy = find(&signed_in, &policy).await?;
+            let confirmed = lint::before_assignment(&signed_in, &policy, &group, yes).await?;
+            let policy = signed_in.assign_policy(policy.id, &Assign { group, confirmed }).await?;
             output::message(&format!("{} is assigned to: {}", policy.name, policy.groups.join(", ")));
             if signed_in.settings().await.is_ok_and(|settings| settings.laps_enabled == Some(false)) {
                 output::message("LAPS is off, so nothing can be stored yet\n  next: lapwing setting laps on");
@@ -126,7 +137,7 @@ async fn on_server(globals: &Globals, command: PolicyCommand) -> Result<(), Fail
         }
         PolicyCommand::Unassign { policy, group } => {
             let id = find(&signed_in, &policy).await?.id;
-            let policy = signed_in.unassign_policy(id, &Assign { group }).await?;
+            let policy = signed_in.unassign_policy(id, &Assign::to(group)).await?;
             let groups = if policy.groups.is_empty() { "nobody".to_owned() } else { policy.groups.join(", ") };
             output::message(&format!("{} is assigned to: {groups}", policy.name));
             Ok(())
@@ -238,57 +249,12 @@ pub(crate) fn settings(set: &PolicySet) -> Map<String, serde_json::Value> {
         .collect()
 }
 
-fn json(value: &Value) -> serde_json::Value {
+pub(super) fn json(value: &Value) -> serde_json::Value {
     match value {
         Value::Int(number) => (*number).into(),
         Value::Bool(truth) => (*truth).into(),
         Value::Text(text) => text.clone().into(),
     }
-}
-
-#[derive(Serialize)]
-struct Linted {
-    setting: &'static str,
-    value: Option<serde_json::Value>,
-    reason: String,
-    noteworthy: bool,
-}
-
-fn lint(globals: &Globals, set: &PolicySet) -> Result<(), Failure> {
-    // A machine that joined a Lapwing server counts as Entra-joined (design.md 4).
-    let effective = EffectivePolicy::resolve(std::slice::from_ref(set), JoinState::Entra);
-    let lines: Vec<_> = effective
-        .settings()
-        .iter()
-        .filter(|setting| setting.setting.info().in_csp)
-        .map(|setting| Linted {
-            setting: setting.setting.name(),
-            value: setting.value.as_ref().map(json),
-            reason: setting.reason.to_string(),
-            noteworthy: matches!(
-                setting.reason,
-                Reason::BadValue { .. }
-                    | Reason::Unusable { .. }
-                    | Reason::Raised { .. }
-                    | Reason::Unused { given: Some(_), .. }
-            ),
-        })
-        .collect();
-    let verdict = match effective.management() {
-        Management::Managed(_) | Management::Dsrm => "a machine that joined this server manages an account with it",
-        Management::NoPolicy => "it sets nothing",
-        Management::Disabled => "BackupDirectory is 0: no password is managed",
-        Management::JoinStateDoesNotFit { .. } => {
-            "BackupDirectory names Active Directory: a machine that joined only this server does nothing with it"
-        }
-        Management::DomainController => "nothing is managed on a domain controller",
-    };
-    output::message(verdict);
-    output::list(globals.output, &lines, &["setting", "value", "why"], |line| {
-        let value = line.value.as_ref().map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned));
-        let mark = if line.noteworthy { "! " } else { "" };
-        vec![line.setting.to_owned(), value.unwrap_or_default(), format!("{mark}{}", line.reason)]
-    })
 }
 
 fn quoted(name: &str) -> String {

@@ -20,6 +20,24 @@ pub(crate) enum SettingCommand {
         #[arg(value_parser = clap::value_parser!(u32).range(0..=365))]
         days: u32,
     },
+    /// Set the versions that a machine may store in 24 hours; rotations that a person asks for are not counted
+    VersionsPerDay {
+        /// 1 to 1000; 12 is the default
+        #[arg(value_parser = clap::value_parser!(u32).range(1..=1000))]
+        count: u32,
+    },
+    /// Set the versions of a machine that may be stored and not proven
+    UnresolvedMax {
+        /// 1 to 100; 4 is the default
+        #[arg(value_parser = clap::value_parser!(u32).range(1..=100))]
+        count: u32,
+    },
+    /// Set the repairs of drift in 24 hours after which a machine holds repair, and tries once a day
+    RepairsPerDay {
+        /// 1 to 24; 3 is the default
+        #[arg(value_parser = clap::value_parser!(u32).range(1..=24))]
+        count: u32,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -40,6 +58,7 @@ pub(crate) async fn run(globals: &Globals, command: SettingCommand) -> Result<()
                 ("tombstone-days", number(settings.tombstone_days)),
                 ("versions-per-day", number(settings.versions_per_day)),
                 ("unresolved-max", number(settings.unresolved_max)),
+                ("repairs-per-day", number(settings.repairs_per_day)),
             ];
             output::item(globals.output, &settings, fields)
         }
@@ -59,6 +78,21 @@ pub(crate) async fn run(globals: &Globals, command: SettingCommand) -> Result<()
         SettingCommand::TombstoneDays { days } => {
             signed_in.change_settings(&Settings { tombstone_days: Some(days), ..Settings::default() }).await?;
             output::message(&format!("a deleted machine's password stays readable for {days} days"));
+            Ok(())
+        }
+        SettingCommand::VersionsPerDay { count } => {
+            signed_in.change_settings(&Settings { versions_per_day: Some(count), ..Settings::default() }).await?;
+            output::message(&format!("a machine may store {count} versions in 24 hours"));
+            Ok(())
+        }
+        SettingCommand::UnresolvedMax { count } => {
+            signed_in.change_settings(&Settings { unresolved_max: Some(count), ..Settings::default() }).await?;
+            output::message(&format!("a machine may have {count} versions that are not proven"));
+            Ok(())
+        }
+        SettingCommand::RepairsPerDay { count } => {
+            signed_in.change_settings(&Settings { repairs_per_day: Some(count), ..Settings::default() }).await?;
+            output::message(&format!("a machine repairs drift {count} times in 24 hours, then holds repair"));
             Ok(())
         }
     }

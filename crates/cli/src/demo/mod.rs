@@ -193,7 +193,7 @@ async fn play(stage: &mut Stage) -> Result<(), Failure> {
 
     let import = PolicyImport { name: "demo".into(), settings: policy::settings(&stage.policy) };
     let policy = admin.import_policy(&import).await?;
-    admin.assign_policy(policy.id, &Assign { group: ALL_DEVICES.into() }).await?;
+    admin.assign_policy(policy.id, &Assign::to(ALL_DEVICES)).await?;
     let mut switch = admin.registration_policy().await?;
     switch.local_admin_password.is_enabled = true;
     admin.set_registration_policy(&switch).await?;

@@ -9,6 +9,7 @@
 
 mod demo;
 mod documents;
+mod drift;
 mod explain;
 mod generate;
 mod program;

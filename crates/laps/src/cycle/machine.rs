@@ -1,11 +1,13 @@
 //! The state machine of a cycle.
 
 mod owned;
+mod watch;
 
 use super::{CheckedIn, Effect, Finish, Note, Outcome, Report, Start, Tick, Turn};
 use crate::{
     account::{AccountFacts, Selection},
     decide::{Facts, Manage, Memory, Plan, Reason, Unmanaged, View, deciding_time, is_skewed, reasons},
+    drift::{Drift, Trace},
     event,
     id::VersionId,
     policy::BackupDirectory,
@@ -22,6 +24,7 @@ enum State {
     CheckingIn,
     Shaping,
     Inspecting,
+    Tracing,
     Reporting,
     Rotating(Rotation),
     Remembering,
@@ -35,6 +38,8 @@ enum State {
     LookingAgain,
     /// The directory is told how it ended.
     Closing,
+    /// What drift is measured by has changed and is kept.
+    Noting,
     Finished,
 }
 
@@ -45,6 +50,10 @@ pub struct Cycle {
     state: State,
     plan: Plan,
     account: Option<AccountFacts>,
+    /// What became of the account that was managed last, when policy's was not found.
+    trace: Option<Trace>,
+    /// What drift is measured by is to be kept.
+    watch_changed: bool,
     /// There is no such account yet: a rotation makes it.
     absent: bool,
     /// A rotation made or renamed the account since it was looked at.
@@ -62,13 +71,16 @@ pub struct Cycle {
     rotations: u8,
     proven: Vec<VersionId>,
     failure: Option<Failure>,
-    /// The failure that the directory was told of in this cycle, if it was told anything.
-    told: Option<Option<Failure>>,
+    /// What the directory was told of in this cycle, if it was told anything.
+    told: Option<Told>,
     /// The version of an intent that could not be resolved.
     intent_left: Option<VersionId>,
     offline: bool,
     notes: Vec<Note>,
 }
+
+/// What a report says that may have changed when the cycle ends: failure, drift, whether repair is held.
+type Told = (Option<(u32, String)>, Vec<Drift>, bool);
 
 impl Cycle {
     /// A new cycle and the first thing to do.
@@ -77,6 +89,8 @@ impl Cycle {
             state: State::CheckingIn,
             plan: Plan::Unmanaged(Unmanaged::NoPolicy),
             account: None,
+            trace: None,
+            watch_changed: false,
             absent: false,
             outdated: false,
             left: false,
@@ -146,22 +160,17 @@ impl Cycle {
                 self.absent = true;
                 self.report(State::Reporting)
             }
-            (State::Inspecting, Outcome::Inspected(found)) => {
-                match found {
-                    Ok(facts) => {
-                        if !facts.enabled {
-                            let text = format!(
-                                "account {:?} is disabled; its password is managed all the same",
-                                facts.account.name
-                            );
-                            self.note(event::ACCOUNT_DISABLED, text);
-                        }
-                        self.account = Some(facts);
-                    }
-                    Err(failure) => self.fail(failure),
+            (State::Inspecting, Outcome::Inspected(Ok(facts))) => {
+                if !facts.enabled {
+                    let text =
+                        format!("account {:?} is disabled; its password is managed all the same", facts.account.name);
+                    self.note(event::ACCOUNT_DISABLED, text);
                 }
+                self.account = Some(facts);
                 self.report(State::Reporting)
             }
+            (State::Inspecting, Outcome::Inspected(Err(failure))) => self.not_inspected(failure),
+            (State::Tracing, Outcome::Traced(trace)) => self.traced(trace),
             (State::Reporting, Outcome::Reported(Ok(view))) => self.reported(view, tick),
             (State::Reporting, Outcome::Reported(Err(failure))) => {
                 self.offline = true;
@@ -182,7 +191,7 @@ impl Cycle {
                 }
                 self.report(State::Closing)
             }
-            (State::Closing, Outcome::Reported(_)) => self.finish(),
+            (State::Closing, Outcome::Reported(_)) | (State::Noting, Outcome::Done) => self.finish(),
             (_, _) => {
                 self.fail(Failure::new(event::POLICY_FAILED, "internal_error", "an outcome out of turn; report this"));
                 self.finish()
@@ -307,12 +316,12 @@ impl Cycle {
 
     fn report(&mut self, then: State) -> Effect {
         self.state = then;
-        let memory = self.start.memory.as_ref().filter(|memory| memory.device == self.start.device);
         let last_error = match self.state {
             State::Reporting => self.failure.clone().or_else(|| self.start.last_error.clone()),
             _ => self.failure.clone(),
         };
-        self.told = Some(last_error.clone());
+        self.told = Some(self.to_tell(&last_error));
+        let memory = self.memory();
         Effect::Report(Report {
             account: self.account.clone(),
             unmanaged: match &self.plan {
@@ -322,12 +331,16 @@ impl Cycle {
             },
             last_acknowledged: memory.map(|memory| memory.version),
             intent: self.intent_left,
+            drift: self.drift(),
+            repair_held: self.repair_held(),
             incarnation: memory.map(|memory| memory.incarnation),
-            last_error: match self.state {
-                State::Reporting => self.failure.clone().or_else(|| self.start.last_error.clone()),
-                _ => self.failure.clone(),
-            },
+            last_error,
         })
+    }
+
+    fn to_tell(&self, failure: &Option<Failure>) -> Told {
+        let code = failure.as_ref().map(|failure| (failure.event, failure.code.clone()));
+        (code, self.drift(), self.repair_held())
     }
 
     fn reported(&mut self, view: View, tick: Tick) -> Effect {
@@ -354,6 +367,7 @@ impl Cycle {
             return self.answer();
         };
         if self.account.is_none() && !self.absent {
+            self.watch(&view, now);
             return self.answer();
         }
         let account = self.account.clone();
@@ -372,6 +386,7 @@ impl Cycle {
             return self.recover(intent.clone());
         }
 
+        let repairs = self.watch(&view, now);
         let facts = Facts {
             now,
             device: self.start.device,
@@ -381,6 +396,7 @@ impl Cycle {
             view: &view,
         };
         let mut found = reasons(&facts);
+        found.extend(repairs);
         found.append(&mut self.asked);
         // The device's clock decides: the deadline was set by it.
         if let (Some(waiting), Some(account)) = (&self.start.signed_in, &account)
@@ -478,6 +494,7 @@ impl Cycle {
         let now = self.view.as_ref().map_or(tick.now, |view| deciding_time(tick.now, view.server_time));
         self.note(event::PROVEN, format!("version {} is proven, due at {}", intent.version, intent.expires_at));
         self.proven.push(intent.version);
+        let watch = self.watch_after(&intent, now);
         self.outdated = match &self.plan {
             Plan::Manage(manage) => manage.selection.name_rule().is_some(),
             Plan::Unmanaged(_) => false,
@@ -499,6 +516,7 @@ impl Cycle {
             rotated_at: now,
             expires_at: intent.expires_at,
             fingerprint: intent.fingerprint,
+            watch,
         };
         self.start.memory = Some(memory.clone());
         self.state = State::Remembering;
@@ -539,7 +557,7 @@ impl Cycle {
         Effect::CheckIn { reset_result: Some(result) }
     }
 
-    /// The directory hears of a failure that it does not know yet, or that one is over.
+    /// The directory hears of what it does not know yet: a failure, that one is over, drift that is repaired.
     fn close(&mut self) -> Effect {
         if let Some(memory) = self.remembered_as_left() {
             self.start.memory = Some(memory.clone());
@@ -553,8 +571,7 @@ impl Cycle {
                 return Effect::Remove(departed);
             }
         }
-        let code = |failure: &Option<Failure>| failure.as_ref().map(|failure| (failure.event, failure.code.clone()));
-        let told = self.told.as_ref().is_some_and(|told| code(told) == code(&self.failure));
+        let told = self.told.as_ref().is_some_and(|told| *told == self.to_tell(&self.failure));
         // What was seen of the account is of before the rotation, and a report tells what is there now.
         let look_again = core::mem::take(&mut self.outdated) || (!told && self.rotations > 0);
         match &self.plan {
@@ -568,6 +585,10 @@ impl Cycle {
     }
 
     fn finish(&mut self) -> Effect {
+        if let (true, Some(memory)) = (core::mem::take(&mut self.watch_changed), &self.start.memory) {
+            self.state = State::Noting;
+            return Effect::Remember(memory.clone());
+        }
         self.state = State::Finished;
         match &self.failure {
             None => self.note(event::POLICY_SUCCEEDED, "policy processing succeeded"),

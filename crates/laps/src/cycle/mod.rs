@@ -11,6 +11,7 @@ pub use machine::Cycle;
 use crate::{
     account::{AccountFacts, Difference, Selection},
     decide::{Memory, Plan, Reason, Unmanaged, View},
+    drift::{Drift, Trace},
     id::{DeviceId, Incarnation, TenantId, VersionId},
     policy::AutomaticAccount,
     post_auth::Waiting,
@@ -68,6 +69,9 @@ pub enum Effect {
     /// Find the account in the account database. Answer: [`Outcome::Inspected`], or
     /// [`Outcome::AccountAbsent`].
     Inspect(Selection),
+    /// Policy's account was not found: what has become of the account that was managed last, by its uid?
+    /// Answer: [`Outcome::Traced`].
+    Trace(AccountRef),
     /// `report` to the directory. Answer: [`Outcome::Reported`].
     Report(Report),
     /// A step of a rotation. Answer: [`Outcome::Rotation`].
@@ -93,6 +97,10 @@ pub struct Report {
     /// The version of an intent that is left unresolved. When it is the directory's current one, only the
     /// answer to its proof was lost, and the device is not forked.
     pub intent: Option<VersionId>,
+    /// In what the account is not as it was set, as far as the machine alone can tell.
+    pub drift: Vec<Drift>,
+    /// Repair of drift is held (rotation.md 10).
+    pub repair_held: bool,
     /// The incarnation that was seen with it.
     pub incarnation: Option<Incarnation>,
     /// What went wrong.
@@ -110,6 +118,8 @@ pub enum Outcome {
     Shaped(Result<Vec<Difference>, Failure>),
     /// [`Effect::Inspect`].
     Inspected(Result<AccountFacts, Failure>),
+    /// [`Effect::Trace`]; `None` when the account database cannot tell.
+    Traced(Option<Trace>),
     /// [`Effect::Inspect`] of an account that step 2 of the next rotation makes.
     AccountAbsent,
     /// [`Effect::Remove`].

@@ -1,7 +1,10 @@
 //! The walk along the chain.
 
-use super::{Cause, Condition, Device, Evidence, Explanation, Finding, Link};
-use crate::time::{TICKS_PER_DAY, Timestamp};
+use super::{Cause, Condition, Device, Evidence, Explanation, Finding, Link, Report};
+use crate::{
+    drift::Drift,
+    time::{TICKS_PER_DAY, Timestamp},
+};
 
 /// Walks the chain and stops at the first broken link.
 pub fn explain(evidence: &Evidence) -> Explanation {
@@ -63,6 +66,7 @@ fn look(link: Link, evidence: &Evidence) -> Look {
         Link::AccountExists => account_exists(evidence),
         Link::Stored => stored(evidence),
         Link::Proven => proven(evidence),
+        Link::AsSet => as_set(evidence),
         Link::StillFits => still_fits(evidence),
     }
 }
@@ -288,6 +292,9 @@ fn account_exists(evidence: &Evidence) -> Look {
     if report.account_found {
         return holds(format!("{wanted} exists"), Some(report.at));
     }
+    if let Some(lost) = lost(report, &wanted) {
+        return lost;
+    }
     match &report.last_error {
         // The account database could not be looked into at all.
         Some((event, code, text)) if *event != crate::event::ACCOUNT_NOT_FOUND => {
@@ -303,6 +310,21 @@ fn account_exists(evidence: &Evidence) -> Look {
              cycle.",
         ),
     }
+}
+
+/// The account was managed until another hand removed or renamed it (rotation.md 10).
+fn lost(report: &Report, wanted: &str) -> Option<Look> {
+    let remedy = "Give the machine the account back as it was, or correct AdministratorAccountName in the policy; in \
+                  manual mode Lapwing neither creates nor renames an account.";
+    if report.drift.contains(&Drift::Renamed) {
+        let cause = format!("{wanted} was renamed on the machine; the stored password is that of its new name.");
+        return Some(broken(format!("{wanted} was renamed"), Some(report.at), "account_renamed", cause, remedy));
+    }
+    if report.drift.contains(&Drift::Deleted) {
+        let cause = format!("{wanted} was managed and is gone: another hand deleted it.");
+        return Some(broken(format!("{wanted} was deleted"), Some(report.at), "account_deleted", cause, remedy));
+    }
+    None
 }
 
 fn last_error(at: Timestamp, event: u32, code: &str, text: &str) -> Look {
@@ -354,6 +376,85 @@ fn proven(evidence: &Evidence) -> Look {
         ),
         (None, None) => holds("", None),
     }
+}
+
+// rotation.md 4, exceptions (a) to (c) of I1, and 10.
+fn as_set(evidence: &Evidence) -> Look {
+    if let Some(at) = evidence.from_backup {
+        return broken(
+            "the server was restored, and the device has not reported since",
+            Some(at),
+            "from_backup",
+            format!("What is stored comes from a backup of {at}; the machine may have changed its password since."),
+            "Bring the device online: it rotates at its first contact. Until then try every candidate.",
+        );
+    }
+    if let Some(fork) = evidence.fork {
+        if fork.clone_suspected {
+            return broken(
+                "two forks in 7 days",
+                Some(fork.at),
+                "clone_suspected",
+                "Two machines speak as this device: it was cloned, or its identity was stolen. Each of them sets a \
+                 password of its own in turn.",
+                "Join the copy anew (`lapwing-agent join` with an empty state directory), or disable this device; \
+                 then clear the fork (`lapwing device clear-fork`).",
+            );
+        }
+        if evidence.credential.proven_at.is_none_or(|proven| proven < fork.at) {
+            return broken(
+                "the device is forked",
+                Some(fork.at),
+                "forked",
+                "The machine does not know the current version: it was restored from a snapshot or cloned. It may \
+                 hold an earlier password.",
+                "Wait for its next cycle, which changes the password; until then try the candidates of \
+                 `lapwing password get --history`.",
+            );
+        }
+    }
+    let Some(report) = &evidence.report else { return holds("", None) };
+    let Some(drift) = report.drift.first() else { return holds("the account is as it was set", Some(report.at)) };
+    if report.repair_held {
+        return broken(
+            format!("{drift}, and repair is held"),
+            Some(report.at),
+            "repair_held",
+            "The password is changed by another hand as often as Lapwing repairs it; the stored one may not open the \
+             account. Repair is held and tried once a day (event 20021).",
+            "Find out what changes the account (a script, a configuration management, an image that is restored), \
+             end it, and ask for a rotation (`lapwing password rotate`).",
+        );
+    }
+    let (code, cause, remedy) = match drift {
+        Drift::ChangedByHand => (
+            "changed_by_hand",
+            "The password was changed on the machine by another hand; the stored one does not open the account.",
+            "Wait for the repair, which is a rotation, or ask for one (`lapwing password rotate`).",
+        ),
+        Drift::RolledBack => (
+            "rolled_back",
+            "The account database was restored from a snapshot and holds an earlier password.",
+            "Try the candidates of `lapwing password get --history`; the device changes the password at its next \
+             cycle.",
+        ),
+        Drift::Renamed | Drift::Deleted => (
+            "account_renamed",
+            "The account was renamed on the machine; its password is stored under the former name.",
+            "Sign in with the new name; the device rotates at its next cycle and stores it.",
+        ),
+        Drift::NotAdministrator => (
+            "account_not_administrator",
+            "The password is right; the account was removed from the administrators' group since it was set.",
+            "Put the account into the group again, or ask for a rotation to take it as it is.",
+        ),
+        Drift::Disabled => (
+            "account_disabled_by_hand",
+            "The password is right, and does not open: the account was disabled on the machine since it was set.",
+            "Enable the account on the machine, or ask for a rotation to take it as it is.",
+        ),
+    };
+    broken(drift.text(), Some(report.at), code, cause, remedy)
 }
 
 // Rows 24, 29 and 30.

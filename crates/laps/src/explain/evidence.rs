@@ -2,7 +2,7 @@
 //!
 //! Evidence is gathered by the shells (server, agent, later the AD tools); this module only says what it is.
 
-use crate::time::Timestamp;
+use crate::{drift::Drift, time::Timestamp};
 
 /// All that is known. Times are the server's unless said otherwise.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +23,10 @@ pub struct Evidence {
     pub delivery: Option<Delivery>,
     /// The last report of the device.
     pub report: Option<Report>,
+    /// The device is forked, or was and nobody has cleared it (rotation.md 1).
+    pub fork: Option<Fork>,
+    /// What is stored comes from a backup of this time, and the device has not reported since (rotation.md 3).
+    pub from_backup: Option<Timestamp>,
     /// What the directory holds.
     pub credential: Credential,
 }
@@ -95,8 +99,21 @@ pub struct Report {
     pub account_found: bool,
     /// The account is not locked.
     pub account_enabled: bool,
+    /// In what the account is not as it was set (rotation.md 10).
+    pub drift: Vec<Drift>,
+    /// The device holds repair of drift.
+    pub repair_held: bool,
     /// The last error: event, stable code, text.
     pub last_error: Option<(u32, String, String)>,
+}
+
+/// A fork of a device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fork {
+    /// When it was seen.
+    pub at: Timestamp,
+    /// It was the second in 7 days: a clone, or a stolen identity.
+    pub clone_suspected: bool,
 }
 
 /// What the directory holds of the device's password.

@@ -8,7 +8,7 @@ mod chain;
 mod evidence;
 
 pub use chain::explain;
-pub use evidence::{Credential, Delivery, Device, Evidence, Reader, Report};
+pub use evidence::{Credential, Delivery, Device, Evidence, Fork, Reader, Report};
 
 use crate::time::Timestamp;
 
@@ -53,6 +53,8 @@ links! {
     Stored = "stored";
     /// It was set on the machine and proven.
     Proven = "proven";
+    /// The account is as it was set, and the machine is the one that set it.
+    AsSet = "as_set";
     /// It is not overdue, and the account can be used.
     StillFits = "still_fits";
     /// The person who asks may read it. Last, so that somebody who may only see metadata still learns why

@@ -5,6 +5,7 @@
 
 mod effective;
 mod info;
+mod lint;
 mod local;
 mod meaning;
 mod pol;
@@ -21,6 +22,7 @@ pub use info::{
     ActionInfo, Allowed, BASE, Condition, DefaultValue, Dependency, EDITIONS, EnumValue, Format, Release, SettingInfo,
     V1_1,
 };
+pub use lint::{Lint, Machine, MachineAccount, Severity, lint, lint_on};
 pub use local::{LOCAL_BYTES_MAX, LocalError, parse_local};
 pub use meaning::{Account, AutomaticAccount, Encryption, EncryptionError, PostAuthentication};
 pub use pol::{POL_BYTES_MAX, PolEntry, PolError, PolErrorKind, PolFile};

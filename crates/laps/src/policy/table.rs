@@ -64,7 +64,10 @@ pub static TABLE: [SettingInfo; 18] = [
         since: &BASE,
         unit: Some("passwords"),
         help: "How many earlier encrypted passwords Active Directory keeps.",
-        notes: &["Ignored while encryption is off: clear text keeps no history."],
+        notes: &[
+            "Ignored while encryption is off: clear text keeps no history.",
+            "With 0 a machine that was interrupted or restored may hold a password that the directory no longer has.",
+        ],
     },
     SettingInfo {
         setting: Setting::AdministratorAccountName,
@@ -155,7 +158,10 @@ pub static TABLE: [SettingInfo; 18] = [
         since: &V1_1,
         unit: None,
         help: "Whether the automatically managed account is enabled or disabled.",
-        notes: &["Enforced at each cycle."],
+        notes: &[
+            "Enforced at each cycle.",
+            "While it is false nobody signs in with the account: see that the machine has another administrator.",
+        ],
     },
     SettingInfo {
         setting: Setting::AutomaticAccountManagementEnabled,
@@ -348,7 +354,7 @@ pub static TABLE: [SettingInfo; 18] = [
         unit: None,
         help: "What a password is made of.",
         notes: &[
-            "1, 2 and 3 exist for compatibility with older versions; 4 or more is recommended.",
+            "1, 2 and 3 exist for compatibility with older versions and make weak passwords; 4 or more is recommended.",
             "On Windows 5 to 8 need Windows 11 24H2 or Windows Server 2025; older ones use 4. Lapwing has them everywhere.",
             "The word lists are the Electronic Frontier Foundation's, under CC BY 3.0 US.",
         ],
@@ -396,7 +402,10 @@ pub static TABLE: [SettingInfo; 18] = [
         since: &BASE,
         unit: Some("characters"),
         help: "How many characters a password has.",
-        notes: &["Used with PasswordComplexity 1 to 5 only."],
+        notes: &[
+            "Used with PasswordComplexity 1 to 5 only.",
+            "The machine's own password rules apply too: when they demand more, no password is accepted (event 10027).",
+        ],
     },
     SettingInfo {
         setting: Setting::PostAuthenticationActions,
@@ -422,6 +431,7 @@ pub static TABLE: [SettingInfo; 18] = [
         help: "What is done when the delay after a sign-in with the managed account is over.",
         notes: &[
             "Sessions get two minutes, a restart one minute; neither can be configured.",
+            "With 3, 5 and 11 work that is not saved is lost; end users should not work as the managed account.",
             "0 exists in group policy and local configuration only.",
             "On Windows the value 11 needs Windows 11 24H2 or Windows Server 2025.",
         ],

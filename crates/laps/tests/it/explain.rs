@@ -1,7 +1,8 @@
 //! Each link of the chain, broken one at a time.
 
 use laps::{
-    explain::{Condition, Credential, Delivery, Device, Evidence, Link, Reader, Report, explain},
+    drift::Drift,
+    explain::{Condition, Credential, Delivery, Device, Evidence, Fork, Link, Reader, Report, explain},
     time::Timestamp,
 };
 
@@ -26,8 +27,12 @@ fn healthy() -> Evidence {
             account_wanted: None,
             account_found: true,
             account_enabled: true,
+            drift: vec![],
+            repair_held: false,
             last_error: None,
         }),
+        fork: None,
+        from_backup: None,
         credential: Credential { pending_since: None, proven_at: Some(at(2)), expires_at: Some(at(1000)) },
     }
 }
@@ -70,6 +75,31 @@ fn every_link_is_the_first_broken_one_of_some_evidence() {
             e.report.as_mut().unwrap().last_error = Some((10027, "password_refused".into(), "pwquality".into()));
         }),
         (Link::Proven, "stored_not_proven", |e| e.credential.pending_since = Some(at(50))),
+        (Link::AccountExists, "account_deleted", |e| {
+            let report = e.report.as_mut().unwrap();
+            (report.account_found, report.drift) = (false, vec![Drift::Deleted]);
+        }),
+        (Link::AccountExists, "account_renamed", |e| {
+            let report = e.report.as_mut().unwrap();
+            (report.account_found, report.drift) = (false, vec![Drift::Renamed]);
+        }),
+        (Link::AsSet, "changed_by_hand", |e| e.report.as_mut().unwrap().drift = vec![Drift::ChangedByHand]),
+        (Link::AsSet, "rolled_back", |e| e.report.as_mut().unwrap().drift = vec![Drift::RolledBack]),
+        (Link::AsSet, "account_renamed", |e| e.report.as_mut().unwrap().drift = vec![Drift::Renamed]),
+        (Link::AsSet, "account_not_administrator", |e| {
+            e.report.as_mut().unwrap().drift = vec![Drift::NotAdministrator];
+        }),
+        (Link::AsSet, "account_disabled_by_hand", |e| {
+            let report = e.report.as_mut().unwrap();
+            (report.account_enabled, report.drift) = (false, vec![Drift::Disabled]);
+        }),
+        (Link::AsSet, "repair_held", |e| {
+            let report = e.report.as_mut().unwrap();
+            (report.repair_held, report.drift) = (true, vec![Drift::ChangedByHand]);
+        }),
+        (Link::AsSet, "forked", |e| e.fork = Some(Fork { at: at(90), clone_suspected: false })),
+        (Link::AsSet, "clone_suspected", |e| e.fork = Some(Fork { at: at(1), clone_suspected: true })),
+        (Link::AsSet, "from_backup", |e| e.from_backup = Some(at(1))),
         (Link::StillFits, "account_disabled", |e| e.report.as_mut().unwrap().account_enabled = false),
         (Link::StillFits, "overdue", |e| e.credential.expires_at = Some(at(50))),
     ];
@@ -102,6 +132,13 @@ fn a_healthy_chain_misses_nothing() {
     assert_eq!(explanation.cause, None);
     assert!(explanation.chain.iter().all(|finding| finding.condition == Condition::Holds));
     assert_eq!(explanation.chain.len(), Link::ALL.len());
+}
+
+#[test]
+fn a_fork_that_a_rotation_has_ended_breaks_nothing() {
+    let mut evidence = healthy();
+    evidence.fork = Some(Fork { at: at(1), clone_suspected: false });
+    assert_eq!(explain(&evidence).cause, None);
 }
 
 #[test]

@@ -48,6 +48,7 @@ fn memory(id: u32, name: &str) -> Memory {
         rotated_at: NOW,
         expires_at: NOW.plus_days(30),
         fingerprint: Fingerprint::from_bytes([5; 16]),
+        watch: laps::drift::Watch::default(),
     }
 }
 
@@ -86,9 +87,11 @@ fn drive(start: Start, plan: &Plan, found: Option<AccountFacts>) -> (Vec<Effect>
                 unresolved: Vec::new(),
                 incarnation: INCARNATION,
                 rotate_requested: false,
+                repairs_per_day: laps::drift::REPAIRS_PER_DAY,
                 store_refused: None,
                 server_time: NOW,
             })),
+            Effect::Trace(_) => Outcome::Traced(None),
             Effect::Remember(_) => Outcome::Done,
             Effect::Remove(ids) => Outcome::Removed(Ok(Removal {
                 removed: ids.iter().map(|id| AccountRef { id: *id, name: "old".into() }).collect(),
@@ -119,6 +122,7 @@ fn names(asked: &[Effect]) -> Vec<&'static str> {
             Effect::CheckIn { .. } => "check_in",
             Effect::Shape(_) => "shape",
             Effect::Inspect(_) => "inspect",
+            Effect::Trace(_) => "trace",
             Effect::Report(_) => "report",
             Effect::Rotation(rotation::Effect::Generate { .. }) => "generate",
             Effect::Rotation(_) => "rotation",
@@ -209,6 +213,7 @@ fn a_name_that_policy_does_not_give_is_a_reason() {
         unresolved: Vec::new(),
         incarnation: INCARNATION,
         rotate_requested: false,
+        repairs_per_day: laps::drift::REPAIRS_PER_DAY,
         store_refused: None,
         server_time: NOW,
     };

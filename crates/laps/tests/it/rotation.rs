@@ -143,6 +143,7 @@ impl World {
                 administrator: true,
                 installed: self.installed.filter(|_| self.can_tell).map(fingerprint),
             })),
+            Effect::Trace(_) => unreachable!("the built-in administrator is always found here"),
             Effect::Report(_) => Outcome::Reported(Ok(View {
                 current: self.current(),
                 unresolved: {
@@ -153,6 +154,7 @@ impl World {
                 },
                 incarnation: self.incarnation,
                 rotate_requested: self.rotate_requested,
+                repairs_per_day: laps::drift::REPAIRS_PER_DAY,
                 store_refused: self.store_refused.clone(),
                 server_time: self.now,
             })),

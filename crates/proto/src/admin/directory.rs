@@ -249,6 +249,9 @@ pub struct Settings {
     /// Pending versions that a device may have, 1 to 100.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unresolved_max: Option<u32>,
+    /// Repairs of drift in 24 hours after which a device holds repair, 1 to 24.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repairs_per_day: Option<u32>,
 }
 
 #[cfg(test)]

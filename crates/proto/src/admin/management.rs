@@ -35,6 +35,9 @@ pub struct Policy {
     /// When this version was made.
     #[serde(with = "serde_text::time")]
     pub changed_date_time: Timestamp,
+    /// In the answer to an assignment: what it does on the devices of the group.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<LintFinding>,
 }
 
 /// Assign or unassign a policy.
@@ -42,6 +45,75 @@ pub struct Policy {
 pub struct Assign {
     /// The group by id or name, or `all`.
     pub group: String,
+    /// Assign it although it locks somebody out.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub confirmed: bool,
+}
+
+impl Assign {
+    /// To a group, unless it locks somebody out.
+    pub fn to(group: impl Into<String>) -> Self {
+        Self { group: group.into(), confirmed: false }
+    }
+}
+
+/// A policy to judge before it is sent.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LintRequest {
+    /// The settings by their CSP names.
+    pub settings: Map<String, Value>,
+    /// The policy of this name has them: a device has its other policies beside it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
+    /// The group by id or name, or `all`.
+    pub group: String,
+}
+
+/// What a policy would do on the devices of a group.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LintReport {
+    /// Devices of the group that were looked at.
+    pub devices: u64,
+    /// How many of them have not told about themselves, so that nothing is known of them.
+    pub unknown: u64,
+    /// What was found, the gravest first.
+    pub findings: Vec<LintFinding>,
+}
+
+/// Something that a policy does and its author may not want.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LintFinding {
+    /// Stable code.
+    pub code: String,
+    /// `error`, `warning`, `note`.
+    pub severity: String,
+    /// The setting that brings it about.
+    pub setting: String,
+    /// What happens.
+    pub text: String,
+    /// What to do next.
+    pub remedy: String,
+    /// On how many devices; absent when it holds on every machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub devices: Option<u64>,
+    /// Names of some of them, at most 5.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub names: Vec<String>,
+}
+
+impl From<laps::policy::Lint> for LintFinding {
+    fn from(lint: laps::policy::Lint) -> Self {
+        Self {
+            code: lint.code().to_owned(),
+            severity: lint.severity().as_str().to_owned(),
+            setting: lint.setting().name().to_owned(),
+            text: lint.text().to_owned(),
+            remedy: lint.remedy().to_owned(),
+            devices: None,
+            names: Vec::new(),
+        }
+    }
 }
 
 /// Why a device's password is as it is: the chain of links, the first broken one first to be read.
@@ -71,6 +143,46 @@ pub struct Link {
     /// What to do next; empty when there is nothing to do.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub remedy: String,
+}
+
+/// What a device said about itself last.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct DeviceStatus {
+    /// When something in it last changed.
+    #[serde(with = "serde_text::time_option")]
+    pub changed_date_time: Option<Timestamp>,
+    /// The managed account, as it is named on the machine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
+    /// `usable`, `disabled`, `expired`, `no_login_shell`, `not_administrator`, `missing`.
+    pub usability: String,
+    /// In what the account is not as it was set: words of rotation.md 10.
+    pub drift: Vec<String>,
+    /// The device holds repair of drift.
+    pub repair_held: bool,
+    /// Since when it counts as forked.
+    #[serde(with = "serde_text::time_option")]
+    pub forked_date_time: Option<Timestamp>,
+    /// Two forks in 7 days: a clone, or a stolen identity.
+    pub clone_suspected: bool,
+    /// Its last error: event, code and text, in one line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_error: Option<String>,
+}
+
+/// Something that happened to a device, seen by the server or told by the device.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceEvent {
+    /// Its place in the server's order.
+    pub sequence: u64,
+    /// When, by the server's clock.
+    #[serde(with = "serde_text::time")]
+    pub at: Timestamp,
+    /// What: `forked`, `clone_suspected`, `unknown_verifier`, `drift`, `repair_held`, …
+    pub kind: String,
+    /// More about it.
+    pub detail: Value,
 }
 
 /// What policy a device has, and how it answered.

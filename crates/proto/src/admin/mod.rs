@@ -9,8 +9,11 @@
 //! | PUT, DELETE | `groups/{id}/members/{device}` | |
 //! | GET, POST | `policies` | → [`List`] of [`Policy`]; [`PolicyImport`] → [`Policy`] |
 //! | GET, DELETE | `policies/{id}` | → [`Policy`] |
+//! | POST | `lint` | [`LintRequest`] → [`LintReport`] |
 //! | POST | `policies/{id}/assign`, `policies/{id}/unassign` | [`Assign`] → [`Policy`] |
 //! | GET | `devices/{id}/explain` | → [`Explanation`] |
+//! | GET | `devices/{id}/status` | → [`DeviceStatus`] |
+//! | GET | `devices/{id}/events` | → list of [`DeviceEvent`] |
 //! | GET | `devices/{id}/policy` | → [`DevicePolicy`] |
 //! | GET | `devices/{id}/versions` | → [`List`] of [`Version`], without passwords |
 //! | GET | `devices/{id}/uses` | → [`List`] of [`PasswordUse`] |
@@ -35,8 +38,8 @@ pub use directory::{
     NewServicePrincipal, NewUser, Person, PersonRole, RoleAssignment, Settings,
 };
 pub use management::{
-    Assign, AuditEntry, AuditHead, AuditTarget, DeliveredPolicy, DevicePolicy, Explanation, GroupName, Link,
-    PasswordUse, Policy, PolicyImport, SettingStatus, Version,
+    Assign, AuditEntry, AuditHead, AuditTarget, DeliveredPolicy, DeviceEvent, DevicePolicy, DeviceStatus, Explanation,
+    GroupName, Link, LintFinding, LintReport, LintRequest, PasswordUse, Policy, PolicyImport, SettingStatus, Version,
 };
 
 pub use token::{JoinTokenText, NotAJoinToken};

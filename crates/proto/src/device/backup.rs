@@ -285,6 +285,41 @@ pub struct Evidence {
     pub unmanaged: Option<String>,
     /// Version of the agent.
     pub agent_version: String,
+    /// In what the account is not as it was set: words of `laps::drift::Drift` (rotation.md 10).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub drift: Vec<String>,
+    /// Repair of drift is held.
+    #[serde(skip_serializing_if = "core::ops::Not::not")]
+    pub repair_held: bool,
+    /// What a policy is judged by before it is sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub machine: Option<Machine>,
+}
+
+/// What a device tells about itself so that a policy can be judged before it is sent (`policy lint`).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Machine {
+    /// Characters that its own rules demand of a password.
+    pub length_min: u32,
+    /// Local accounts of people and administrators, administrators first, at most 16.
+    pub accounts: Vec<MachineAccount>,
+    /// It has no others.
+    pub complete: bool,
+}
+
+/// A local account of a device.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MachineAccount {
+    /// Its uid.
+    pub id: u32,
+    /// Its name.
+    pub name: String,
+    /// A password can open it.
+    pub enabled: bool,
+    /// uid 0, or a member of the administrators' group.
+    #[serde(rename = "admin")]
+    pub administrator: bool,
 }
 
 /// The last error of the device, until a cycle ends well.
@@ -411,6 +446,9 @@ pub struct ReportAnswer {
     /// Sequence of the newest request to rotate that no proof has met yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rotate_requested: Option<u64>,
+    /// Repairs of drift in 24 h after which the device holds repair (rotation.md 10).
+    #[serde(default = "repairs_per_day")]
+    pub repairs_per_day: u32,
     /// Whether `store` would be taken now, by switch and device state; the code that it would be refused with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub store_refused: Option<String>,
@@ -422,6 +460,11 @@ pub struct ReportAnswer {
     pub server_time: Timestamp,
     /// When to come again.
     pub next: Next,
+}
+
+/// What a server of before this member meant.
+const fn repairs_per_day() -> u32 {
+    laps::drift::REPAIRS_PER_DAY
 }
 
 /// Answer of the wait channel. It carries no command: a wake only starts a check-in.

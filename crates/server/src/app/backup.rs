@@ -143,8 +143,10 @@ impl App {
         let now = self.now();
         // Before the store is read: work that comes while it is read wakes the device again.
         let newest_work = *self.store.watch_work().borrow();
+        let mut evidence = report.evidence.clone();
+        self.note_drift(&device, &mut evidence, report.installed_fingerprint, now).await?;
         self.note_uses(caller, &device, &report.sign_ins).await?;
-        let answer = self.store.report(stored_report(&device, report), now).await?;
+        let answer = self.store.report(stored_report(&device, report, &evidence), now).await?;
         if has_left(report) && (answer.current.is_some() || !answer.unresolved.is_empty()) {
             let audit = self.entry(
                 caller,
@@ -167,6 +169,7 @@ impl App {
             incarnation: answer.incarnation,
             audit_head: Some(super::log::head_text(&head)),
             rotate_requested: answer.rotate,
+            repairs_per_day: answer.repairs_per_day,
             store_refused: match answer.store_refused {
                 Some("laps_not_enabled") => Some(Code::LapsDisabled.as_str().to_owned()),
                 Some(code) => Some(code.to_owned()),
@@ -207,7 +210,7 @@ fn has_left(report: &Report) -> bool {
 }
 
 /// What is kept of a report. It holds no time of the report itself, so that the same again costs no write.
-fn stored_report(device: &store::Device, report: &Report) -> store::Report {
+fn stored_report(device: &store::Device, report: &Report, evidence: &device::Evidence) -> store::Report {
     let usability = match &report.account {
         None => "missing",
         Some(account) if !account.usability.enabled => "disabled",
@@ -233,7 +236,7 @@ fn stored_report(device: &store::Device, report: &Report) -> store::Report {
         acknowledged: report.last_acknowledged,
         intent: report.intent,
         last_error,
-        evidence: serde_json::to_string(&report.evidence).unwrap_or_else(|_| "{}".into()),
+        evidence: serde_json::to_string(evidence).unwrap_or_else(|_| "{}".into()),
         name: device.name.clone(),
         os: device.os.clone(),
         agent_version: report.evidence.agent_version.chars().take(64).collect(),

@@ -114,6 +114,11 @@ pub(super) fn is_answered(assigned: &[AssignedPolicy], deliveries: &Deliveries) 
     sent.is_some_and(|sent| wanted(assigned).is_ok_and(|wanted| sent_before(sent).settings == wanted))
 }
 
+/// Whether a delivery set anything.
+pub(super) fn has_settings(delivery: &Delivery) -> bool {
+    !sent_before(delivery).settings.is_empty()
+}
+
 #[derive(Debug, Default)]
 struct SentBefore {
     settings: Values,

@@ -3,6 +3,7 @@
 use super::{App, Result};
 use crate::authz::{self, Action, Caller, Target};
 use crate::store::{self, DeviceState, Page, VersionState};
+use laps::drift::Drift;
 use laps::explain::{self, Condition, Evidence};
 use laps::id::DeviceId;
 use proto::admin::{Explanation, Link};
@@ -59,6 +60,8 @@ impl App {
             conflicts: Vec::new(),
             delivery: None,
             report: None,
+            fork: None,
+            from_backup: None,
             credential: explain::Credential::default(),
         })
     }
@@ -95,6 +98,8 @@ impl App {
             conflicts,
             delivery,
             report: report.map(reported),
+            fork: device.forked_at.map(|at| explain::Fork { at, clone_suspected: device.clone_suspected }),
+            from_backup: device.from_backup_at,
             credential: explain::Credential {
                 pending_since: own()
                     .filter(|version| version.state == VersionState::Pending)
@@ -149,6 +154,8 @@ fn reported(report: store::DeviceReport) -> explain::Report {
         backup_directory: evidence.backup_directory,
         join_state_mismatch: evidence.unmanaged.as_deref().is_some_and(|unmanaged| unmanaged.contains("join_state")),
         account_wanted: evidence.account_wanted,
+        drift: evidence.drift.iter().filter_map(|word| Drift::parse(word)).collect(),
+        repair_held: evidence.repair_held,
         account_found: report.report.account_id.is_some(),
         account_enabled: report.report.usability != "disabled",
         last_error,

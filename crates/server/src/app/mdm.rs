@@ -14,6 +14,7 @@ use crate::store::{self, DeviceState};
 use laps::csp::{HResult, Node};
 use laps::id::DeviceId;
 use laps::time::Timestamp;
+use proto::device::Evidence;
 use proto::dm::server::{Received, ServerSession, Ticket};
 use proto::dm::session::SessionLimits;
 use proto::dm::{Alert, Command, Fault, Header, Limits, Message, Mode, ReadError, Status, Verb};
@@ -164,13 +165,30 @@ impl App {
     /// Sends what is wanted and not in force.
     async fn deliver(&self, device: DeviceId, running: &mut Running, now: Timestamp) -> Result<()> {
         let assigned = self.store.policies_for(device).await?;
-        let deliveries = self.store.deliveries(device).await?;
+        let mut deliveries = self.store.deliveries(device).await?;
+        if let Some(in_force) = &deliveries.in_force
+            && self.has_lost_its_policy(device, in_force).await?
+        {
+            // What was taken is sent again, whole.
+            deliveries.sent = deliveries.in_force.take();
+        }
         match delivery::plan(&assigned, &deliveries) {
             Plan::InForce => Ok(()),
             Plan::Held(reason) if deliveries.held.as_deref() == Some(reason.as_str()) => Ok(()),
             Plan::Held(reason) => Ok(self.store.hold_delivery(device, reason).await?),
             Plan::Send(shipment) => self.send(device, running, shipment, now).await,
         }
+    }
+
+    /// Whether the device said last that its configuration tree holds nothing: a tree with one value in it wins
+    /// over every other source (laps-behaviour.md 2.1).
+    async fn has_lost_its_policy(&self, device: DeviceId, in_force: &store::Delivery) -> Result<bool> {
+        let Some(report) = self.store.last_report(device).await? else { return Ok(false) };
+        let evidence: Option<Evidence> = serde_json::from_str(&report.report.evidence).ok();
+        // A report from before the delivery knows nothing of it.
+        let is_newer = in_force.answered_at.is_some_and(|answered| report.changed_at > answered);
+        let is_empty = evidence.is_some_and(|evidence| evidence.policy_source.as_deref() != Some("csp"));
+        Ok(is_newer && is_empty && delivery::has_settings(in_force))
     }
 
     /// Notes a shipment, then queues it.

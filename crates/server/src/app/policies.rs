@@ -7,7 +7,7 @@ use super::{App, Error, Result, store_page};
 use crate::authz::{Action, Caller};
 use crate::store::{self, ALL_DEVICES, Page};
 use laps::id::{DeviceId, GroupId, PolicyId};
-use proto::admin::{self, DeliveredPolicy, DevicePolicy, Policy, PolicyImport, SettingStatus};
+use proto::admin::{self, Assign, DeliveredPolicy, DevicePolicy, Policy, PolicyImport, SettingStatus};
 use proto::dm::policy::{ImportError, import_json};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -83,12 +83,16 @@ impl App {
     }
 
     /// Assigns a policy to a group, or ends that.
-    pub async fn assign_policy(&self, caller: &Caller, name: &str, group: &str, assigned: bool) -> Result<Policy> {
+    pub async fn assign_policy(&self, caller: &Caller, name: &str, to: &Assign, assigned: bool) -> Result<Policy> {
         self.require(caller, Action::PolicyWrite)?;
         let policy = self.stored_policy(name).await?;
-        let group = self.group_named(group).await?;
+        let group = self.group_named(&to.group).await?;
         let group_name = group.as_ref().map_or(admin::ALL_DEVICES, |group| group.name.as_str()).to_owned();
         let group = group.map_or(ALL_DEVICES, |group| group.id);
+        let findings = match assigned {
+            true => self.lint_assignment(&policy, group, to.confirmed).await?,
+            false => Vec::new(),
+        };
         let audit = self.entry(
             caller,
             if assigned { activity::ASSIGN_POLICY } else { activity::UNASSIGN_POLICY },
@@ -101,7 +105,7 @@ impl App {
         } else {
             self.store.unassign_policy(policy.id, group, audit).await?;
         }
-        self.policy_entity(policy).await
+        Ok(Policy { findings, ..self.policy_entity(policy).await? })
     }
 
     /// What policy a device has by assignment, what was delivered, and how it answered.
@@ -125,7 +129,7 @@ impl App {
         Ok(entity(policy, &groups))
     }
 
-    async fn stored_policy(&self, name: &str) -> Result<store::Policy> {
+    pub(super) async fn stored_policy(&self, name: &str) -> Result<store::Policy> {
         let found = match name.parse::<PolicyId>() {
             Ok(id) => self.store.policy(id).await?,
             Err(_) => {
@@ -173,7 +177,7 @@ impl App {
 }
 
 /// Every mistake of a policy document with node, value and allowed values.
-fn refused(error: &ImportError) -> Error {
+pub(super) fn refused(error: &ImportError) -> Error {
     let mut text = match error {
         ImportError::Refused(mistakes) => {
             format!("{} of the settings cannot be taken; {}", mistakes.len(), error.next_step())
@@ -202,6 +206,7 @@ fn entity(policy: store::Policy, groups: &BTreeMap<PolicyId, Vec<String>>) -> Po
         name: policy.name,
         version: policy.version,
         changed_date_time: policy.changed_at,
+        findings: Vec::new(),
     }
 }
 

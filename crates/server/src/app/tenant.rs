@@ -86,6 +86,7 @@ impl App {
         bound("tombstoneDays", change.tombstone_days, 0, 365)?;
         bound("versionsPerDay", change.versions_per_day, 1, 1000)?;
         bound("unresolvedMax", change.unresolved_max, 1, 100)?;
+        bound("repairsPerDay", change.repairs_per_day, 1, laps::drift::REPAIRS_PER_DAY_MAX)?;
         for _ in 0..3 {
             let tenant = self.store.tenant().await?;
             let now = tenant.settings;
@@ -94,6 +95,7 @@ impl App {
                 tombstone_days: change.tombstone_days.unwrap_or(now.tombstone_days),
                 versions_per_day: change.versions_per_day.unwrap_or(now.versions_per_day),
                 unresolved_max: change.unresolved_max.unwrap_or(now.unresolved_max),
+                repairs_per_day: change.repairs_per_day.unwrap_or(now.repairs_per_day),
                 registration_policy: now.registration_policy,
             };
             let audit = self.entry(
@@ -131,6 +133,7 @@ fn wire(settings: &store::Settings) -> admin::Settings {
         tombstone_days: Some(settings.tombstone_days),
         versions_per_day: Some(settings.versions_per_day),
         unresolved_max: Some(settings.unresolved_max),
+        repairs_per_day: Some(settings.repairs_per_day),
     }
 }
 

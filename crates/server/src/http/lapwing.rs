@@ -60,7 +60,12 @@ macro_rules! of_device {
         }
     )*};
 }
-of_device! { device_policy restore_device clear_fork }
+of_device! { device_policy device_status restore_device clear_fork }
+
+pub(crate) async fn device_events(asked: Asked, Path(key): Path<String>) -> Answer {
+    let page = asked.app.device_events(&asked.caller, device_key(&key)?, asked.after()?, asked.query.page()).await?;
+    ok(&List { value: page.items, next_link: asked.next_link(page.next) })
+}
 
 pub(crate) async fn revoke_join_token(who: Who, Path(id): Path<String>) -> Answer {
     who.app.revoke_join_token(&who.caller, &id).await?;
@@ -93,12 +98,16 @@ pub(crate) async fn delete_policy(who: Who, Path(policy): Path<String>) -> Answe
 
 pub(crate) async fn assign_policy(who: Who, Path(policy): Path<String>, body: Bytes) -> Answer {
     let assign: Assign = from_json(&body)?;
-    ok(&who.app.assign_policy(&who.caller, &policy, &assign.group, true).await?)
+    ok(&who.app.assign_policy(&who.caller, &policy, &assign, true).await?)
 }
 
 pub(crate) async fn unassign_policy(who: Who, Path(policy): Path<String>, body: Bytes) -> Answer {
     let assign: Assign = from_json(&body)?;
-    ok(&who.app.assign_policy(&who.caller, &policy, &assign.group, false).await?)
+    ok(&who.app.assign_policy(&who.caller, &policy, &assign, false).await?)
+}
+
+pub(crate) async fn lint(who: Who, body: Bytes) -> Answer {
+    ok(&who.app.lint_policy(&who.caller, &from_json(&body)?).await?)
 }
 
 pub(crate) async fn explain(who: Who, Path(device): Path<String>) -> Answer {

@@ -170,8 +170,11 @@ pub(crate) fn rows() -> Vec<Handled> {
         DELETE delete "/v1.0/lapwing/policies/{policy}" Bearer Graph lapwing::delete_policy;
         POST post "/v1.0/lapwing/policies/{policy}/assign" Bearer Graph lapwing::assign_policy;
         POST post "/v1.0/lapwing/policies/{policy}/unassign" Bearer Graph lapwing::unassign_policy;
+        POST post "/v1.0/lapwing/lint" Bearer Graph lapwing::lint;
         GET get "/v1.0/lapwing/devices/{device}/explain" Bearer Graph lapwing::explain;
         GET get "/v1.0/lapwing/devices/{device}/policy" Bearer Graph lapwing::device_policy;
+        GET get "/v1.0/lapwing/devices/{device}/status" Bearer Graph lapwing::device_status;
+        GET get "/v1.0/lapwing/devices/{device}/events" Bearer Graph lapwing::device_events;
         GET get "/v1.0/lapwing/devices/{device}/versions" Bearer Graph lapwing::versions;
         GET get "/v1.0/lapwing/devices/{device}/uses" Bearer Graph lapwing::uses;
         POST post "/v1.0/lapwing/devices/{device}/restore" Bearer Graph lapwing::restore_device;

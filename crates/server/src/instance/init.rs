@@ -12,7 +12,7 @@ use crate::oauth::TokenSigner;
 use crate::seal::KeyId;
 use crate::store::{NewTenant, Settings, Store, StoreError};
 use laps::id::{Incarnation, TenantId};
-use proto::admin::{CreatedJoinToken, CreatedUser, NewJoinToken, NewUser, PolicyImport};
+use proto::admin::{Assign, CreatedJoinToken, CreatedUser, NewJoinToken, NewUser, PolicyImport};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -114,7 +114,7 @@ pub async fn make_quick(app: &App) -> Result<CreatedJoinToken, InstanceError> {
         .map(|(name, value)| (name.to_owned(), value.into()))
         .collect();
     let policy = app.import_policy(&caller, &PolicyImport { name: "Default".into(), settings }).await?;
-    app.assign_policy(&caller, &policy.id.to_string(), proto::admin::ALL_DEVICES, true).await?;
+    app.assign_policy(&caller, &policy.id.to_string(), &Assign::to(proto::admin::ALL_DEVICES), true).await?;
     let token = NewJoinToken { note: "made by lapwingd init --quick".into(), ..NewJoinToken::default() };
     Ok(app.create_join_token(&caller, &token).await?)
 }

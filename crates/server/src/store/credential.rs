@@ -212,6 +212,8 @@ pub struct ReportAnswer {
     pub forked: bool,
     /// The highest open rotation request; met by the proof of a version stored after it.
     pub rotate: Option<u64>,
+    /// Repairs of drift in 24 h after which the device holds repair.
+    pub repairs_per_day: u32,
     /// What was noticed; empty when nothing was.
     pub events: Vec<DeviceEventKind>,
     /// The code that `store` would be refused with now, by switch and device state.

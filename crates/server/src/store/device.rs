@@ -254,17 +254,23 @@ pub enum DeviceEventKind {
     Released,
     /// The first report after a restore of the server.
     ReportedAfterRestore,
+    /// The account is not as it was set (rotation.md 10); the detail names how.
+    Drift,
+    /// The device holds repair of drift.
+    RepairHeld,
 }
 
 impl DeviceEventKind {
     /// Every kind.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::Forked,
         Self::CloneSuspected,
         Self::ForkCleared,
         Self::UnknownVerifier,
         Self::Released,
         Self::ReportedAfterRestore,
+        Self::Drift,
+        Self::RepairHeld,
     ];
     /// The stored and shown word.
     pub const fn word(self) -> &'static str {
@@ -275,6 +281,8 @@ impl DeviceEventKind {
             Self::UnknownVerifier => "unknown_verifier",
             Self::Released => "released",
             Self::ReportedAfterRestore => "reported_after_restore",
+            Self::Drift => "drift",
+            Self::RepairHeld => "repair_held",
         }
     }
     /// From the word.

@@ -205,6 +205,8 @@ pub trait Store: Send + Sync + 'static {
     fn note_seen(&self, device: DeviceId, now: Timestamp);
     /// Writes noted contacts in one batch; answers how many. May be lost by a crash.
     fn flush_seen(&self) -> Answer<'_, u64>;
+    /// Keeps something that a device told of itself, with more about it as JSON text. `DeviceUnknown`.
+    fn note_event(&self, device: DeviceId, kind: DeviceEventKind, detail: String, now: Timestamp) -> Answer<'_, ()>;
     /// What happened to a device, newest first.
     fn device_events(&self, device: DeviceId, page: Page) -> Answer<'_, PageOf<DeviceEvent>>;
     /// Notes a sign-in with the password of a version, with its record; `false` when it was noted before, and

@@ -38,6 +38,8 @@ pub struct Settings {
     pub versions_per_day: u32,
     /// Pending versions that a device may have (rotation.md 3).
     pub unresolved_max: u32,
+    /// Repairs of drift in 24 h after which a device holds repair (rotation.md 10).
+    pub repairs_per_day: u32,
     /// The other properties of Graph's `deviceRegistrationPolicy`, as JSON text; opaque here.
     pub registration_policy: String,
 }
@@ -49,6 +51,7 @@ impl Default for Settings {
             tombstone_days: 30,
             versions_per_day: 12,
             unresolved_max: 4,
+            repairs_per_day: laps::drift::REPAIRS_PER_DAY,
             registration_policy: "{}".into(),
         }
     }

@@ -78,7 +78,7 @@ impl Service {
             let settings = json!({"BackupDirectory": 1, "AdministratorAccountName": ACCOUNT, "PasswordLength": 20});
             let settings = settings.as_object().unwrap().clone();
             let policy = signed_in.import_policy(&PolicyImport { name: "ops".into(), settings }).await.unwrap();
-            signed_in.assign_policy(policy.id, &Assign { group: ALL_DEVICES.into() }).await.unwrap();
+            signed_in.assign_policy(policy.id, &Assign::to(ALL_DEVICES)).await.unwrap();
             (principal, signed_in)
         });
         Self { server, runtime, client, principal, signed_in: (signed_in, Instant::now()), machines: 0, place }

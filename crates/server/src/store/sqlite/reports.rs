@@ -102,6 +102,7 @@ pub(super) fn assess(tx: &Connection, report: &Report, now: Timestamp) -> Result
         audit_head: audit::head(tx)?,
         forked,
         rotate: work::open_requests(tx, report.device, u64::MAX)?.pop(),
+        repairs_per_day: tenant.settings.repairs_per_day,
         events,
         store_refused,
         written: false,

@@ -194,6 +194,12 @@ impl Store for SqliteStore {
             written
         })
     }
+    fn note_event(&self, device: DeviceId, kind: DeviceEventKind, detail: String, now: Timestamp) -> Answer<'_, ()> {
+        self.write(move |tx| {
+            devices::device(tx, device)?.ok_or(StoreError::DeviceUnknown)?;
+            work::event(tx, device, kind, now, &detail)
+        })
+    }
     fn device_events(&self, device: DeviceId, page: Page) -> Answer<'_, PageOf<DeviceEvent>> {
         self.read(move |tx| work::events(tx, device, &page))
     }

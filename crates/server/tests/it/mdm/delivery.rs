@@ -1,8 +1,10 @@
 //! Policy is delivered whole, withdrawn, held and refused.
 
-use super::server::{Server, published};
+use super::server::{START, Server, published};
 use laps::csp::{Effect, HResult, Options as TreeOptions, Tree};
 use laps::policy::{Setting, Value};
+use server::authz::Caller;
+use std::sync::atomic::Ordering;
 
 #[tokio::test]
 async fn the_published_document_is_delivered_and_in_force() {
@@ -171,4 +173,42 @@ async fn a_refused_setting_is_recorded_and_the_former_policy_stays() {
     assert_eq!(device.check_in(&server).await.of("Atomic"), [("", 507)]);
     assert_eq!(server.app.device_policy(&server.admin, device.id).await.unwrap().sent.unwrap(), sent);
     assert!(server.store.write_verbs() <= verbs + 1, "the note of what is sent, which changes nothing");
+}
+
+/// A device whose configuration tree was lost (a damaged file that was kept aside) says so in its report, and
+/// gets everything again.
+#[tokio::test]
+async fn a_device_that_lost_its_policy_gets_it_again() {
+    let server = Server::new().await;
+    let mut device = server.device(1).await;
+    server.policy("base", r#"{"BackupDirectory": 1, "PasswordLength": 20}"#).await;
+    server.assign("base", true).await;
+    assert_eq!(device.check_in(&server).await.of("Replace").len(), 2);
+    let report = |policy_source: Option<&str>| proto::device::Report {
+        account: None,
+        installed_fingerprint: None,
+        last_acknowledged: None,
+        intent: None,
+        incarnation: None,
+        evidence: proto::device::Evidence {
+            policy_source: policy_source.map(str::to_owned),
+            ..proto::device::Evidence::default()
+        },
+        last_error: None,
+        audit_head: None,
+        sign_ins: Vec::new(),
+        device_time: START,
+    };
+    let tell = async |caller: &Caller, policy_source| {
+        server.hands.seconds.fetch_add(60, Ordering::Relaxed);
+        server.app.report(caller, &report(policy_source)).await.unwrap();
+    };
+    tell(&device.caller, Some("csp")).await;
+    assert!(device.check_in(&server).await.done.is_empty(), "what is in force is not sent again");
+    device.tree = Tree::new(TreeOptions::default());
+    tell(&device.caller, None).await;
+    assert_eq!(device.check_in(&server).await.of("Replace").len(), 2);
+    assert_eq!(device.tree.values().get(&Setting::PasswordLength), Some(&Value::Int(20)));
+    tell(&device.caller, Some("csp")).await;
+    assert!(device.check_in(&server).await.done.is_empty());
 }

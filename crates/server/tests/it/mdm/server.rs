@@ -4,7 +4,7 @@ use super::device::Device;
 use laps::csp::{Options as TreeOptions, Tree};
 use laps::id::{DeviceId, Incarnation, PrincipalId, TenantId};
 use laps::time::Timestamp;
-use proto::admin::{ALL_DEVICES, PolicyImport};
+use proto::admin::{ALL_DEVICES, Assign, PolicyImport};
 use proto::dm::{Limits, Message, Mode, policy, read};
 use server::app::{App, Clock, NoRandomness, Options, Parts, Random};
 use server::audit::{Actor, AuditEntry, Outcome, Target};
@@ -152,7 +152,7 @@ impl Server {
         self.app.import_policy(&self.admin, &PolicyImport { name: name.into(), settings }).await.unwrap();
     }
     pub(crate) async fn assign(&self, name: &str, assigned: bool) {
-        self.app.assign_policy(&self.admin, name, ALL_DEVICES, assigned).await.unwrap();
+        self.app.assign_policy(&self.admin, name, &Assign::to(ALL_DEVICES), assigned).await.unwrap();
     }
     pub(crate) async fn exchange(&self, device: &Device, body: &str) -> Message<'static> {
         let answer = self.app.mdm_exchange(&device.caller, body.as_bytes()).await.unwrap();

@@ -1,0 +1,134 @@
+//! Drift within a cycle: what is told, what is repaired, what is remembered (rotation.md 10).
+
+use super::{Cycle, State};
+use crate::{
+    account::Selection,
+    cycle::Effect,
+    decide::{Manage, Memory, Plan, Reason, View},
+    drift::{self, Drift, Standing, Trace, Watch},
+    event,
+    rotation::{Failure, Intent},
+    time::Timestamp,
+};
+
+impl Cycle {
+    /// What is remembered of an account of this device object.
+    pub(super) fn memory(&self) -> Option<&Memory> {
+        self.start.memory.as_ref().filter(|memory| memory.device == self.start.device)
+    }
+
+    fn selection(&self) -> Option<&Selection> {
+        match &self.plan {
+            Plan::Manage(manage) => Some(&manage.selection),
+            Plan::Unmanaged(_) => None,
+        }
+    }
+
+    /// Policy's account could not be looked at. When it is the one that was managed until now, its uid tells
+    /// what became of it.
+    pub(super) fn not_inspected(&mut self, failure: Failure) -> Effect {
+        let lost = match (self.selection(), self.memory()) {
+            (Some(selection), Some(memory)) if failure.event == event::ACCOUNT_NOT_FOUND => {
+                drift::lost(selection, memory).cloned()
+            }
+            _ => None,
+        };
+        self.fail(failure);
+        match lost {
+            Some(account) => {
+                self.state = State::Tracing;
+                Effect::Trace(account)
+            }
+            None => self.report(State::Reporting),
+        }
+    }
+
+    pub(super) fn traced(&mut self, trace: Option<Trace>) -> Effect {
+        self.trace = trace;
+        self.report(State::Reporting)
+    }
+
+    /// In what the account is not as it was set, as far as the machine alone can tell.
+    pub(super) fn drift(&self) -> Vec<Drift> {
+        match (self.selection(), self.memory()) {
+            (Some(selection), Some(memory)) => {
+                drift::find(selection, memory, self.account.as_ref(), self.trace.as_ref())
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    pub(super) fn repair_held(&self) -> bool {
+        self.memory().is_some_and(|memory| memory.watch.held)
+    }
+
+    /// Judges drift by what the directory says, writes the events, and answers the reasons to rotate.
+    pub(super) fn watch(&mut self, view: &View, now: Timestamp) -> Vec<Reason> {
+        let mut found = self.drift();
+        let Some(memory) = self.memory() else { return Vec::new() };
+        // The agent's own state may be the older one then; the password is changed at once anyway.
+        if memory.incarnation != view.incarnation || view.current != Some(memory.version) {
+            found.retain(|drift| !matches!(drift, Drift::ChangedByHand | Drift::RolledBack));
+            if memory.incarnation == view.incarnation {
+                self.note(
+                    event::DRIFT,
+                    "the directory's current version is not the one that this device set last: the machine was \
+                     restored from a snapshot, or cloned; the password is changed",
+                );
+            }
+        }
+        let Some(memory) = self.memory() else { return Vec::new() };
+        let before = memory.watch.clone();
+        let name = memory.account.name.clone();
+        let judgement = drift::judge(&found, &before, now, view.repairs_per_day);
+        for drift in found.iter().filter(|drift| !before.found.contains(drift)) {
+            let done = match (drift.is_repaired_by_rotation(), judgement.held, &self.trace) {
+                (_, _, Some(Trace::Named(new))) => format!("it is {new:?} now, and policy asks for {name:?}"),
+                (true, false, _) => "the password is changed".to_owned(),
+                (true, true, _) => "repair is held".to_owned(),
+                (false, _, _) => "this is reported, not undone".to_owned(),
+            };
+            self.note(event::DRIFT, format!("{drift}: account {name:?}: {}; {done}", drift.text()));
+        }
+        if judgement.held && !before.held {
+            let text = format!(
+                "repaired {} times in 24 hours and changed again; repair is tried once a day from now on: find out \
+                 what changes account {name:?}",
+                view.repairs_per_day
+            );
+            self.note(event::REPAIR_HELD, text);
+        }
+        if found.is_empty() && !before.found.is_empty() {
+            self.note(event::DRIFT_OVER, format!("account {name:?} is as it was set"));
+        }
+        let standing = self.account.as_ref().map(Standing::of);
+        if let Some(memory) = &mut self.start.memory {
+            let is_manual = !matches!(self.plan, Plan::Manage(Manage { selection: Selection::Automatic(_), .. }));
+            let standing = before.standing.or(standing.filter(|_| found.is_empty() && is_manual));
+            let after = Watch { standing, held: judgement.held, found, ..before.clone() };
+            self.watch_changed = after != before;
+            memory.watch = after;
+        }
+        // Policy asks for a name that the account has no more: there is nothing to set.
+        if self.account.is_none() {
+            return Vec::new();
+        }
+        judgement.repair.into_iter().map(Reason::Drift).collect()
+    }
+
+    /// What drift is measured by after a proof; what was found of the account is what is set now.
+    pub(super) fn watch_after(&mut self, intent: &Intent, now: Timestamp) -> Watch {
+        self.watch_changed = false;
+        let known = self.account.as_mut().filter(|account| account.account.id == intent.account.id);
+        let standing = known.map(|account| {
+            account.account = intent.account.clone();
+            account.installed = Some(intent.fingerprint);
+            Standing::of(account)
+        });
+        let before = self.memory().filter(|memory| memory.account.id == intent.account.id);
+        let set_before = before.map(|memory| memory.fingerprint).filter(|print| *print != intent.fingerprint);
+        let is_repair = self.reasons.iter().any(|reason| matches!(reason, Reason::Drift(_)));
+        let watch = before.map(|memory| memory.watch.clone()).unwrap_or_default();
+        watch.after_proof(set_before, standing, is_repair.then_some(now))
+    }
+}
