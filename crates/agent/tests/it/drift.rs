@@ -324,6 +324,7 @@ fn damaged_state_files_are_kept_aside_and_cost_a_rotation_at_most() {
         assert_eq!(fs::read(world.places.state().join(aside)).unwrap(), b"{\"format\":1,\"torn", "{file}");
         let events = notes(&world, event::STATE_DAMAGED);
         assert!(events.len() == 1 && events[0].contains(file), "{file}: {events:?}");
+        assert_eq!(world.directory.book().damaged, events, "{file}: the directory is told once");
         assert_eq!(run(&mut world.agent()).reasons, [], "{file}: whole again");
     }
 }
