@@ -4,7 +4,7 @@ use laps::{
     account::{AccountFacts, Difference, Selection},
     cycle::{CheckedIn, Cycle, Effect, Outcome, Removal, Start, Tick, Turn},
     decide::{Facts, Manage, Memory, Plan, Reason, Unmanaged, View, reasons},
-    drift::{Drift, Standing},
+    drift::{Drift, Standing, Trace},
     event,
     id::{DeviceId, Incarnation, TenantId, VersionId},
     policy::{AutomaticAccount, BackupDirectory},
@@ -221,14 +221,42 @@ fn a_cycle_that_cannot_resolve_its_intent_says_nothing_of_policy() {
         fingerprint: Fingerprint::from_bytes([6; 16]),
         expires_at: NOW,
     };
-    let (mut cycle, turn) = Cycle::start(Start { intent: Some(intent), ..start(Some(memory(1001, "adm")), &[1001]) });
-    assert!(matches!(turn.effect, Effect::Rotation(rotation::Effect::Compare(_))));
     let tick = Tick { now: NOW, fresh: FRESH };
     let lost = Failure::new(event::DISCOVERY_FAILED, "unreachable", "no answer");
-    let turn = cycle.on(Outcome::Rotation(rotation::Outcome::Unknown(lost)), tick);
-    let Effect::Report(report) = turn.effect else { panic!("{:?}", turn.effect) };
-    assert_eq!(report.unmanaged, None);
-    assert!(report.intent.is_some());
+    let unresolved = || {
+        let start = Start { intent: Some(intent.clone()), ..start(Some(memory(1001, "adm")), &[1001]) };
+        let (mut cycle, turn) = Cycle::start(start);
+        assert!(matches!(turn.effect, Effect::Rotation(rotation::Effect::Compare(_))));
+        let turn = cycle.on(Outcome::Rotation(rotation::Outcome::Unknown(lost.clone())), tick);
+        assert_eq!(turn.effect, Effect::Trace(AccountRef { id: 1001, name: "adm".into() }));
+        cycle
+    };
+    let report = |turn: Turn| match turn.effect {
+        Effect::Report(report) => report,
+        other => panic!("{other:?}"),
+    };
+    // The report names the account that the intent is about, by its uid: a rename may have been done or not.
+    for (trace, name) in [(Some(Trace::Named("adm123456".into())), "adm123456"), (None, "adm")] {
+        let mut cycle = unresolved();
+        let turn = cycle.on(Outcome::Traced(trace), tick);
+        assert_eq!(turn.effect, Effect::Inspect(Selection::Named(name.into())));
+        let report = report(cycle.on(Outcome::Inspected(Ok(facts(1001, name))), tick));
+        assert_eq!(report.account, Some(facts(1001, name)));
+        assert_eq!(
+            (report.unmanaged, report.intent, report.last_error.unwrap().code),
+            (None, Some(FRESH), lost.code.clone())
+        );
+    }
+    // One that is gone, or that cannot be looked at, is not named.
+    let gone = report(unresolved().on(Outcome::Traced(Some(Trace::Gone)), tick));
+    assert_eq!((gone.account, gone.unmanaged), (None, None));
+    let mut cycle = unresolved();
+    cycle.on(Outcome::Traced(None), tick);
+    let failure = Failure::new(event::SET_FAILED, "account_db_unreadable", "");
+    let turn = cycle.on(Outcome::Inspected(Err(failure)), tick);
+    assert_eq!(turn.notes[0].event, event::SET_FAILED);
+    let unread = report(turn);
+    assert_eq!((unread.account, unread.unmanaged, unread.last_error.unwrap().code), (None, None, lost.code.clone()));
 }
 
 /// Issue 3, point 9: target, prefix and randomising are reasons; a hand-changed name is one too.

@@ -26,7 +26,7 @@ impl Cycle {
         match &self.plan {
             Plan::Manage(manage) => {
                 let selection = manage.selection.clone();
-                self.inspect(selection, State::Inspecting)
+                self.inspect(selection)
             }
             Plan::Unmanaged(_) => self.report(State::Reporting),
         }

@@ -1,13 +1,12 @@
 //! Drift within a cycle: what is told, what is repaired, what is remembered (rotation.md 10).
 
-use super::{Cycle, State};
+use super::Cycle;
 use crate::{
     account::{Difference, Selection},
-    cycle::Effect,
     decide::{Memory, Plan, Reason, View},
     drift::{self, Drift, Standing, Trace, Watch},
     event,
-    rotation::{Failure, Intent},
+    rotation::Intent,
     time::Timestamp,
 };
 
@@ -17,41 +16,20 @@ impl Cycle {
         self.start.memory.as_ref().filter(|memory| memory.device == self.start.device)
     }
 
-    fn selection(&self) -> Option<&Selection> {
+    pub(super) fn selection(&self) -> Option<&Selection> {
         match &self.plan {
             Plan::Manage(manage) => Some(&manage.selection),
             Plan::Unmanaged(_) => None,
         }
     }
 
-    /// Policy's account could not be looked at. When it is the one that was managed until now, its uid tells
-    /// what became of it.
-    pub(super) fn not_inspected(&mut self, failure: Failure) -> Effect {
-        let lost = match (self.selection(), self.memory()) {
-            (Some(selection), Some(memory)) if failure.event == event::ACCOUNT_NOT_FOUND => {
-                drift::lost(selection, memory).cloned()
-            }
-            _ => None,
-        };
-        self.fail(failure);
-        match lost {
-            Some(account) => {
-                self.state = State::Tracing;
-                Effect::Trace(account)
-            }
-            None => self.report(State::Reporting),
-        }
-    }
-
-    pub(super) fn traced(&mut self, trace: Option<Trace>) -> Effect {
-        self.trace = trace;
-        self.report(State::Reporting)
-    }
-
     /// In what the account is not as it was set, as far as the machine alone can tell.
     pub(super) fn drift(&self) -> Vec<Drift> {
         let (Some(selection), Some(memory)) = (self.selection(), self.memory()) else { return Vec::new() };
-        let mut found = drift::find(selection, memory, self.account.as_ref(), self.trace.as_ref());
+        let mut found = match self.is_seen() {
+            true => drift::find(selection, memory, self.account.as_ref(), self.trace.as_ref()),
+            false => Vec::new(),
+        };
         if self.proven.is_empty() {
             found.extend(&self.undone);
             found.sort_unstable();
@@ -94,6 +72,10 @@ impl Cycle {
                      restored from a snapshot, or cloned; the password is changed",
                 );
             }
+        }
+        // What could not be looked at has neither drifted nor come back.
+        if !self.is_seen() {
+            return Vec::new();
         }
         let Some(memory) = self.memory() else { return Vec::new() };
         let before = memory.watch.clone();
