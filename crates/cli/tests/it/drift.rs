@@ -88,6 +88,7 @@ fn copy(from: &Path, to: &Path) {
 fn drift_is_shown_explained_and_repaired() {
     let world = world();
     let code = |name: &str| world.explained(&world.admin, name);
+    world.done(&["setting", "repairs-per-day", "10"]);
     let one = machine(&world, "pc-1");
     let shadow = fs::read(etc(&one, "shadow")).unwrap();
 
@@ -112,8 +113,10 @@ fn drift_is_shown_explained_and_repaired() {
     assert_eq!(code("pc-1"), "ok");
 
     change(&one, "group", |text| text.replace("sudo:x:27:localadmin", "sudo:x:27:"));
+    let before = fs::read(etc(&one, "shadow")).unwrap();
     one.cycle();
     assert_eq!(code("pc-1"), "account_not_administrator");
+    assert_ne!(fs::read(etc(&one, "shadow")).unwrap(), before, "rotated, and told further");
     change(&one, "group", |text| text.replace("sudo:x:27:", "sudo:x:27:localadmin"));
     change(&one, "shadow", |text| text.replace("localadmin:$", "localadmin:!$"));
     one.cycle();

@@ -56,6 +56,8 @@ pub struct Cycle {
     state: State,
     plan: Plan,
     account: Option<AccountFacts>,
+    /// Drift that automatic management has undone before the account was looked at.
+    undone: Vec<Drift>,
     /// What became of the account that was managed last, when policy's was not found.
     trace: Option<Trace>,
     /// What drift is measured by is to be kept.
@@ -97,6 +99,7 @@ impl Cycle {
             state: State::CheckingIn,
             plan: Plan::Unmanaged(Unmanaged::NoPolicy),
             account: None,
+            undone: Vec::new(),
             trace: None,
             watch_changed: false,
             absent: false,

@@ -1,6 +1,6 @@
 //! What a cycle sees of the account, and what it makes of it (rotation.md 10), on the model.
 
-use crate::model::{FOREIGN, World, fingerprint};
+use crate::model::{FOREIGN, World};
 use laps::{
     account::Selection,
     decide::{Manage, Plan, Reason},

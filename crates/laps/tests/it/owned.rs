@@ -4,7 +4,7 @@ use laps::{
     account::{AccountFacts, Difference, Selection},
     cycle::{CheckedIn, Cycle, Effect, Outcome, Removal, Start, Tick, Turn},
     decide::{Facts, Manage, Memory, Plan, Reason, Unmanaged, View, reasons},
-    drift::Trace,
+    drift::{Drift, Standing, Trace},
     event,
     id::{DeviceId, Incarnation, TenantId, VersionId},
     policy::{AutomaticAccount, BackupDirectory},
@@ -100,8 +100,10 @@ fn drive(start: Start, plan: &Plan, found: Option<AccountFacts>) -> (Vec<Effect>
             })),
             Effect::Rotation(effect) => Outcome::Rotation(match effect {
                 rotation::Effect::Generate { .. } => {
-                    let account = found.get_or_insert_with(|| facts(1001, "adm123456")).account.clone();
-                    rotation::Outcome::Generated { account, fingerprint: Fingerprint::from_bytes([6; 16]) }
+                    let account = found.get_or_insert_with(|| facts(1001, "adm123456"));
+                    let fingerprint = Fingerprint::from_bytes([6; 16]);
+                    account.installed = Some(fingerprint);
+                    rotation::Outcome::Generated { account: account.account.clone(), fingerprint }
                 }
                 rotation::Effect::Prove(_) => rotation::Outcome::Proven(ProofKind::Verifier),
                 rotation::Effect::Acknowledge { version, .. } => {
@@ -155,7 +157,30 @@ fn nothing_is_due_for_an_account_that_fits() {
     let plan = Plan::Manage(manage(Selection::Automatic(wanted(true))));
     let memory = memory(1001, "adm654321");
     let (asked, _) = drive(start(Some(memory), &[1001]), &plan, Some(facts(1001, "adm654321")));
-    assert_eq!(names(&asked), ["check_in", "shape", "inspect", "report", "finish"]);
+    // How it stands is kept, to measure drift by.
+    assert_eq!(names(&asked), ["check_in", "shape", "inspect", "report", "remember", "finish"]);
+}
+
+/// rotation.md 10: what another hand did to an account that automatic management owns is undone before it is looked
+/// at, and is drift all the same: event, report, rotation. What policy itself has changed is none.
+#[test]
+fn drift_that_shaping_undoes_is_told_and_rotated() {
+    let plan = Plan::Manage(manage(Selection::Automatic(wanted(true))));
+    let mut memory = memory(1001, "adm654321");
+    memory.watch.standing = Some(Standing { enabled: true, administrator: false });
+    let (asked, events) = drive(start(Some(memory.clone()), &[1001]), &plan, Some(facts(1001, "adm654321")));
+    assert!(!names(&asked).contains(&"generate") && !events.contains(&event::DRIFT));
+
+    memory.watch.standing = Some(Standing { enabled: true, administrator: true });
+    let (asked, events) = drive(start(Some(memory), &[1001]), &plan, Some(facts(1001, "adm654321")));
+    assert!(events.contains(&event::DRIFT));
+    let reports = asked.iter().filter_map(|effect| match effect {
+        Effect::Report(report) => Some(report.drift.clone()),
+        _ => None,
+    });
+    assert_eq!(reports.collect::<Vec<_>>(), [vec![Drift::NotAdministrator], Vec::new()]);
+    let Some(Effect::Finish(finish)) = asked.last() else { panic!() };
+    assert_eq!(finish.reasons, [Reason::Drift(Drift::NotAdministrator)]);
 }
 
 /// The new account is proven before the old one goes.
