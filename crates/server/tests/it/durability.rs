@@ -9,21 +9,23 @@ use rand_chacha::{
 use server::{
     audit::Verifier,
     authz::{Caller, Job},
-    instance::{assemble, config::Config, database, init},
+    instance::database,
     store::{Store, VersionState, sqlite::SqliteStore},
 };
 use std::{
     collections::HashMap,
     net::SocketAddr,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
-use testkit::device::{self, FakeDevice};
+use testkit::{
+    device::{self, FakeDevice},
+    programs::Running,
+};
 
 const KILLS: usize = 200;
 const CLIENTS: usize = 32;
@@ -34,7 +36,7 @@ const LATER_MS_MAX: u64 = 40;
 
 /// The child process.
 struct Lapwingd {
-    child: Child,
+    running: Running,
     url: String,
 }
 
@@ -43,29 +45,23 @@ impl Lapwingd {
     async fn start(data: &Path) -> Self {
         let address_file = data.join("address");
         let _ = std::fs::remove_file(&address_file);
-        let mut child = Command::new(env!("CARGO_BIN_EXE_lapwingd"))
-            .args(["--log", "error", "run", "--listen", "127.0.0.1:0", "--data"])
-            .arg(data)
-            .arg("--address-file")
-            .arg(&address_file)
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
+        let (place, file) = (data.to_str().unwrap(), address_file.to_str().unwrap());
+        let run = ["--log", "error", "run", "--listen", "127.0.0.1:0", "--data", place, "--address-file", file];
+        let mut running = Running::start(Path::new(env!("CARGO_BIN_EXE_lapwingd")), &run, &data.join("log"));
         loop {
             let address: Option<SocketAddr> =
                 std::fs::read_to_string(&address_file).ok().and_then(|text| text.parse().ok());
             if let Some(address) = address {
-                return Self { child, url: format!("https://localhost:{}", address.port()) };
+                return Self { running, url: format!("https://localhost:{}", address.port()) };
             }
-            assert_eq!(child.try_wait().unwrap(), None, "lapwingd did not start");
+            assert!(running.is_alive(), "lapwingd did not start");
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
 
     /// SIGKILL.
     fn kill(mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
+        self.running.kill();
     }
 }
 
@@ -146,11 +142,8 @@ async fn verify(store: &SqliteStore, verifier: &mut Verifier) {
 
 /// Makes a data directory with the switch on, and a join token for each client.
 async fn make(data: &Path) -> (Vec<u8>, Vec<String>) {
-    let config = Config::of("localhost", Some("127.0.0.1:0".parse().unwrap()));
-    let (tenant, key) = init::make_keys(data, &config).unwrap();
-    let store = Arc::new(SqliteStore::create(&database(data)).unwrap());
-    init::make_tenant(data, &config, tenant, key, Arc::clone(&store) as Arc<dyn Store>).await.unwrap();
-    let app = assemble(data, &config, store).await.unwrap();
+    let (_, made) = crate::harness::make(data).await;
+    let app = made.app;
     let caller = Caller::system(Job::Init);
     let settings = proto::admin::Settings {
         laps_enabled: Some(true),

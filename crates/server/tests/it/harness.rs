@@ -14,12 +14,25 @@ use server::app::App;
 use server::authz::{Caller, Job};
 use server::instance::config::Config;
 use server::instance::run::Server;
-use server::instance::{database, init};
+use server::instance::{
+    database,
+    init::{self, Initialised},
+};
 use server::store::sqlite::SqliteStore;
+use std::path::Path;
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
 pub(crate) const PASSWORD: &str = "a long enough passphrase";
+
+/// A new data directory: its configuration, on port 0 of loopback, and what was made.
+pub(crate) async fn make(data: &Path) -> (Config, Initialised) {
+    let config = Config::of("localhost", Some("127.0.0.1:0".parse().unwrap()));
+    let (tenant, key) = init::make_keys(data, &config).unwrap();
+    let store = Arc::new(SqliteStore::create(&database(data)).unwrap());
+    let made = init::make_tenant(data, &config, tenant, key, store).await.unwrap();
+    (config, made)
+}
 
 pub(crate) struct TestServer {
     pub(crate) app: Arc<App>,
@@ -37,10 +50,7 @@ impl TestServer {
         // The first of the tests in this process sets it, the others find it set.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let data = tempfile::tempdir().unwrap();
-        let config = Config::of("localhost", Some("127.0.0.1:0".parse().unwrap()));
-        let (tenant, key) = init::make_keys(data.path(), &config).unwrap();
-        let store = Arc::new(SqliteStore::create(&database(data.path())).unwrap());
-        let made = init::make_tenant(data.path(), &config, tenant, key, store).await.unwrap();
+        let (config, made) = make(data.path()).await;
         let ca = Certificate::from_pem(made.app.authority().root_pem().as_bytes()).unwrap();
         let server = Server::bind(data.path(), config, made.app).await.unwrap();
         let url = format!("https://localhost:{}", server.address().unwrap().port());
