@@ -47,6 +47,7 @@ macro_rules! store_conformance {
                     a_jump_of_the_clock_holds_what_destroys, the_clock_is_compared_with_the_monotonic_one;
                 uses: a_use_is_noted_once, the_newest_uses_are_kept, the_last_read_of_a_version;
                 requests: only_a_later_version_meets_a_request, repeats_coalesce, each_request_adds_one_to_the_bound,
+                    what_was_stored_ahead_of_now_does_not_count,
                     requests_are_refused_by_state, work_comes_in_order_and_is_watched;
                 reveal: a_reveal_names_every_version, a_reveal_is_refused_on_another_epoch,
                     a_reveal_is_refused_on_another_revision, nothing_to_reveal_is_refused, a_disabled_reader_is_refused,

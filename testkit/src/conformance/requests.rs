@@ -68,6 +68,25 @@ pub async fn each_request_adds_one_to_the_bound(mut w: World) {
     w.finish().await;
 }
 
+/// rotation.md 3 and 11: the bound counts what was stored in the last 24 h and not what lies ahead, when the
+/// server's clock was ahead for a while (found by the simulator, docs/design/simulation.md).
+pub async fn what_was_stored_ahead_of_now_does_not_count(mut w: World) {
+    let device = w.device().await;
+    w.settings(|settings| settings.versions_per_day = 2).await;
+    let right = w.now;
+    w.pass_days(200);
+    w.rotated(device).await;
+    w.rotated(device).await;
+    let over = w.version(device);
+    assert!(matches!(w.put(over).await, Err(StoreError::TooManyVersions { .. })));
+    w.now = right;
+    w.rotated(device).await;
+    w.rotated(device).await;
+    let over = w.version(device);
+    assert!(matches!(w.put(over).await, Err(StoreError::TooManyVersions { .. })), "what lies behind counts");
+    w.finish().await;
+}
+
 /// rotation.md 3: a device that may not store is not asked to rotate.
 pub async fn requests_are_refused_by_state(mut w: World) {
     let device = w.device().await;

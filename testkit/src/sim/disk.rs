@@ -42,10 +42,10 @@ pub(super) struct Hazard {
     pub(super) stop: Option<(u32, Stop)>,
     /// The disk fails after this many more acts on files, for so many acts.
     pub(super) fault: Option<(u32, u32, Fault)>,
-    /// The machine is cloned before this many more acts are done, and goes on.
-    pub(super) clone: Option<u32>,
+    /// Something happens before this many more acts are done, and the machine goes on.
+    pub(super) midst: Option<u32>,
     /// That time has come.
-    pub(super) struck_clone: bool,
+    pub(super) struck_midst: bool,
     /// How often either came true; the caller takes and counts them.
     pub(super) struck_stop: Option<Stop>,
     /// The disk's fault that came true.
@@ -58,10 +58,10 @@ impl Hazard {
     /// # Errors
     /// It does not.
     pub(super) fn act(&mut self) -> Result<(), Stop> {
-        match &mut self.clone {
+        match &mut self.midst {
             Some(0) => {
-                self.clone = None;
-                self.struck_clone = true;
+                self.midst = None;
+                self.struck_midst = true;
             }
             Some(left) => *left -= 1,
             None => {}
@@ -187,6 +187,15 @@ impl<T: Clone> File<T> {
     /// [`Broken`]
     pub(super) fn settle(&mut self, hazard: &mut Hazard) -> Result<(), Broken> {
         if self.loose.is_some() { self.sync(hazard) } else { Ok(()) }
+    }
+
+    /// Another file of its directory was synced, and the directory with it: a rename whose data was synced is
+    /// durable now.
+    pub(super) fn settle_with_directory(&mut self) {
+        if self.loose == Some(true) {
+            self.durable = self.seen.clone();
+            self.loose = None;
+        }
     }
 
     fn sync(&mut self, hazard: &mut Hazard) -> Result<(), Broken> {

@@ -37,10 +37,17 @@ impl World {
         if last.expires_at.is_some_and(|at| deciding(one.clock(now), server_now) >= at) {
             due.push("expired");
         }
-        let uid =
-            one.accounts.whole().and_then(|accounts| accounts.find(&manage.selection)).map(|found| found.account.id);
+        let account = one.managed(&manage.selection).map(|found| found.account);
+        let uid = account.as_ref().map(|account| account.id);
         if uid.is_some_and(|uid| uid.to_string() != last.account_id) {
             due.push("another account");
+        }
+        if let Some(rule) = manage.selection.name_rule() {
+            match &account {
+                None => due.push("an account to be made"),
+                Some(account) if !rule.fits(&account.name) => due.push("a name that does not fit"),
+                Some(_) => {}
+            }
         }
         let proven = state.memory.whole().map(|memory| memory.version);
         let signed_in = state.signed_in.as_ref().filter(|waiting| Some(waiting.version) == proven);
@@ -52,6 +59,17 @@ impl World {
             Some(memory) if memory.device != object => due.push("joined again"),
             Some(memory) if memory.incarnation != self.server.incarnation() => due.push("server restored"),
             Some(_) => {}
+        }
+        let drift = match (state.memory.whole(), &account) {
+            (Some(memory), Some(account)) if memory.account.id == account.id => {
+                let renamed = memory.account.name != account.name;
+                renamed || !self.oracle.is_installed(one, account.id, memory.version)
+            }
+            _ => false,
+        };
+        let deciding = deciding(one.clock(now), server_now);
+        if self.machines[machine].repairs.is_due(drift, deciding) {
+            due.push("drift");
         }
         due
     }
@@ -186,6 +204,7 @@ impl World {
                 one.active = 0;
                 one.states.truncate(1);
             }
+            self.put_accounts_right(machine);
             let one = &mut self.machines[machine];
             if matches!(one.wanted.plan, Plan::Unmanaged(_)) {
                 one.wanted.plan = super::fault::manages(laps::account::Selection::BuiltIn, 14);
@@ -197,7 +216,10 @@ impl World {
 
     /// A device that the directory does not take any more is brought back, or joins again.
     fn revive(&mut self, machine: usize) {
-        let Some(object) = self.machines[machine].object() else { return };
+        let Some(object) = self.machines[machine].object() else {
+            self.join(machine, false);
+            return;
+        };
         let person = self.server.person();
         let patch = proto::graph::DevicePatch { account_enabled: Some(true) };
         self.server.generation += 1;

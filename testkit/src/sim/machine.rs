@@ -4,10 +4,15 @@ use super::{
     accounts::{Account, Accounts},
     dice::Dice,
     disk::{Broken, Content, File, Hazard, Stop},
+    fault::Fault,
     mutation::Mutation,
     server::Identity,
 };
-use agent::accounts::{FingerprintKey, Verifier};
+use agent::{
+    accounts::{FingerprintKey, Verifier},
+    platform::Whole,
+    state::Ownership,
+};
 use laps::{
     account::Selection,
     cycle::{Cycle, Effect},
@@ -15,7 +20,7 @@ use laps::{
     id::{DeviceId, VersionId},
     password::Password,
     post_auth::Waiting,
-    rotation::{Failure, Fingerprint, Intent},
+    rotation::{AccountRef, Failure, Fingerprint, Intent},
     time::Timestamp,
 };
 use std::collections::BTreeSet;
@@ -23,8 +28,8 @@ use std::collections::BTreeSet;
 /// The state directory of an agent.
 #[derive(Clone)]
 pub(super) struct StateDirectory {
-    /// Who the machine is; `None` before it joined.
-    pub(super) identity: Option<Identity>,
+    /// Who the machine is; not there before it joined.
+    pub(super) identity: File<Identity>,
     /// The fingerprint key.
     pub(super) key: File<[u8; 32]>,
     /// The journal.
@@ -33,8 +38,10 @@ pub(super) struct StateDirectory {
     pub(super) memory: File<Memory>,
     /// The file that preflight tries.
     pub(super) probe: File<()>,
-    /// What the policy in force asks for, as the last check-in left it.
-    pub(super) plan: Plan,
+    /// The policy of the last check-in.
+    pub(super) policy: File<Plan>,
+    /// The accounts that the agent made, and a change that is under way.
+    pub(super) ownership: File<Ownership>,
     /// A sign-in whose password is to be changed at a deadline.
     pub(super) signed_in: Option<Waiting>,
     /// The failure that the directory was told of last.
@@ -44,12 +51,13 @@ pub(super) struct StateDirectory {
 impl StateDirectory {
     fn new() -> Self {
         Self {
-            identity: None,
+            identity: File::new(Content::Absent),
             key: File::new(Content::Absent),
             journal: File::new(Content::Absent),
             memory: File::new(Content::Absent),
             probe: File::new(Content::Absent),
-            plan: Plan::Unmanaged(Unmanaged::NoPolicy),
+            policy: File::new(Content::Absent),
+            ownership: File::new(Content::Absent),
             signed_in: None,
             last_error: None,
         }
@@ -60,8 +68,20 @@ impl StateDirectory {
         format!("{:?} {:?} {:?}", self.journal.content(), self.memory.content(), self.last_error)
     }
 
+    /// What the policy in force asks for.
+    pub(super) fn plan(&self) -> Plan {
+        self.policy.whole().cloned().unwrap_or(Plan::Unmanaged(Unmanaged::NoPolicy))
+    }
+
     fn cut(&mut self, dice: &mut Dice) -> bool {
-        let lost = [self.key.cut(dice), self.journal.cut(dice), self.memory.cut(dice)];
+        let lost = [
+            self.identity.cut(dice),
+            self.key.cut(dice),
+            self.journal.cut(dice),
+            self.memory.cut(dice),
+            self.policy.cut(dice),
+            self.ownership.cut(dice),
+        ];
         self.probe.cut(dice);
         lost.contains(&true)
     }
@@ -77,6 +97,8 @@ pub(super) struct Held {
     pub(super) verifier: Verifier,
     /// The account as it was when the rotation began.
     pub(super) seen: Account,
+    /// What it is called and how it is kept after step 5, when policy owns it as a whole.
+    pub(super) whole: Option<Whole>,
     /// A `store` of it was sent and may have arrived.
     pub(super) maybe_stored: bool,
     /// It may have been so before the last one was sent.
@@ -118,6 +140,8 @@ pub(super) struct Process {
     pub(super) held: Option<Held>,
     /// The cycle that runs.
     pub(super) running: Option<Running>,
+    /// What it keeps of the accounts that it made, as it was read at the start of the cycle.
+    pub(super) ownership: Ownership,
     /// A request of the machine's administrator that the next cycle takes.
     pub(super) reset: bool,
 }
@@ -126,7 +150,7 @@ pub(super) struct Process {
 #[derive(Clone)]
 pub(super) struct Snapshot {
     /// `/etc`.
-    pub(super) accounts: File<Accounts>,
+    pub(super) accounts: Accounts,
     /// `/var`.
     pub(super) states: Vec<StateDirectory>,
 }
@@ -149,6 +173,36 @@ pub(super) enum Damage {
     JournalLost,
     /// The fingerprint key is lost.
     KeyLost,
+    /// The file of the policy is torn.
+    PolicyTorn,
+    /// The file that says who the machine is is lost or torn.
+    IdentityLost,
+}
+
+/// Repairs of drift that were proven, and whether more are held, by the oracle's own account of rotation.md 10.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Repairs {
+    /// When, by the clock that decides.
+    pub(super) at: Vec<Timestamp>,
+    /// Three in 24 hours were counted, and no quiet day since.
+    pub(super) held: bool,
+}
+
+impl Repairs {
+    /// Whether drift must be repaired at this time; `drift`: there is some.
+    pub(super) fn is_due(&mut self, drift: bool, now: Timestamp) -> bool {
+        let recent = |at: &&Timestamp| {
+            now.ticks_since(**at).max(at.ticks_since(now)) < laps::time::TICKS_PER_DAY + laps::time::TICKS_PER_HOUR
+        };
+        let number = self.at.iter().filter(recent).count();
+        let quiet = number == 0;
+        if !drift {
+            self.held &= !quiet;
+            return false;
+        }
+        self.held |= number >= laps::drift::REPAIRS_PER_DAY as usize;
+        quiet || !self.held
+    }
 }
 
 /// A machine.
@@ -156,7 +210,9 @@ pub(super) struct Machine {
     /// Shown in traces.
     pub(super) name: String,
     /// The account database.
-    pub(super) accounts: File<Accounts>,
+    pub(super) accounts: Accounts,
+    /// It lies in memory over the one of the disk, which is this, until the machine starts again.
+    pub(super) volatile: Option<Accounts>,
     /// The state directories: one, or two when a second agent was installed beside the first.
     pub(super) states: Vec<StateDirectory>,
     /// The state directory of the agent that runs, or runs next.
@@ -165,6 +221,8 @@ pub(super) struct Machine {
     pub(super) process: Option<Process>,
     /// What is going to happen to it.
     pub(super) hazard: Hazard,
+    /// What happens when the time of its hazard has come.
+    pub(super) midst: Option<Fault>,
     /// What is damaged when it stops next.
     pub(super) at_stop: Option<Damage>,
     /// How far its clock is off, ticks.
@@ -177,6 +235,8 @@ pub(super) struct Machine {
     pub(super) refuses: u32,
     /// The account database cannot be read so many more times.
     pub(super) unreadable: u32,
+    /// Its repairs of drift, as the oracle counts them.
+    pub(super) repairs: Repairs,
     /// Uids of accounts that were rolled back since their last proof.
     pub(super) rolled_back: BTreeSet<u32>,
     /// The objects that it was and is, newest last.
@@ -200,11 +260,14 @@ impl Machine {
     pub(super) fn new(name: String, plan: Plan, dice: &mut Dice) -> Self {
         Self {
             name,
-            accounts: File::new(Content::Whole(Accounts::fresh(dice.below(u64::MAX / 2)))),
+            accounts: Accounts::fresh(dice),
+            volatile: None,
+            repairs: Repairs::default(),
             states: vec![StateDirectory::new()],
             active: 0,
             process: None,
             hazard: Hazard::default(),
+            midst: None,
             at_stop: None,
             clock_offset: 0,
             offline: false,
@@ -227,6 +290,22 @@ impl Machine {
         &mut self.states[self.active]
     }
 
+    /// Writes the journal of the agent that runs.
+    ///
+    /// # Errors
+    /// [`Broken`]
+    pub(super) fn write_journal(&mut self, intent: Intent, careful: bool) -> Result<(), Broken> {
+        self.states[self.active].journal.replace(intent, &mut self.hazard, careful)
+    }
+
+    /// Clears it.
+    ///
+    /// # Errors
+    /// [`Broken`]
+    pub(super) fn clear_journal(&mut self) -> Result<(), Broken> {
+        self.states[self.active].journal.remove(&mut self.hazard)
+    }
+
     /// What its clock shows at this time of the run.
     pub(super) fn clock(&self, now: Timestamp) -> Timestamp {
         Timestamp::from_ticks(now.ticks().saturating_add_signed(self.clock_offset))
@@ -234,7 +313,7 @@ impl Machine {
 
     /// The device object of the agent that runs.
     pub(super) fn object(&self) -> Option<DeviceId> {
-        self.states[self.active].identity.as_ref().map(|identity| identity.certificate.device)
+        self.states[self.active].identity.whole().map(|identity| identity.certificate.device)
     }
 
     /// A second state directory beside the first.
@@ -251,14 +330,28 @@ impl Machine {
             Some(Damage::JournalTorn) => state.journal.force(Content::Torn),
             Some(Damage::JournalLost) => state.journal.force(Content::Absent),
             Some(Damage::KeyLost) => state.key.force(Content::Absent),
+            Some(Damage::PolicyTorn) => state.policy.force(Content::Torn),
+            Some(Damage::IdentityLost) if dice.percent(50) => state.identity.force(Content::Torn),
+            Some(Damage::IdentityLost) => state.identity.force(Content::Absent),
             None => {}
         }
         if stop == Stop::Killed {
             return false;
         }
+        if let Some(disk) = &self.volatile {
+            self.accounts.restore(disk.clone());
+        }
         let accounts = self.accounts.cut(dice);
         let states = self.states.iter_mut().map(|state| state.cut(dice)).collect::<Vec<_>>();
         accounts || states.contains(&true)
+    }
+
+    /// The account that a selection means, as the agent that runs would find it.
+    pub(super) fn managed(&self, selection: &Selection) -> Option<Account> {
+        let state = &self.states[self.active];
+        let created = state.ownership.whole().map(|ownership| ownership.created.clone()).unwrap_or_default();
+        let managed: Option<&AccountRef> = state.memory.whole().map(|memory| &memory.account);
+        self.accounts.find(selection, &created, managed)
     }
 
     /// A picture of its disks.
@@ -283,6 +376,10 @@ impl Machine {
         let fresh = dice.bytes();
         let hazard = &mut self.hazard;
         let state = &mut self.states[self.active];
+        // A torn policy is kept aside; the next check-in brings it again.
+        if matches!(state.policy.content(), Content::Torn) {
+            state.policy.force(Content::Absent);
+        }
         let key = match state.key.content() {
             Content::Whole(key) => *key,
             Content::Absent | Content::Torn => {
@@ -300,7 +397,8 @@ impl Machine {
             }
         };
         let key = FingerprintKey::new(key);
-        self.process = Some(Process { life, key, held: None, running: None, reset: false });
+        let ownership = Ownership::default();
+        self.process = Some(Process { life, key, held: None, running: None, ownership, reset: false });
         Ok(())
     }
 }
@@ -308,7 +406,7 @@ impl Machine {
 impl Process {
     /// The fingerprint of an account under this process's key.
     pub(super) fn fingerprint(&self, account: &Account) -> Option<Fingerprint> {
-        self.key.fingerprint(&account.account, &account.verifier)
+        self.key.fingerprint(&account.account, account.verifier.as_ref()?)
     }
 }
 

@@ -9,6 +9,7 @@ mod dice;
 mod disk;
 mod duty;
 mod fault;
+mod hand;
 mod machine;
 mod message;
 mod mutation;
@@ -16,6 +17,7 @@ mod oracle;
 mod runner;
 mod server;
 mod tally;
+mod trace;
 mod world;
 
 pub use backend::Kind;
@@ -154,10 +156,12 @@ impl World {
             self.now_ms = until;
         }
         for index in 0..MACHINES {
-            let uid = match &self.machines[index].wanted.plan {
-                laps::decide::Plan::Manage(manage) if manage.selection != Selection::BuiltIn => accounts::OPS,
-                _ => 0,
+            let machine = &self.machines[index];
+            let managed = match &machine.wanted.plan {
+                laps::decide::Plan::Manage(manage) => machine.managed(&manage.selection),
+                laps::decide::Plan::Unmanaged(_) => None,
             };
+            let uid = managed.map_or(0, |account| account.account.id);
             let loss = self.oracle.judge_end(&mut self.server, &self.machines[index], uid);
             self.lose(loss);
         }

@@ -15,6 +15,14 @@ pub enum Mutation {
     /// The agent takes a new fingerprint key and keeps the journal of the old one. So it was until the simulator
     /// found it.
     KeyMadeAnew,
+    /// After a crash the agent takes a version for never set because another hand renamed the account since. So it
+    /// was until the simulator found it.
+    RenamedAbandoned,
+    /// The agent deletes an account that policy has left before the one that policy wants is proven, whoever else
+    /// could sign in (docs/design/automatic-account.md).
+    OldGoesFirst,
+    /// The agent rotates in an account database that a restart takes away (section 6).
+    VolatileTaken,
     /// The agent remembers a password as due years later (I4).
     ExpiryForgotten,
     /// The agent writes the password into an event (I3).
@@ -33,11 +41,14 @@ pub enum Mutation {
 
 impl Mutation {
     /// Every one.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 14] = [
         Self::SetBeforeStored,
         Self::NothingSynced,
         Self::ComparedUnsynced,
         Self::KeyMadeAnew,
+        Self::RenamedAbandoned,
+        Self::OldGoesFirst,
+        Self::VolatileTaken,
         Self::ExpiryForgotten,
         Self::PasswordInEvent,
         Self::AcknowledgedBeforeDurable,
@@ -50,6 +61,7 @@ impl Mutation {
     /// The invariant that must be found broken.
     pub const fn breaks(self) -> &'static str {
         match self {
+            Self::OldGoesFirst => "administrator",
             Self::ExpiryForgotten => "I4",
             Self::PasswordInEvent => "I3",
             Self::AuditedAfterAnswer => "I2",
@@ -57,6 +69,8 @@ impl Mutation {
             | Self::NothingSynced
             | Self::ComparedUnsynced
             | Self::KeyMadeAnew
+            | Self::RenamedAbandoned
+            | Self::VolatileTaken
             | Self::AcknowledgedBeforeDurable
             | Self::TrimmedAtOnce
             | Self::AbandonRemoves
@@ -76,6 +90,9 @@ impl Mutation {
             | Self::NothingSynced
             | Self::ComparedUnsynced
             | Self::KeyMadeAnew
+            | Self::RenamedAbandoned
+            | Self::OldGoesFirst
+            | Self::VolatileTaken
             | Self::ExpiryForgotten
             | Self::PasswordInEvent => None,
         }

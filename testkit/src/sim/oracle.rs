@@ -3,8 +3,7 @@
 //! It knows what nobody else may know: every password that was ever made, and what was done to the machines.
 
 use super::{
-    accounts::{Accounts, opens},
-    disk::Content,
+    accounts::{Account, Deed, opens},
     machine::Machine,
     message::Request,
     runner::Made,
@@ -12,6 +11,8 @@ use super::{
 };
 use agent::accounts::Verifier;
 use laps::{
+    account::Selection,
+    decide::Plan,
     id::{DeviceId, VersionId},
     password::Password,
     rotation::AccountRef,
@@ -68,8 +69,10 @@ pub(super) struct Shown {
 pub(super) struct Oracle {
     versions: HashMap<VersionId, Known>,
     by_verifier: HashMap<String, VersionId>,
-    /// Verifiers that another hand put there: machine, uid, verifier (exception a).
+    /// Verifiers and names that another hand put there: machine, uid, verifier or name (exception a).
     foreign: HashSet<(usize, u32, String)>,
+    /// Accounts that another hand, or with right the agent, deleted.
+    deleted: HashSet<(usize, u32)>,
     /// Accounts with a proven version: machine and uid, and the object that it was last proven under.
     managed: BTreeMap<(usize, u32), DeviceId>,
     /// Exceptions that were counted.
@@ -80,7 +83,7 @@ pub(super) struct Oracle {
     shown: HashMap<DeviceId, Vec<Shown>>,
     shown_at: u64,
     counted_at: u64,
-    judged: Vec<Option<(u64, Content<Accounts>)>>,
+    judged: Vec<Option<(u64, u64)>>,
     /// How often I1 was judged.
     pub(super) checks: u64,
     /// How often an exception of rotation.md 4 was met, by its letter.
@@ -104,25 +107,90 @@ impl Oracle {
             _ => return None,
         };
         let known = self.versions.get(&version)?;
-        let holds = |accounts: Option<&Accounts>| {
-            accounts
-                .and_then(|accounts| accounts.of(known.account.id))
-                .is_some_and(|one| one.verifier == known.verifier)
-        };
+        let holds =
+            |account: Option<Account>| account.is_some_and(|one| one.verifier.as_ref() == Some(&known.verifier));
+        let seen = || machine.accounts.of(known.account.id);
         let lie = |text| Some(Loss::new("I1", format!("{}: version {version} {text}", machine.name)));
-        if !proven && holds(machine.accounts.whole()) {
+        if !proven && holds(seen()) {
             return lie("is abandoned, and it is installed");
         }
         // Whether it is still there is another hand's affair; what it says is there must be so durably.
-        if proven && holds(machine.accounts.whole()) && !holds(machine.accounts.durable()) {
+        let disk = machine.volatile.as_ref().unwrap_or(&machine.accounts);
+        if proven && holds(seen()) && !holds(disk.durable(known.account.id)) {
             return lie("is proven, and a power cut would take it away");
         }
         None
     }
 
-    /// Another hand changed an account.
-    pub(super) fn changed_by_hand(&mut self, machine: usize, uid: u32, verifier: &str) {
-        self.foreign.insert((machine, uid, verifier.to_owned()));
+    /// Another hand changed the password or the name of an account.
+    pub(super) fn changed_by_hand(&mut self, machine: usize, uid: u32, verifier_or_name: &str) {
+        self.foreign.insert((machine, uid, verifier_or_name.to_owned()));
+    }
+
+    /// Another hand deleted an account.
+    pub(super) fn deleted_by_hand(&mut self, machine: usize, uid: u32) {
+        self.deleted.insert((machine, uid));
+    }
+
+    /// The agent makes or deletes an account, or shuts the last administrator out (docs/design/automatic-account.md).
+    pub(super) fn judge_deed(
+        &mut self,
+        server: &SimServer,
+        index: usize,
+        machine: &Machine,
+        deed: &Deed,
+    ) -> Option<Loss> {
+        let plan = machine.states[machine.active].plan();
+        let wanted = match &plan {
+            Plan::Manage(manage) => Some(&manage.selection),
+            Plan::Unmanaged(_) => None,
+        };
+        let lost = |text: String| Some(Loss::new("administrator", format!("{}: {text}", machine.name)));
+        match deed {
+            // Its uid may have been another account's before.
+            Deed::Making(uid) => {
+                self.managed.remove(&(index, *uid));
+                self.deleted.remove(&(index, *uid));
+                None
+            }
+            Deed::Removing(uid) => {
+                self.deleted.insert((index, *uid));
+                if *uid == 0 {
+                    return lost("uid 0 is deleted".into());
+                }
+                let selection = wanted?;
+                let wanted = machine.managed(selection).map(|account| account.account.id);
+                let last = self.last_proven(server, index, machine);
+                if wanted.is_none() || last.is_some_and(|last| Some(last) != wanted) {
+                    return lost(format!("uid {uid} goes, and {wanted:?}, which policy wants, was not proven last"));
+                }
+                None
+            }
+            // Policy may want the account disabled, whoever else could sign in.
+            Deed::NobodyLeft => match wanted {
+                Some(Selection::Automatic(wanted)) if !wanted.enable => None,
+                _ => lost("no administrator can sign in any more, and the agent did it".into()),
+            },
+        }
+    }
+
+    /// The account of the last version of its own that a machine has proven.
+    fn last_proven(&self, server: &SimServer, index: usize, machine: &Machine) -> Option<u32> {
+        // The object of the agent that speaks goes first; a second agent has one of its own.
+        machine.object().iter().chain(machine.objects.iter().rev()).find_map(|object| {
+            let versions = server.wait(server.store().versions(*object, true)).unwrap_or_default();
+            let own = versions.into_iter().filter(|version| {
+                version.proven_at.is_some()
+                    && self.versions.get(&version.version).is_some_and(|known| known.machine == index)
+            });
+            own.max_by_key(|version| version.sequence)?.account_id.parse().ok()
+        })
+    }
+
+    /// Whether an account holds the password of a version.
+    pub(super) fn is_installed(&self, machine: &Machine, uid: u32, version: VersionId) -> bool {
+        let installed = machine.accounts.of(uid).and_then(|account| account.verifier);
+        installed.is_some_and(|verifier| self.by_verifier.get(verifier.as_str()) == Some(&version))
     }
 
     /// A copy of a machine stands beside it, with the same account database and the same claims.
@@ -132,6 +200,8 @@ impl Oracle {
         let managed: Vec<_> = self.managed.iter().filter(|((machine, _), _)| *machine == from).collect();
         let managed: Vec<_> = managed.into_iter().map(|((_, uid), object)| ((to, *uid), *object)).collect();
         self.managed.extend(managed);
+        let deleted: Vec<_> = self.deleted.iter().filter(|(machine, _)| *machine == from).copied().collect();
+        self.deleted.extend(deleted.into_iter().map(|(_, uid)| (to, uid)));
     }
 
     /// Every version that the directory holds of these objects.
@@ -222,10 +292,7 @@ impl Oracle {
         let proofs = self.count(server, machines);
         self.judged.resize_with(machines.len(), || None);
         for (index, machine) in machines.iter_mut().enumerate().filter(|(_, machine)| !machine.gone) {
-            let same = self.judged[index].as_ref().is_some_and(|(generation, content)| {
-                *generation == server.generation && content == machine.accounts.content()
-            });
-            if same {
+            if self.judged[index] == Some((server.generation, machine.accounts.generation)) {
                 continue;
             }
             self.checks += 1;
@@ -234,7 +301,7 @@ impl Oracle {
             for (uid, object) in managed {
                 self.judge_account(server, index, machine, uid, object)?;
             }
-            self.judged[index] = Some((server.generation, machine.accounts.content().clone()));
+            self.judged[index] = Some((server.generation, machine.accounts.generation));
         }
         Ok(proofs)
     }
@@ -282,25 +349,29 @@ impl Oracle {
             return Ok(());
         }
         let lost = |text: String| Err(Loss::new("I1", format!("{}, uid {uid}: {text}", machine.name)));
-        let Some(account) = machine.accounts.whole().and_then(|accounts| accounts.of(uid)) else {
-            return lost(format!("the account database is {:?}", machine.accounts.content()));
+        let rolled_back = machine.rolled_back.contains(&uid);
+        let Some(account) = machine.accounts.of(uid) else {
+            // An account that another hand or policy deleted, or that was not there yet, has no password to lose.
+            let gone = machine.accounts.files().is_some() && (rolled_back || self.deleted.contains(&(index, uid)));
+            return if gone { Ok(()) } else { lost("the account is not there, and nobody deleted it".into()) };
         };
-        let verifier = account.verifier.as_str();
+        let verifier = account.verifier.as_ref().map_or("", |verifier| verifier.as_str());
         let version = self.by_verifier.get(verifier).copied();
+        let mut letter = None;
         if let Some(version) = version {
             for object in machine.objects.iter().rev() {
-                let found = self.look(server, *object).iter().any(|shown| {
-                    shown.version == version
-                        && shown.account_id == uid.to_string()
-                        && shown.account_name == account.account.name
-                });
-                if found {
-                    return Ok(());
+                let shown = self.look(server, *object).iter();
+                let mut shown = shown.filter(|shown| shown.version == version && shown.account_id == uid.to_string());
+                match shown.next() {
+                    Some(shown) if shown.account_name == account.account.name => return Ok(()),
+                    // Another hand renamed it; a candidate shows the name that it was set under.
+                    Some(_) => letter = Some("a"),
+                    None => {}
                 }
             }
         }
-        let rolled_back = machine.rolled_back.contains(&uid);
-        let letter = if self.foreign.contains(&(index, uid, verifier.to_owned())) {
+        let by_hand = |what: &str| self.foreign.contains(&(index, uid, what.to_owned()));
+        let letter = if letter.is_some() && by_hand(&account.account.name) || by_hand(verifier) {
             "a"
         } else {
             match version.and_then(|version| self.versions.get(&version)).and_then(|known| known.gone) {
@@ -310,7 +381,10 @@ impl Oracle {
                 Some(Gone::Restore) => "c",
                 Some(Gone::Purge) => return Ok(()),
                 gone => {
-                    return lost(format!("version {version:?} is installed, and the directory has it not ({gone:?})"));
+                    return lost(format!(
+                        "version {version:?} is installed under the name {:?}, and the directory has it not ({gone:?})",
+                        account.account.name
+                    ));
                 }
             }
         };
@@ -325,7 +399,7 @@ impl Oracle {
     pub(super) fn judge_end(&mut self, server: &mut SimServer, machine: &Machine, uid: u32) -> Option<Loss> {
         let lost = |text: String| Some(Loss::new("I1", format!("{}, uid {uid}, at the end: {text}", machine.name)));
         let object = machine.object()?;
-        let Some(account) = machine.accounts.whole().and_then(|accounts| accounts.of(uid)) else {
+        let Some(account) = machine.accounts.of(uid) else {
             return lost("no account".into());
         };
         let (_, revealed) = server.reveal(object);
@@ -338,7 +412,8 @@ impl Oracle {
         let best = revealed.credentials.unwrap_or_default().into_iter().next();
         match best {
             Some(best)
-                if opens(best.password.reveal(), &account.verifier) && best.account_name == account.account.name =>
+                if account.verifier.as_ref().is_some_and(|verifier| opens(best.password.reveal(), verifier))
+                    && best.account_name == account.account.name =>
             {
                 None
             }

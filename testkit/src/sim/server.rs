@@ -334,11 +334,12 @@ impl SimServer {
     }
 
     /// Renews a machine's certificate from half of its life, as the agent does before a cycle.
-    pub(super) fn renew_if_due(&mut self, identity: &mut Identity) {
+    /// True: it is another one now.
+    pub(super) fn renew_if_due(&mut self, identity: &mut Identity) -> bool {
         let certificate = identity.certificate;
         let half = certificate.not_after.ticks_since(certificate.not_before) / 2;
         if self.app.is_none() || self.now() < certificate.not_before.plus_ticks(half) {
-            return;
+            return false;
         }
         let key = SoftwareKey::from_pkcs8(&identity.key).unwrap();
         let request = RenewRequest { csr: STANDARD.encode(key.request().unwrap()) };
@@ -346,7 +347,9 @@ impl SimServer {
         if let Ok(answer) = self.runtime.block_on(self.app().renew(&caller, &request)) {
             self.generation += 1;
             identity.certificate = device_identity(certificate.device, &STANDARD.decode(&answer.certificate).unwrap());
+            return true;
         }
+        false
     }
 
     /// A person reads the passwords of a device; also the id of the request.

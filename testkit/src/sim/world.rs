@@ -4,7 +4,7 @@ use super::{
     Options,
     backend::Kind,
     dice::Dice,
-    disk::Stop,
+    disk::{Broken, Stop},
     fault::{Fault, Network},
     machine::{Damage, Machine, Running, Watch},
     message::{Answer, Envelope, Reply, Request},
@@ -12,10 +12,12 @@ use super::{
     runner::{self, Act, Given},
     server::{SimServer, device_caller},
     tally::Tally,
+    trace::{said, word},
 };
 use client::{Cause, Error, NoAnswer};
 use laps::{
     cycle::{Cycle, Effect, Outcome, Start, Tick, Turn},
+    decide::Reason,
     id::{DeviceId, VersionId},
     time::Timestamp,
 };
@@ -219,15 +221,27 @@ impl World {
         }
         let due = self.due(machine);
         let one = &mut self.machines[machine];
+        // A machine that does not know who it is does not start; a person joins it again.
+        let Some(mut identity) = one.state().identity.whole().cloned() else {
+            one.process = None;
+            let after = self.dice.between(HOUR, 3 * DAY);
+            return self.at(after, Event::Ends(Fault::IdentityLost, machine));
+        };
         let Some(mut process) = one.process.take() else { return };
-        let Some(mut identity) = one.state().identity.clone() else { return };
         if process.running.is_none() {
-            if !one.offline {
-                self.server.renew_if_due(&mut identity);
+            if !one.offline && self.server.renew_if_due(&mut identity) {
                 let one = &mut self.machines[machine];
-                one.state().identity = Some(identity.clone());
+                let Machine { states, active, hazard, .. } = one;
+                let written = states[*active].identity.replace(identity.clone(), hazard, true);
+                if let Err(Broken::Stopped(stop)) = written {
+                    return self.stopped(machine, stop, "renewal");
+                }
             }
             let one = &mut self.machines[machine];
+            let clock = one.clock(super::START.plus_ticks(self.now_ms * 10_000));
+            if let Err(stop) = runner::load_ownership(one, &mut process, clock, self.options.mutation) {
+                return self.stopped(machine, stop, "load");
+            }
             // A torn journal is kept aside; a torn memory costs one rotation (agent::state).
             let state = one.state();
             if matches!(state.journal.content(), super::disk::Content::Torn) {
@@ -246,7 +260,7 @@ impl World {
                 joined_incarnation: identity.incarnation,
                 last_error: state.last_error.clone(),
                 signed_in: state.signed_in.clone(),
-                created: Vec::new(),
+                created: process.ownership.created.iter().map(|made| made.id).collect(),
                 reset: core::mem::take(&mut process.reset),
             };
             let (cycle, turn) = Cycle::start(start);
@@ -323,21 +337,37 @@ impl World {
         process.running = Some(running);
         one.process = Some(process);
         self.struck(machine);
+        self.judge_deeds(machine);
         match act {
-            Err(stop) => {
-                self.say(|w| format!("{} stops ({stop:?}) at {}", w.machines[machine].name, word(&effect)));
-                self.stop(machine, stop);
-                let pause = self.dice.pick(&[2_000, 60_000, HOUR, 8 * HOUR]);
-                self.wake(machine, pause);
-            }
+            Err(stop) => self.stopped(machine, stop, &word(&effect)),
             Ok((Act::Answered(outcome), made)) => {
                 if let Some(made) = made {
                     self.oracle.made(machine, made);
+                }
+                if matches!(effect, Effect::Remember(_)) {
+                    self.count_repair(machine);
                 }
                 self.say(|w| format!("{} {}: {}", w.machines[machine].name, word(&effect), said(&outcome)));
                 self.outcome(machine, outcome);
             }
             Ok((Act::Sends(request), _)) => self.send(machine, life, request),
+        }
+    }
+
+    /// The machine stopped within something, and starts again.
+    fn stopped(&mut self, machine: usize, stop: Stop, within: &str) {
+        self.struck(machine);
+        self.judge_deeds(machine);
+        self.say(|w| format!("{} stops ({stop:?}) at {within}", w.machines[machine].name));
+        self.stop(machine, stop);
+        let pause = self.dice.pick(&[2_000, 60_000, HOUR, 8 * HOUR]);
+        self.wake(machine, pause);
+    }
+
+    fn judge_deeds(&mut self, machine: usize) {
+        for deed in core::mem::take(&mut self.machines[machine].accounts.deeds) {
+            let loss = self.oracle.judge_deed(&self.server, machine, &self.machines[machine], &deed);
+            self.lose(loss);
         }
     }
 
@@ -349,6 +379,17 @@ impl World {
         let Some(running) = one.process.as_mut().and_then(|process| process.running.as_mut()) else { return };
         let turn = running.cycle.on(outcome, tick);
         self.turn(machine, turn);
+    }
+
+    /// A proof is remembered: when it repaired drift, the oracle counts it for the hold (rotation.md 10).
+    fn count_repair(&mut self, machine: usize) {
+        let (now, server_now) = (self.now(), self.server.now());
+        let one = &mut self.machines[machine];
+        let running = one.process.as_ref().and_then(|process| process.running.as_ref());
+        if running.is_some_and(|running| running.reasons().iter().any(|reason| matches!(reason, Reason::Drift(_)))) {
+            let at = super::oracle::deciding(one.clock(now), server_now);
+            one.repairs.at.push(at);
+        }
     }
 
     fn finished(&mut self, machine: usize, watch: &Watch, finish: &laps::cycle::Finish, again: bool) {
@@ -380,7 +421,7 @@ impl World {
     fn send(&mut self, machine: usize, life: u64, request: Request) {
         let number = self.number();
         let one = &mut self.machines[machine];
-        let Some(identity) = one.state().identity.clone() else { return };
+        let Some(identity) = one.state().identity.whole().cloned() else { return };
         let Some(running) = one.process.as_mut().and_then(|process| process.running.as_mut()) else { return };
         running.waiting = Some(number);
         let lie = self.oracle.judge_word(one, &request);
@@ -453,7 +494,13 @@ impl World {
         if let Err(error) = &answer {
             running.excuse(excuse_of(error, core::mem::take(&mut self.server.unresolved_refused)));
         }
-        let outcome = runner::understand(one, &mut process, &running.effect, answer);
+        let outcome = match runner::understand(one, &mut process, &running.effect, answer) {
+            Ok(outcome) => outcome,
+            Err(stop) => return self.stopped(machine, stop, "the policy"),
+        };
+        if one.hazard.struck_fault.is_some() {
+            running.excuse("disk fault");
+        }
         if let Outcome::Reported(Ok(view)) = &outcome
             && view.store_refused.is_some()
         {
@@ -473,6 +520,8 @@ impl World {
         match damage {
             Some(Damage::JournalTorn | Damage::JournalLost) => self.tally.fault("journal damaged"),
             Some(Damage::KeyLost) => self.tally.fault("fingerprint key lost"),
+            Some(Damage::PolicyTorn) => self.tally.fault("policy file torn"),
+            Some(Damage::IdentityLost) => self.tally.fault("identity file lost or torn"),
             None => {}
         }
         if self.dice.percent(50) {
@@ -498,8 +547,15 @@ impl World {
 
     /// Counts what came true of what was going to happen to a machine.
     fn struck(&mut self, machine: usize) {
-        if core::mem::take(&mut self.machines[machine].hazard.struck_clone) {
-            self.clone_machine(machine);
+        if core::mem::take(&mut self.machines[machine].hazard.struck_midst)
+            && let Some(fault) = self.machines[machine].midst.take()
+            && !self.calm
+        {
+            self.say(|w| format!("-- {fault:?} at {}, in the middle", w.machines[machine].name));
+            if self.dice.percent(30) {
+                self.machines[machine].hazard.stop = Some((self.dice.between(0, 8) as u32, Stop::Killed));
+            }
+            self.happens(fault, machine);
         }
         let hazard = &mut self.machines[machine].hazard;
         match hazard.struck_stop.take() {
@@ -522,43 +578,5 @@ fn excuse_of(error: &Error, unresolved: bool) -> &'static str {
         Error::NoAnswer(_) => "no answer",
         Error::Refused(_) => "refused",
         Error::Malformed(_) => "malformed",
-    }
-}
-
-fn word(effect: &Effect) -> String {
-    match effect {
-        Effect::Rotation(effect) => {
-            let text = format!("{effect:?}");
-            text.split([' ', '(', '{']).next().unwrap_or_default().to_lowercase()
-        }
-        effect => {
-            let text = format!("{effect:?}");
-            text.split([' ', '(', '{']).next().unwrap_or_default().to_lowercase()
-        }
-    }
-}
-
-fn said(outcome: &Outcome) -> String {
-    match outcome {
-        Outcome::Rotation(outcome) => match outcome {
-            laps::rotation::Outcome::Refused(failure) => format!("refused, {}", failure.code),
-            laps::rotation::Outcome::Unknown(failure) => format!("unknown, {}", failure.code),
-            laps::rotation::Outcome::Compared(comparison) => format!("{comparison:?}"),
-            laps::rotation::Outcome::Generated { account, fingerprint } => format!("{} {fingerprint}", account.name),
-            other => format!("{other:?}"),
-        },
-        Outcome::Reported(Ok(view)) => format!(
-            "current {:?}, unresolved {:?}, asked {}, refused {:?}",
-            view.current,
-            view.unresolved.iter().map(|intent| intent.version).collect::<Vec<_>>(),
-            view.rotate_requested,
-            view.store_refused
-        ),
-        Outcome::Reported(Err(failure)) => failure.code.clone(),
-        Outcome::Inspected(Ok(facts)) => format!("{} {:?}", facts.account.name, facts.installed),
-        Outcome::Inspected(Err(failure)) => failure.code.clone(),
-        Outcome::CheckedIn(checked) => format!("{:?}", checked.plan),
-        Outcome::Done => "done".into(),
-        other => format!("{other:?}"),
     }
 }

@@ -70,6 +70,9 @@ is_found! {
     a_write_that_is_not_synced_is_found: NothingSynced;
     a_comparison_of_what_is_not_synced_is_found: ComparedUnsynced;
     a_journal_that_outlives_its_key_is_found: KeyMadeAnew;
+    a_renamed_account_that_is_taken_for_never_set_is_found: RenamedAbandoned;
+    an_old_account_that_goes_too_early_is_found: OldGoesFirst;
+    a_volatile_account_database_that_is_taken_is_found: VolatileTaken;
     an_expiry_that_is_forgotten_is_found: ExpiryForgotten;
     a_password_in_an_event_is_found: PasswordInEvent;
     a_store_that_is_acknowledged_too_early_is_found: AcknowledgedBeforeDurable;
@@ -82,5 +85,5 @@ is_found! {
 /// The tests above name every mutation.
 #[test]
 fn every_mutation_has_its_test() {
-    assert_eq!(Mutation::ALL.len(), 11);
+    assert_eq!(Mutation::ALL.len(), 14);
 }

@@ -277,7 +277,8 @@ impl ManagedTree {
 
     /// After a crash, or a set that failed at its last sync: has the account the credential of an intent?
     /// (rotation.md 2) What is found is made durable first: it is proven next, and a power cut must not take
-    /// it back after that.
+    /// it back after that. An account that holds the credential and was renamed by another hand meanwhile is
+    /// neither: the version must not be abandoned, nor proven under a name that is gone.
     pub fn compare(&self, account: &AccountRef, intended: Fingerprint, key: Option<&FingerprintKey>) -> Comparison {
         let (Some(key), Ok(database)) = (key, self.read()) else {
             return Comparison::CannotTell;
@@ -289,10 +290,13 @@ impl ManagedTree {
         let here = database.passwd.named(&account.name).filter(|entry| entry.uid == account.id && entry.shadowed);
         let verifier =
             here.and_then(|_| database.shadow.named(&account.name)).and_then(|line| line.password.verifier());
-        match verifier.and_then(|verifier| key.fingerprint(account, verifier)) {
-            Some(installed) if installed == intended => Comparison::Same,
-            _ => Comparison::Different,
+        let is_intended = |verifier: &Verifier| key.fingerprint(account, verifier) == Some(intended);
+        if verifier.is_some_and(is_intended) {
+            return Comparison::Same;
         }
+        let holders = database.passwd.lines().iter().filter(|entry| entry.uid == account.id && entry.shadowed);
+        let mut lines = holders.filter_map(|entry| database.shadow.named(&entry.name)?.password.verifier());
+        if lines.any(is_intended) { Comparison::CannotTell } else { Comparison::Different }
     }
 
     /// The locks of the database for the given files, and a claim of our own when nobody took one for longer.

@@ -170,14 +170,29 @@ impl StateDir {
         self.drop_keys_but(&kept)
     }
 
-    /// The key of the device object that this machine is now, for the proof in a re-join.
+    /// The key of the device object that this machine is now, for the proof in a re-join. `None` when it is not
+    /// known any more: a damaged identity is kept aside as `identity.damaged`, so that the machine can join as
+    /// another device (rotation.md 3: "without it a person may link").
     ///
     /// # Errors
-    /// [`StateError`].
+    /// [`StateError`]: a newer format, or the file system fails.
     pub fn predecessor_for_join(&self) -> Result<Option<(DeviceId, SoftwareKey)>, StateError> {
-        match self.identity()? {
-            Some(identity) => Ok(Some((identity.device, self.read_key(&identity.key)?))),
-            None => Ok(None),
+        let identity = match self.identity() {
+            Ok(Some(identity)) => identity,
+            Ok(None) => return Ok(None),
+            Err(StateError::Damaged { .. }) => {
+                self.keep_aside(FILE)?;
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
+        };
+        if !self.file(&identity.key).exists() {
+            return Ok(None);
+        }
+        match self.read_key(&identity.key) {
+            Ok(key) => Ok(Some((identity.device, key))),
+            Err(StateError::Damaged { .. }) => Ok(None),
+            Err(error) => Err(error),
         }
     }
 }
@@ -219,6 +234,28 @@ mod tests {
         assert_eq!(state.read_key(&predecessor.key).unwrap().public(), keys[1].public());
         let files = std::fs::read_dir(dir.path()).unwrap().count();
         assert_eq!(files, 3, "the identity and two keys");
+    }
+
+    /// A machine that lost its identity or its key can join again, as another device (rotation.md 5).
+    #[test]
+    fn a_lost_identity_is_no_obstacle_to_another_join() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = StateDir::open(dir.path()).unwrap();
+        let key = SoftwareKey::generate().unwrap();
+        let identity = state.write_joined(joined(1), &key).unwrap();
+        let (device, kept) = state.predecessor_for_join().unwrap().unwrap();
+        assert_eq!((device, kept.public()), (joined(1).device, key.public()));
+        std::fs::write(state.file(&identity.key), b"no key").unwrap();
+        assert!(state.predecessor_for_join().unwrap().is_none());
+        std::fs::remove_file(state.file(&identity.key)).unwrap();
+        assert!(state.predecessor_for_join().unwrap().is_none());
+
+        std::fs::write(state.file(FILE), b"{\"format\":1,").unwrap();
+        assert!(matches!(state.identity(), Err(StateError::Damaged { .. })));
+        assert!(state.predecessor_for_join().unwrap().is_none());
+        assert_eq!(std::fs::read(state.file("identity.damaged")).unwrap(), b"{\"format\":1,");
+        let joined = state.write_joined(joined(2), &SoftwareKey::generate().unwrap()).unwrap();
+        assert_eq!(state.identity().unwrap(), Some(joined));
     }
 
     /// What an agent of before wrote is read by this one.

@@ -60,6 +60,28 @@ fn a_password_is_set_and_proven() {
     assert_eq!(code(tree.prove(&seen.account, &password("First-Example-2"))).0, "proof_failed");
 }
 
+/// rotation.md 2: what is set is never abandoned. An account that another hand renamed between step 5 and the
+/// restart holds the password all the same; with another password it does not.
+#[test]
+fn a_credential_that_was_set_and_renamed_is_not_taken_for_never_set() {
+    let fixture = Fixture::new();
+    let mut tree = fixture.tree();
+    let seen = tree.preflight(&named("ann"), Durability::VolatileOk, TODAY).unwrap();
+    let key = FingerprintKey::new([3; 32]);
+    let new = verifier(&tree, "First-Example-1");
+    let intended = key.fingerprint(&seen.account, &new).unwrap();
+    let rename = |path: &str| {
+        let text = fs::read_to_string(fixture.etc(path)).unwrap();
+        fs::write(fixture.etc(path), text.replace("ann:", "chef:")).unwrap();
+    };
+    tree.set(&seen, &new, TODAY).unwrap();
+    rename("passwd");
+    rename("shadow");
+    assert_eq!(tree.compare(&seen.account, intended, Some(&key)), Comparison::CannotTell);
+    let other = key.fingerprint(&seen.account, &verifier(&tree, "First-Example-2")).unwrap();
+    assert_eq!(tree.compare(&seen.account, other, Some(&key)), Comparison::Different);
+}
+
 /// rotation.md 7: "Lock marks are kept", and the built-in administrator is the first line with uid 0.
 #[test]
 fn a_disabled_account_is_managed_and_stays_disabled() {
