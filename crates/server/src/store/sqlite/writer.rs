@@ -1,7 +1,8 @@
 //! The one writer: a thread that carries out verbs in batches and acknowledges after the commit.
 //!
 //! While one batch is being made durable the next one gathers, so that the cost of `fsync` is shared
-//! (group commit). Each verb has its own savepoint: one that is refused undoes only itself.
+//! (group commit). Each verb has its own savepoint: one that is refused undoes only itself. Verbs that refuse before
+//! they write anything ([`Undo::Nothing`]) need none.
 
 use super::StoreError;
 use rusqlite::Connection;
@@ -29,6 +30,16 @@ pub(super) enum Lane {
     Normal,
 }
 
+/// What has to be undone when a verb is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Undo {
+    /// What it wrote before.
+    Writes,
+    /// Nothing: it refuses before its first write. Should it fail behind that all the same, which only a fault of the
+    /// database can do, the whole batch is undone and refused.
+    Nothing,
+}
+
 /// What is left of a verb after it ran: tell it the fate of the commit.
 type Acknowledge = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 /// A verb: runs in its savepoint, or is told why it cannot, and says whether the savepoint stands.
@@ -36,6 +47,7 @@ type Run = Box<dyn FnOnce(Result<&Connection, StoreError>) -> (Result<(), StoreE
 
 struct Job {
     lane: Lane,
+    undo: Undo,
     run: Run,
 }
 
@@ -68,6 +80,7 @@ impl Writer {
     pub(super) fn submit<T: Send + 'static>(
         &self,
         lane: Lane,
+        undo: Undo,
         verb: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<oneshot::Receiver<Result<T, StoreError>>, StoreError> {
         let (send, receive) = oneshot::channel();
@@ -81,7 +94,7 @@ impl Writer {
             (stands, acknowledge)
         });
         let queue = self.queue.as_ref().ok_or_else(closed)?;
-        queue.try_send(Job { lane, run }).map_err(|error| match error {
+        queue.try_send(Job { lane, undo, run }).map_err(|error| match error {
             TrySendError::Full(_) => StoreError::Unavailable("the queue of the writer is full".into()),
             TrySendError::Disconnected(_) => closed(),
         })?;
@@ -136,17 +149,21 @@ fn write_batch(connection: &Connection, jobs: impl Iterator<Item = Job>) -> (Vec
     let mut acknowledgements = Vec::new();
     let mut outcome = statement(connection, "BEGIN IMMEDIATE");
     for job in jobs {
-        if outcome.is_ok() {
+        let has_savepoint = job.undo == Undo::Writes;
+        if outcome.is_ok() && has_savepoint {
             outcome = statement(connection, "SAVEPOINT verb");
         }
+        let changes = connection.total_changes();
         let (stands, acknowledge) = (job.run)(outcome.clone().map(|()| connection));
         acknowledgements.push(acknowledge);
         if outcome.is_ok() {
             outcome = match stands {
                 // A full disk or an I/O error makes SQLite undo the whole transaction by itself.
                 Err(error) if connection.is_autocommit() => Err(error),
-                Err(_) => statement(connection, "ROLLBACK TO verb; RELEASE verb"),
-                Ok(()) => statement(connection, "RELEASE verb"),
+                Err(_) if has_savepoint => statement(connection, "ROLLBACK TO verb; RELEASE verb"),
+                Ok(()) if has_savepoint => statement(connection, "RELEASE verb"),
+                Err(error) if connection.total_changes() != changes => Err(error),
+                _ => Ok(()),
             };
         }
     }
