@@ -10,12 +10,24 @@ use laps::time::Timestamp;
 use proto::device::{
     self, Abandon, Code, HeldVersion, Next, Prove, Report, ReportAnswer, Store, StoreAnswer, VersionAnswer,
 };
+use serde::Serialize;
 use serde_json::json;
 
 /// Longest account name that is taken, bytes.
 const ACCOUNT_NAME_BYTES_MAX: usize = 256;
 /// Characters that are kept of a device's last error.
 const ERROR_CHARS_MAX: usize = 500;
+/// Reasons of a rotation that are recorded.
+const REASONS_MAX: usize = 16;
+
+/// What the record of a `store` says of it.
+#[derive(Serialize)]
+struct StoredDetail<'a> {
+    account: &'a str,
+    reasons: &'a [String],
+    state: &'static str,
+    version: String,
+}
 
 impl App {
     /// `store(v)`: the password is sealed before anything else is done with it.
@@ -44,12 +56,12 @@ impl App {
                 activity::UPDATE_PASSWORD,
                 category::DEVICE,
                 target("device", &device, ""),
-                json!({
-                    "version": version.version.to_string(),
-                    "account": name,
-                    "state": "pending",
-                    "reasons": version.reasons.iter().take(16).collect::<Vec<_>>(),
-                }),
+                StoredDetail {
+                    account: name,
+                    reasons: version.reasons.get(..REASONS_MAX).unwrap_or(&version.reasons),
+                    state: "pending",
+                    version: version.version.to_string(),
+                },
             )?;
             let stored = self
                 .store

@@ -120,6 +120,9 @@ fn write_batches(connection: &Connection, jobs: &Receiver<Job>, work: &watch::Se
     let mut batch = Vec::with_capacity(BATCH_MAX);
     while let Ok(first) = jobs.recv() {
         batch.push(first);
+        // Under load the threads that have verbs ready go first and share this commit; when there are none this
+        // returns at once.
+        std::thread::yield_now();
         batch.extend(jobs.try_iter().take(BATCH_MAX - 1));
         batch.sort_by_key(|job| job.lane);
         let (acknowledgements, outcome) = write_batch(connection, batch.drain(..));
