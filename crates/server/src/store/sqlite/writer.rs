@@ -185,3 +185,70 @@ fn statement(connection: &Connection, sql: &str) -> Result<(), StoreError> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Answered = oneshot::Receiver<Result<(), StoreError>>;
+
+    /// Verbs in one batch: the writer is held up until all of them are queued.
+    fn in_one_batch(queue: impl FnOnce(&Writer) -> Vec<Answered>) -> (Vec<Result<(), StoreError>>, i64) {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch("CREATE TABLE t (x INTEGER)").unwrap();
+        let writer = Writer::start(connection, watch::channel(0).0).unwrap();
+        let (begun, runs) = sync_channel::<()>(0);
+        let (go, held) = sync_channel::<()>(0);
+        let hold = move |_: &Connection| {
+            begun.send(()).unwrap();
+            held.recv().unwrap();
+            Ok(())
+        };
+        let first = writer.submit(Lane::Normal, Undo::Nothing, hold).unwrap();
+        runs.recv().unwrap();
+        let queued = queue(&writer);
+        go.send(()).unwrap();
+        first.blocking_recv().unwrap().unwrap();
+        let answers = queued.into_iter().map(|answer| answer.blocking_recv().unwrap()).collect();
+        let count = |tx: &Connection| Ok(tx.query_row("SELECT count(*) FROM t", [], |row| row.get::<_, i64>(0))?);
+        let rows = writer.submit(Lane::Normal, Undo::Writes, count).unwrap().blocking_recv().unwrap().unwrap();
+        (answers, rows)
+    }
+
+    fn insert(tx: &Connection) -> Result<(), StoreError> {
+        tx.execute("INSERT INTO t VALUES (1)", [])?;
+        Ok(())
+    }
+
+    fn insert_and_refuse(tx: &Connection) -> Result<(), StoreError> {
+        insert(tx)?;
+        Err(StoreError::Changed)
+    }
+
+    #[test]
+    fn what_a_refused_verb_wrote_is_undone_alone() {
+        let (answers, rows) = in_one_batch(|writer| {
+            vec![
+                writer.submit(Lane::Normal, Undo::Writes, insert).unwrap(),
+                writer.submit(Lane::Normal, Undo::Writes, insert_and_refuse).unwrap(),
+                writer.submit(Lane::Normal, Undo::Nothing, |_| Err(StoreError::Changed)).unwrap(),
+                writer.submit(Lane::Normal, Undo::Nothing, insert).unwrap(),
+            ]
+        });
+        assert_eq!(answers, [Ok(()), Err(StoreError::Changed), Err(StoreError::Changed), Ok(())]);
+        assert_eq!(rows, 2);
+    }
+
+    #[test]
+    fn a_verb_that_wrote_before_it_failed_takes_its_batch_with_it() {
+        let (answers, rows) = in_one_batch(|writer| {
+            vec![
+                writer.submit(Lane::Normal, Undo::Writes, insert).unwrap(),
+                writer.submit(Lane::Normal, Undo::Nothing, insert_and_refuse).unwrap(),
+                writer.submit(Lane::Normal, Undo::Writes, insert).unwrap(),
+            ]
+        });
+        assert!(answers.iter().all(Result::is_err), "{answers:?}");
+        assert_eq!(rows, 0);
+    }
+}
