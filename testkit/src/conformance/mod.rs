@@ -28,6 +28,7 @@ macro_rules! store_conformance {
             use super::*;
             $crate::store_conformance! { @ $make;
                 versions: a_repeated_store_gives_the_same_answer, a_store_with_another_content_is_a_conflict,
+                    a_store_looks_at_the_certificate,
                     a_proof_supersedes_what_is_older, device_times_are_never_compared, a_later_proof_overtakes_pending_ones, a_late_proof_changes_nothing,
                     a_late_proof_of_another_account_is_released, an_abandoned_version_cannot_be_proven,
                     an_unknown_version_cannot_be_proven, abandoning_touches_only_pending_ones,

@@ -7,6 +7,7 @@ use laps::{
     time::TICKS_PER_DAY,
 };
 use server::{
+    audit::AuditFilter,
     seal::{KeyId, Sealed},
     store::{VersionState::*, *},
 };
@@ -51,6 +52,32 @@ pub async fn a_store_with_another_content_is_a_conflict(mut w: World) {
     let other = w.device().await;
     let same_id = NewVersion { device: other, account_id: "1".into(), ..new };
     assert!(!w.put(same_id).await.unwrap().again);
+    w.finish().await;
+}
+
+/// design.md 5, "Device identity": a store is taken with a certificate that is the device's and not revoked, or that
+/// the store does not know (it was restored from before the certificate was issued); the record names the device.
+pub async fn a_store_looks_at_the_certificate(mut w: World) {
+    let (device, other) = (w.device().await, w.device().await);
+    let certificate = w.store.certificates(device).await.unwrap()[0].fingerprint;
+    let with = |certificate, new| NewVersion { certificate: Some(certificate), ..new };
+    let taken = with(certificate, w.version(device));
+    let first = w.put(taken.clone()).await.unwrap();
+    let newest = w.store.audit(AuditFilter::default(), Page::first(1)).await.unwrap().items;
+    assert_eq!(newest[0].entry.target.name, w.row(device).await.name);
+    let unknown = with([0xee; 32], w.version(device));
+    w.put(unknown).await.unwrap();
+
+    let (records, foreign) = (w.records().await, with(certificate, w.version(other)));
+    assert_eq!(w.put(foreign).await, Err(StoreError::DeviceUnknown));
+    let entry = w.entry();
+    assert_eq!(w.records().await, records);
+    assert_eq!(w.put(taken.clone()).await, Ok(Stored { again: true, ..first }));
+    w.store.revoke_certificate(certificate, w.now, entry).await.unwrap();
+    // A repeat too: it is a question of who asks, before what is asked.
+    assert_eq!(w.put(taken).await, Err(StoreError::CertificateRevoked));
+    let new = with(certificate, w.version(device));
+    assert_eq!(w.put(new).await, Err(StoreError::CertificateRevoked));
     w.finish().await;
 }
 

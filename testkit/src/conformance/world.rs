@@ -186,6 +186,7 @@ impl World {
         let version = VersionId::from_bytes(self.bytes16());
         NewVersion {
             device,
+            certificate: None,
             version,
             account_id: "0".into(),
             account_name: "root".into(),

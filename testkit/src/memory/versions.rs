@@ -40,8 +40,20 @@ impl State {
         &mut self,
         new: NewVersion,
         now: Timestamp,
-        audit: AuditEntry,
+        mut audit: AuditEntry,
     ) -> Result<Stored, StoreError> {
+        if let Some(certificate) =
+            self.certificates.iter().find(|known| Some(known.fingerprint) == new.certificate).cloned()
+        {
+            if certificate.device != new.device {
+                return Err(StoreError::DeviceUnknown);
+            }
+            self.speaking(new.device)?;
+            if certificate.revoked_at.is_some() {
+                return Err(StoreError::CertificateRevoked);
+            }
+        }
+        audit.target.name = self.speaking(new.device)?.device.name.clone();
         if let Some(row) = self.versions.get(&(new.device, new.version)) {
             let known = &row.version;
             if (&known.account_id, &known.account_name, known.fingerprint)

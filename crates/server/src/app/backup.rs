@@ -10,17 +10,35 @@ use laps::time::Timestamp;
 use proto::device::{
     self, Abandon, Code, HeldVersion, Next, Prove, Report, ReportAnswer, Store, StoreAnswer, VersionAnswer,
 };
+use serde::Serialize;
 use serde_json::json;
 
 /// Longest account name that is taken, bytes.
 const ACCOUNT_NAME_BYTES_MAX: usize = 256;
 /// Characters that are kept of a device's last error.
 const ERROR_CHARS_MAX: usize = 500;
+/// Reasons of a rotation that are recorded.
+const REASONS_MAX: usize = 16;
+
+/// What the record of a `store` says of it.
+#[derive(Serialize)]
+struct StoredDetail<'a> {
+    account: &'a str,
+    reasons: &'a [String],
+    state: &'static str,
+    version: String,
+}
 
 impl App {
     /// `store(v)`: the password is sealed before anything else is done with it.
     pub async fn store_version(&self, caller: &Caller, version: &Store, password: &Password) -> Result<StoreAnswer> {
-        let (device, _) = self.authentic(caller, false).await?;
+        let identity = self.speaking(caller)?;
+        let now = self.now();
+        if now > identity.not_after {
+            // Refused for that, or for what comes before it.
+            self.authentic(caller, false).await?;
+        }
+        let device = identity.device;
         let name = &version.account.name;
         if name.is_empty() || name.len() > ACCOUNT_NAME_BYTES_MAX || name.chars().any(char::is_control) {
             return Err(Error::device(
@@ -28,28 +46,29 @@ impl App {
                 format!("the account's name must have 1 to {ACCOUNT_NAME_BYTES_MAX} printable bytes"),
             ));
         }
-        let now = self.now();
         let account_id = version.account.id.to_string();
         // A key that is retired between sealing and storing is met once more with the new one.
         for attempt in 0..3 {
-            let sealed = self.seal(device.id, version.version, &account_id, password)?;
+            let sealed = self.seal(device, version.version, &account_id, password)?;
+            // The verb looks at the device and its certificate, and names the device.
             let audit = self.entry(
                 caller,
                 activity::UPDATE_PASSWORD,
                 category::DEVICE,
-                target("device", &device.id, &device.name),
-                json!({
-                    "version": version.version.to_string(),
-                    "account": name,
-                    "state": "pending",
-                    "reasons": version.reasons.iter().take(16).collect::<Vec<_>>(),
-                }),
+                target("device", &device, ""),
+                StoredDetail {
+                    account: name,
+                    reasons: version.reasons.get(..REASONS_MAX).unwrap_or(&version.reasons),
+                    state: "pending",
+                    version: version.version.to_string(),
+                },
             )?;
             let stored = self
                 .store
                 .store_pending(
                     NewVersion {
-                        device: device.id,
+                        device,
+                        certificate: Some(identity.fingerprint),
                         version: version.version,
                         account_id: account_id.clone(),
                         account_name: name.clone(),
@@ -62,6 +81,9 @@ impl App {
                     audit,
                 )
                 .await;
+            if !matches!(stored, Err(StoreError::DeviceUnknown | StoreError::CertificateRevoked)) {
+                self.store.note_seen(device, now);
+            }
             match stored {
                 Err(StoreError::KeyRetired { active }) if attempt < 2 => self.sealer.set_active(active),
                 Err(error) => return Err(Error::of_store(error, now)),

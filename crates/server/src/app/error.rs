@@ -210,6 +210,7 @@ impl Error {
             Self::Store(error) => match error {
                 StoreError::SwitchOff => Code::LapsDisabled,
                 StoreError::DeviceUnknown => Code::DeviceUnknown,
+                StoreError::CertificateRevoked => Code::CertificateRequired,
                 StoreError::DeviceDisabled => Code::DeviceDisabled,
                 StoreError::DeviceDeleted => Code::DeviceDeleted,
                 StoreError::VersionConflict => Code::VersionConflict,
@@ -268,7 +269,7 @@ const fn kind_of_store(error: &StoreError) -> Kind {
         E::Changed | E::AuthorizationChanged => Kind::Changed,
         E::SwitchOff | E::DeviceDisabled | E::DeviceDeleted => Kind::Denied,
         E::TooManyVersions { .. } | E::TooManyUnresolved => Kind::TooMany,
-        E::TokenUnknown | E::TokenUsed | E::TokenExpired | E::TokenRevoked => Kind::NotSignedIn,
+        E::CertificateRevoked | E::TokenUnknown | E::TokenUsed | E::TokenExpired | E::TokenRevoked => Kind::NotSignedIn,
         E::BadCursor => Kind::Invalid,
         E::ClockHeld | E::KeyRetired { .. } | E::DiskFull | E::ReadOnly | E::Unavailable(_) => Kind::Unavailable,
         E::NotInitialised | E::Newer { .. } | E::Corrupt(_) => Kind::Internal,

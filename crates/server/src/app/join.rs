@@ -4,7 +4,7 @@
 use super::record::{category, target};
 use super::{App, Error, Result, hex, store_page, unhex16};
 use crate::audit::activity;
-use crate::authz::{Action, Caller};
+use crate::authz::{Action, Caller, DeviceIdentity};
 use crate::ca;
 use crate::oauth::secret;
 use crate::store::{self, DeviceState, NewCertificate, NewDevice, NewJoinToken, StoreError};
@@ -245,13 +245,18 @@ impl App {
         })
     }
 
+    /// What the certificate says that a device speaks with.
+    pub(super) fn speaking<'a>(&self, caller: &'a Caller) -> Result<&'a DeviceIdentity> {
+        crate::authz::decide(caller, Action::DeviceSpeak, crate::authz::Target::Tenant)?;
+        caller.device().ok_or_else(|| {
+            Error::device(Code::CertificateRequired, "this needs the device's client certificate of this server")
+        })
+    }
+
     /// The device object behind a certificate that TLS has checked: known, not revoked, and in time
     /// unless `expired_too`. Its state is left to the verb: most verbs are taken from any authentic device.
     pub(super) async fn authentic(&self, caller: &Caller, expired_too: bool) -> Result<(store::Device, bool)> {
-        crate::authz::decide(caller, Action::DeviceSpeak, crate::authz::Target::Tenant)?;
-        let identity = caller.device().ok_or_else(|| {
-            Error::device(Code::CertificateRequired, "this needs the device's client certificate of this server")
-        })?;
+        let identity = self.speaking(caller)?;
         let now = self.now();
         // Its start does not count: this server issued it, so one that lies ahead says that our own clock was
         // set back since. The device could not renew it before half of its life is over.
@@ -263,7 +268,7 @@ impl App {
         };
         let device = device.filter(|device| device.state != DeviceState::Purged).ok_or(StoreError::DeviceUnknown)?;
         if revoked {
-            return Err(Error::device(Code::CertificateRequired, "this certificate was revoked; join again"));
+            return Err(StoreError::CertificateRevoked.into());
         }
         if !in_time && !expired_too {
             return Err(Error::device(

@@ -1,9 +1,11 @@
 //! Entries for the audit log: who, what, to what, from where.
 
-use super::{App, Result};
+use super::{App, Error, Result};
 use crate::audit::{Actor, AuditEntry, Outcome, Target};
 use crate::authz::{Caller, Identity};
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
+use std::net::IpAddr;
 
 /// Entra's categories.
 pub(super) mod category {
@@ -55,14 +57,14 @@ impl App {
         activity: &str,
         category: &str,
         target: Target,
-        detail: Value,
+        detail: impl Serialize,
     ) -> Result<AuditEntry> {
         let origin = &caller.origin;
-        let client = json!({
-            "address": origin.address.map(|address| address.to_string()),
-            "userAgent": origin.user_agent,
-            "clientRequestId": origin.client_request_id,
-        });
+        let client = Client {
+            address: origin.address,
+            client_request_id: origin.client_request_id.as_deref(),
+            user_agent: origin.user_agent.as_deref(),
+        };
         Ok(AuditEntry {
             id: self.random_bytes()?,
             at: self.now(),
@@ -72,8 +74,8 @@ impl App {
             target,
             outcome: Outcome::Success,
             request_id: origin.request_id.clone(),
-            client: client.to_string(),
-            detail: detail.to_string(),
+            client: text(&client)?,
+            detail: text(&detail)?,
         })
     }
 
@@ -90,6 +92,19 @@ impl App {
         entry.outcome = Outcome::Failure(code.to_owned());
         Ok(self.store.append_audit(entry).await?)
     }
+}
+
+/// From where, as the record shows it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Client<'a> {
+    address: Option<IpAddr>,
+    client_request_id: Option<&'a str>,
+    user_agent: Option<&'a str>,
+}
+
+fn text(value: &impl Serialize) -> Result<String> {
+    serde_json::to_string(value).map_err(|error| Error::Internal(error.to_string()))
 }
 
 fn actor(caller: &Caller) -> Actor {

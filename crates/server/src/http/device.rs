@@ -1,10 +1,10 @@
 //! The device API (`proto::device`): bodies of at most 4096 bytes, read into a buffer that is wiped.
 
 use super::asked::Who;
-use super::{json_response, no_store, problem};
+use super::{json_response_without_secret, no_store, problem};
 use crate::app::Error;
 use crate::authz::Origin;
-use axum::body::{Body, Bytes};
+use axum::body::{Body, Bytes, HttpBody as _};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use http_body_util::BodyExt;
@@ -17,14 +17,16 @@ use zeroize::Zeroizing;
 type Answer = Result<Response, Error>;
 
 fn ok<T: Serialize>(body: &T) -> Response {
-    let mut response = json_response(StatusCode::OK, "application/json", body);
+    let mut response = json_response_without_secret(StatusCode::OK, "application/json", body);
     no_store(&mut response);
     response
 }
 
 /// The whole body in a buffer that is wiped and never grows: growing would leave copies behind.
 async fn whole(mut body: Body) -> Result<Zeroizing<Vec<u8>>, Error> {
-    let mut bytes = Zeroizing::new(Vec::with_capacity(BODY_BYTES_MAX));
+    // The length that was announced is never exceeded (HTTP); without one it may be the largest.
+    let bytes = body.size_hint().exact().and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(BODY_BYTES_MAX);
+    let mut bytes = Zeroizing::new(Vec::with_capacity(bytes.min(BODY_BYTES_MAX)));
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|_| Error::device(Code::BadRequest, "the body broke off"))?;
         let Some(data) = frame.data_ref() else {

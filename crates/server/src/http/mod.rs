@@ -92,7 +92,19 @@ fn json_response<T: Serialize>(status: StatusCode, content_type: &'static str, b
     if serde_json::to_writer(&mut *buffer, body).is_err() {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     }
-    let mut response = Response::new(Body::from(Bytes::from_owner(buffer)));
+    of_type(status, content_type, Bytes::from_owner(buffer))
+}
+
+/// A JSON answer that holds no secret, and need not be wiped.
+fn json_response_without_secret<T: Serialize>(status: StatusCode, content_type: &'static str, body: &T) -> Response {
+    match serde_json::to_vec(body) {
+        Ok(buffer) => of_type(status, content_type, buffer.into()),
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
+
+fn of_type(status: StatusCode, content_type: &'static str, body: Bytes) -> Response {
+    let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     response

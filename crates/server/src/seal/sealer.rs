@@ -76,8 +76,12 @@ impl Sealer {
             return Err(SealError::TooLong);
         }
         let (mut data_key, mut nonce) = (DataKey::default(), [0; 12]);
-        (self.random)(data_key.as_mut_slice()).map_err(SealError::NoRandomness)?;
-        (self.random)(&mut nonce).map_err(SealError::NoRandomness)?;
+        // Drawn at once: each draw is a call of the system.
+        let mut random = Zeroizing::new([0; 32 + 12]);
+        (self.random)(random.as_mut_slice()).map_err(SealError::NoRandomness)?;
+        let (for_key, for_nonce) = random.split_at(data_key.len());
+        data_key.copy_from_slice(for_key);
+        nonce.copy_from_slice(for_nonce);
         let key = self.active();
         let wrapped_key = self.keys.wrap(key, &data_key)?;
         // Large enough at once, so that no copy of the password is left behind by growing.

@@ -42,6 +42,8 @@ impl VersionState {
 pub struct NewVersion {
     /// The device object.
     pub device: DeviceId,
+    /// SHA-256 of the certificate that the device speaks with; `None` when its certificate was judged before.
+    pub certificate: Option<[u8; 32]>,
     /// The version's id, made by the agent.
     pub version: VersionId,
     /// The account's lasting id: a uid in decimal, later a SID.

@@ -25,6 +25,9 @@ pub enum StoreError {
     /// No device object with this id, or it was purged.
     #[error("the device is not known")]
     DeviceUnknown,
+    /// The certificate that the device speaks with was revoked.
+    #[error("this certificate was revoked; join again")]
+    CertificateRevoked,
     /// The device object is disabled.
     #[error("the device is disabled")]
     DeviceDisabled,
@@ -142,6 +145,7 @@ impl StoreError {
             Self::Changed => "changed_meanwhile",
             Self::SwitchOff => "laps_disabled",
             Self::DeviceUnknown => "device_unknown",
+            Self::CertificateRevoked => "certificate_revoked",
             Self::DeviceDisabled => "device_disabled",
             Self::DeviceDeleted => "device_deleted",
             Self::DeviceState(_) => "device_state",

@@ -240,10 +240,13 @@ pub trait Store: Send + Sync + 'static {
 
     // ---- versions (rotation.md 3) ---------------------------------------------------------------
 
-    /// `store`: new → pending. The same key, account and fingerprint gives the same answer, whatever
+    /// `store`: new → pending. A certificate that is not of this device, or a purged device, is `DeviceUnknown`, a
+    /// revoked one `CertificateRevoked`; one that the store does not know tells nothing (a restored store may be
+    /// older). The same key, account and fingerprint gives the same answer, whatever
     /// else changed; the same key otherwise is [`StoreError::VersionConflict`]. Then refuses with
     /// `DeviceUnknown`, `DeviceDeleted`, `DeviceDisabled`, `SwitchOff`, `TooManyVersions`,
     /// `TooManyUnresolved` (released ones are not counted), `KeyRetired`, the first that holds.
+    /// The name in the entry's target becomes the device's.
     fn store_pending(&self, version: NewVersion, now: Timestamp, audit: AuditEntry) -> Answer<'_, Stored>;
     /// `prove`: pending → current; the account's former current and every pending of a lower sequence →
     /// superseded; live sets of the device's other accounts → released; rotation requests of a lower

@@ -136,6 +136,7 @@ pub(crate) fn new_version(sealer: &Sealer, device: DeviceId, password: &str) -> 
     let place = Place { tenant: TENANT, device, version, account: "0".into() };
     NewVersion {
         device,
+        certificate: None,
         version,
         account_id: "0".into(),
         account_name: "root".into(),

@@ -35,7 +35,7 @@ use std::{
     time::Duration,
 };
 use tokio::sync::watch;
-use writer::{Lane, Writer};
+use writer::{Lane, Undo, Writer};
 
 /// How long a connection waits for another process to end its transaction.
 const BUSY_WAIT: Duration = Duration::from_secs(10);
@@ -126,16 +126,25 @@ impl SqliteStore {
         &self,
         verb: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Answer<'_, T> {
-        self.submit(Lane::Normal, verb)
+        self.submit(Lane::Normal, Undo::Writes, verb)
+    }
+
+    /// A verb that refuses before its first write.
+    fn write_if_not_refused<T: Send + 'static>(
+        &self,
+        verb: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Answer<'_, T> {
+        self.submit(Lane::Normal, Undo::Nothing, verb)
     }
 
     fn submit<T: Send + 'static>(
         &self,
         lane: Lane,
+        undo: Undo,
         verb: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Answer<'_, T> {
         // Queued at once, so that verbs keep the order in which they were called.
-        let queued = self.writer.submit(lane, verb);
+        let queued = self.writer.submit(lane, undo, verb);
         Box::pin(async move {
             queued?.await.unwrap_or_else(|_| Err(StoreError::Unavailable("the writer has stopped".into())))
         })

@@ -1,7 +1,7 @@
 //! The trait, verb by verb: which one reads, which one writes, and what is answered without either.
 
 use super::{
-    Lane, SqliteStore, audit, devices, groups, people, policies, reports, sessions, tenant, uses, versions, work,
+    Lane, SqliteStore, Undo, audit, devices, groups, people, policies, reports, sessions, tenant, uses, versions, work,
 };
 use crate::{
     audit::{AuditCheckpoint, AuditEntry, AuditFilter, AuditHead, AuditRecord, SignedHead},
@@ -240,10 +240,10 @@ impl Store for SqliteStore {
         self.write(move |tx| groups::remove_member(tx, group, device, audit))
     }
     fn store_pending(&self, version: NewVersion, now: Timestamp, audit: AuditEntry) -> Answer<'_, Stored> {
-        self.write(move |tx| versions::store_pending(tx, &version, now, audit))
+        self.write_if_not_refused(move |tx| versions::store_pending(tx, &version, now, audit))
     }
     fn mark_proven(&self, proof: Proof, now: Timestamp, audit: AuditEntry) -> Answer<'_, Proven> {
-        self.write(move |tx| versions::mark_proven(tx, &proof, now, audit))
+        self.write_if_not_refused(move |tx| versions::mark_proven(tx, &proof, now, audit))
     }
     fn abandon(
         &self,
@@ -275,7 +275,7 @@ impl Store for SqliteStore {
         self.read(move |tx| versions::credentials(tx, &filter, &page))
     }
     fn reveal(&self, reveal: Reveal, audit: AuditEntry) -> Answer<'_, Vec<SealedVersion>> {
-        self.submit(Lane::Reveal, move |tx| versions::reveal(tx, &reveal, audit))
+        self.submit(Lane::Reveal, Undo::Writes, move |tx| versions::reveal(tx, &reveal, audit))
     }
     fn release(&self, device: DeviceId, now: Timestamp, audit: AuditEntry) -> Answer<'_, u64> {
         self.write(move |tx| versions::release(tx, device, now, audit))

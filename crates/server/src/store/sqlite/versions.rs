@@ -25,50 +25,36 @@ const COLUMNS: &str = "version, account_id, account_name, state, sequence, finge
 /// How many former objects of a machine are followed.
 const PREDECESSORS_MAX: usize = 8;
 
-/// `store`.
+/// `store`. Everything that can be refused is refused before the first write.
 pub(super) fn store_pending(
     tx: &Connection,
     new: &NewVersion,
     now: Timestamp,
-    entry: AuditEntry,
+    mut entry: AuditEntry,
 ) -> Result<Stored, StoreError> {
+    let facts = StoreFacts::read(tx, new)?.ok_or(StoreError::NotInitialised)?;
+    match (facts.certificate_of, facts.state) {
+        (Some(device), _) if device != new.device => return Err(StoreError::DeviceUnknown),
+        (_, None | Some(DeviceState::Purged)) => return Err(StoreError::DeviceUnknown),
+        _ if facts.revoked => return Err(StoreError::CertificateRevoked),
+        _ => {}
+    }
     if let Some(stored) = stored_before(tx, new)? {
         return Ok(stored);
     }
-    match devices::state(tx, new.device)? {
-        None | Some(DeviceState::Purged) => return Err(StoreError::DeviceUnknown),
+    match facts.state {
         Some(DeviceState::Deleted) => return Err(StoreError::DeviceDeleted),
         Some(DeviceState::Disabled) => return Err(StoreError::DeviceDisabled),
-        Some(DeviceState::Enabled) => {}
+        _ => {}
     }
-    let settings = tenant::tenant(tx)?.settings;
-    if !settings.laps_enabled {
+    if !facts.laps_enabled {
         return Err(StoreError::SwitchOff);
     }
-    // What was stored while the clock was ahead, before it was set back, is not of these 24 hours.
-    let (day_ago, until) = (ticks(now.minus_ticks(TICKS_PER_DAY)), ticks(now));
-    let (stored, oldest): (u32, Option<i64>) = tx
-        .prepare_cached(
-            "SELECT count(*), min(stored_at) FROM version WHERE device = ? AND stored_at > ? AND stored_at <= ?",
-        )?
-        .query_row(params![new.device.as_bytes(), day_ago, until], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    if stored >= settings.versions_per_day {
-        let requested: u32 = tx
-            .prepare_cached("SELECT count(*) FROM request WHERE device = ? AND requested_at > ? AND requested_at <= ?")?
-            .query_row(params![new.device.as_bytes(), day_ago, until], |row| row.get(0))?;
-        if stored >= settings.versions_per_day.saturating_add(requested) {
-            let retry_at = time(oldest.unwrap_or(day_ago)).plus_days(1);
-            return Err(StoreError::TooManyVersions { retry_at });
-        }
-    }
-    // Released ones are not counted: no rotation resolves them any more.
-    let pending: u32 = tx
-        .prepare_cached("SELECT count(*) FROM version WHERE device = ? AND state = 'pending' AND released_at IS NULL")?
-        .query_row([new.device.as_bytes()], |row| row.get(0))?;
-    if pending >= settings.unresolved_max {
-        return Err(StoreError::TooManyUnresolved);
-    }
-    let key = tenant::usable_key(tx, new.sealed.key)?;
+    refuse_too_many(tx, new.device, &facts, now)?;
+    let key = match facts.key {
+        Some(key) => key,
+        None => tenant::usable_key(tx, new.sealed.key)?,
+    };
     let sequence = tenant::next_sequence(tx)?;
     tx.prepare_cached(
         "INSERT INTO version VALUES (?, ?, ?, ?, 'pending', ?, ?, NULL, ?, ?, NULL, NULL, NULL, ?, NULL, NULL, \
@@ -90,8 +76,80 @@ pub(super) fn store_pending(
         new.sealed.nonce,
         new.sealed.ciphertext,
     ])?;
+    entry.target.name = facts.name.unwrap_or_default();
     audit::append(tx, entry, Vec::new())?;
     Ok(Stored { sequence, state: VersionState::Pending, stored_at: now, again: false })
+}
+
+/// What a `store` is decided on beside the device's versions, read by one statement.
+struct StoreFacts {
+    state: Option<DeviceState>,
+    name: Option<String>,
+    certificate_of: Option<DeviceId>,
+    revoked: bool,
+    laps_enabled: bool,
+    versions_per_day: u32,
+    unresolved_max: u32,
+    /// The row of the key-encryption key, when it may be used.
+    key: Option<i64>,
+}
+
+impl StoreFacts {
+    /// `None` when the directory is not initialised.
+    fn read(tx: &Connection, new: &NewVersion) -> Result<Option<Self>, StoreError> {
+        let facts = tx
+            .prepare_cached(
+                "SELECT d.state, d.name, c.device, c.revoked_at IS NOT NULL, t.laps_enabled, t.versions_per_day, \
+                 t.unresolved_max, k.no FROM tenant AS t LEFT JOIN device AS d ON d.id = ?1 \
+                 LEFT JOIN certificate AS c ON c.fingerprint = ?2 \
+                 LEFT JOIN key AS k ON k.id = ?3 AND k.retired_at IS NULL",
+            )?
+            .query_row(params![new.device.as_bytes(), new.certificate, new.sealed.key.0], |row| {
+                let state = match row.get_ref(0)?.as_str_or_null()? {
+                    None => None,
+                    Some(word) => Some(known(DeviceState::from_word(word), "device state")?),
+                };
+                Ok(Self {
+                    state,
+                    name: row.get(1)?,
+                    certificate_of: row.get::<_, Option<[u8; 16]>>(2)?.map(DeviceId::from_bytes),
+                    revoked: row.get(3)?,
+                    laps_enabled: row.get(4)?,
+                    versions_per_day: row.get(5)?,
+                    unresolved_max: row.get(6)?,
+                    key: row.get(7)?,
+                })
+            })
+            .optional()?;
+        Ok(facts)
+    }
+}
+
+/// The bounds on growth (rotation.md 3).
+fn refuse_too_many(tx: &Connection, device: DeviceId, facts: &StoreFacts, now: Timestamp) -> Result<(), StoreError> {
+    // What was stored while the clock was ahead, before it was set back, is not of these 24 hours.
+    let (day_ago, until) = (ticks(now.minus_ticks(TICKS_PER_DAY)), ticks(now));
+    // Released ones are not unresolved: no rotation resolves them any more.
+    let (stored, oldest, unresolved): (u32, Option<i64>, u32) = tx
+        .prepare_cached(
+            "SELECT count(*) FILTER (WHERE stored_at > ?2 AND stored_at <= ?3), \
+             min(stored_at) FILTER (WHERE stored_at > ?2 AND stored_at <= ?3), \
+             count(*) FILTER (WHERE state = 'pending' AND released_at IS NULL) FROM version WHERE device = ?1",
+        )?
+        .query_row(params![device.as_bytes(), day_ago, until], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    if stored >= facts.versions_per_day {
+        let requested: u32 = tx
+            .prepare_cached("SELECT count(*) FROM request WHERE device = ? AND requested_at > ? AND requested_at <= ?")?
+            .query_row(params![device.as_bytes(), day_ago, until], |row| row.get(0))?;
+        if stored >= facts.versions_per_day.saturating_add(requested) {
+            let retry_at = time(oldest.unwrap_or(day_ago)).plus_days(1);
+            return Err(StoreError::TooManyVersions { retry_at });
+        }
+    }
+    if unresolved >= facts.unresolved_max {
+        return Err(StoreError::TooManyUnresolved);
+    }
+    Ok(())
 }
 
 /// The answer to a repeated `store`; a conflict when it is another one under the same key.
