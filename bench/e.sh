@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # (e) agent: a cycle that is not due under 29 ms of CPU and 13 MiB; one that rotates under 63 ms beside its password
-# hashes, whose cost is measured apart: a check of a password is the start of the program and one hash.
+# hashes, whose cost is measured apart. There are two, by two implementations (docs/design/rotation.md 8): the agent's own
+# makes the verifier, the system's libcrypt checks it. `hash` does the first; a check of a password is the start of the
+# program and the second.
 . "$(dirname "$0")/lib.sh"
 WORK=$WORK/e
 rm -rf "$WORK" && mkdir -p "$WORK"
@@ -26,12 +28,15 @@ check=$(cost "${agent[@]}" check-password "${state[@]}" <"$HOME/current")
 idle=$(cost "${agent[@]}" cycle "${state[@]}" </dev/null)
 RUNS=5 rotating=$(RUNS=5 cost "${agent[@]}" reset "${state[@]}" </dev/null)
 
-hash_ms=$(awk -v a="$(field cpu_ms <<<"$check")" -v b="$(field cpu_ms <<<"$start")" 'BEGIN { printf "%.2f", a - b }')
+grep -q '^root:!*\$y\$j9T\$' "$WORK/tree/etc/shadow" || note "the verifier is not yescrypt at its usual cost: the cost of hashes below is not right"
+made=$(cost "$TOOLS/hash" </dev/null)
+hashes_ms=$(awk -v a="$(field cpu_ms <<<"$check")" -v b="$(field cpu_ms <<<"$start")" -v c="$(field cpu_ms <<<"$made")" 'BEGIN { printf "%.2f", a - b + c }')
 note "start of the program: $start"
-note "check of a password (one hash): $check; so one hash is about $hash_ms ms of CPU"
+note "making a verifier (the agent's own hash): $made"
+note "checking a password (the start and the system's hash): $check"
+note "so the two hashes of a rotation are about $hashes_ms ms of CPU"
 bound "cycle that is not due: CPU against the bound" ms "$(field cpu_ms <<<"$idle")" 29
 bound "cycle that is not due: memory against the bound" MiB "$(field resident_mib <<<"$idle")" 13
-# A rotation hashes twice: the new verifier, and its check with another crypt.
-rest=$(awk -v a="$(field cpu_ms <<<"$rotating")" -v h="$hash_ms" 'BEGIN { printf "%.2f", a - 2 * h }')
+rest=$(awk -v a="$(field cpu_ms <<<"$rotating")" -v h="$hashes_ms" 'BEGIN { printf "%.2f", a - h }')
 bound "cycle that rotates beside its two hashes: CPU against the bound" ms "$rest" 63
 note "rotation whole: $rotating"

@@ -5,31 +5,16 @@
 # it is deleted and its last password is shown as no longer rotated.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
+. "$here/own-etc.sh" "$@"
 
-if [ "${1:-}" != inside ]; then
-    . "$here/lib.sh"
-    export BIN=${BIN:-$TARGET/debug} WORK=$TARGET/ci/e2e-automatic
-    rm -rf "$WORK" && mkdir -p "$WORK"
-    # A process namespace too: nothing that was started outlives the script.
-    exec unshare --mount --pid --fork --kill-child --mount-proc bash "$0" inside
-fi
-. "$here/fleet.sh"
-
-cp -a /etc "$WORK/etc"
-mount --bind "$WORK/etc" /etc
-install -m 644 "$here/../packaging/pam/lapwing" /etc/pam.d/lapwing
 getent group sudo >/dev/null || groupadd -r sudo
 # Another administrator that works: without one the agent would keep its account when policy leaves.
 useradd -M -s /bin/sh -G sudo standby
 printf 'standby:%s\n' 'Standby-1' | chpasswd
 
-# opens NAME PASSWORD: by a real su through the system's PAM, asked by nobody (uid 65534).
-opens() {
-    [ "$(printf '%s\n' "$2" | setpriv --reuid=65534 --regid=65534 --clear-groups su -c 'id -un' "$1" 2>/dev/null)" = "$1" ]
-}
 # The managed account's name and uid: its description says who made it.
 managed() { awk -F: '$5 == "Local administrator managed by Lapwing" {print $1, $3}' /etc/passwd; }
-opens standby 'Standby-1' || die "the harness itself: su does not take the password"
+opens 'Standby-1' standby || die "the harness itself: su does not take the password"
 
 server_up
 policy_up "$here/data/automatic.xml"
@@ -39,7 +24,7 @@ first=$(password)
 read -r name uid <<<"$(managed)"
 [[ $name =~ ^ContosoAdmin[0-9]{6}$ ]] || die "the account is called '$name'"
 id -nG "$name" | grep -qw sudo || die "$name is no administrator: $(id "$name")"
-opens "$name" "$first" || die "the password that retrieval printed does not open $name"
+opens "$first" "$name" || die "the password that retrieval printed does not open $name"
 ! getent passwd ContosoLocalLapsAdmin >/dev/null || die "AdministratorAccountName is not ignored"
 say "made: $name (uid $uid), opened by su with the password that retrieval printed"
 
@@ -47,7 +32,7 @@ lapwing password rotate "$DEVICE" --wait
 second=$(password)
 read -r renamed uid_after <<<"$(managed)"
 [ "$renamed" != "$name" ] && [ "$uid" = "$uid_after" ] || die "renamed to '$renamed', uid $uid_after"
-opens "$renamed" "$second" || die "the second password does not open $renamed"
+opens "$second" "$renamed" || die "the second password does not open $renamed"
 ! getent passwd "$name" >/dev/null || die "$name is still there"
 ! grep -rq "$name" /etc/passwd /etc/shadow /etc/group /etc/gshadow || die "lines of $name are left"
 say "rotated: $renamed has the same uid, is opened by the new password, and nothing of $name is left"
@@ -58,7 +43,7 @@ gpasswd -d "$renamed" sudo >/dev/null
 lapwing_agent cycle --state "$WORK/state" || die "the cycle failed"
 id -nG "$renamed" | grep -qw sudo || die "it is not in the group again"
 third=$(password)
-opens "$(managed | cut -d' ' -f1)" "$third" || die "it is not opened again"
+opens "$third" "$(managed | cut -d' ' -f1)" || die "it is not opened again"
 say "kept in shape: enabled and in the group again"
 
 lapwing policy unassign e2e
@@ -66,6 +51,6 @@ no_account() { [ -z "$(managed)" ]; }
 until_true 60 no_account || die "the account is still there: $(managed)"
 [ "$(password)" = "$third" ] || die "the last password is not readable"
 lapwing password get "$DEVICE" 2>&1 | grep -q 'no longer rotated' || die "it is not shown as released"
-opens standby 'Standby-1' || die "another account was touched"
+opens 'Standby-1' standby || die "another account was touched"
 say "policy left: the account is deleted, its last password is readable and marked"
 lapwing audit verify

@@ -51,10 +51,6 @@ printf 'contoso:before-Lapwing-1\nwalker:Walker-walks-1\nroot:before-Lapwing-2\n
 printf 'contoso ALL=(ALL) ALL\nwalker ALL=(ALL) ALL\nnobody ALL=(contoso) NOPASSWD: ALL\n' >/etc/sudoers.d/e2e
 chmod 440 /etc/sudoers.d/e2e
 
-as_nobody() { setpriv --reuid=65534 --regid=65534 --clear-groups "$@"; }
-# opens PASSWORD ACCOUNT: a real su, asked by nobody. printf is a builtin: the password is in no argument list.
-opens() { [ "$(printf '%s\n' "$1" | as_nobody su -c 'id -un' "$2" 2>/dev/null)" = "$2" ]; }
-
 ssh_up() {
     mkdir -p /etc/ssh/keys
     ssh-keygen -q -t ed25519 -N '' -f "$WORK/host"

@@ -54,6 +54,11 @@ lapwing_agent() { (exec_agent "$@"); }
 # json PATH: a member of the JSON on standard input, such as '.credentials[0].password'.
 json() { jq -er "$1"; }
 
+as_nobody() { setpriv --reuid=65534 --regid=65534 --clear-groups "$@"; }
+# opens PASSWORD ACCOUNT: by a real su through the system's PAM, asked by nobody. printf is a builtin: the password is
+# in no argument list.
+opens() { [ "$(printf '%s\n' "$1" | as_nobody su -c 'id -un' "$2" 2>/dev/null)" = "$2" ]; }
+
 # tree_up DIR: an account database that is not the running system's, for --prefix.
 tree_up() {
     mkdir -p "$1/etc/pam.d"

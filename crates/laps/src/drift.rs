@@ -70,11 +70,11 @@ impl Drift {
         }
     }
 
-    /// Whether a new password repairs it. The others are reported until the account is as it was, or until
-    /// the next rotation takes it as it finds it: in manual mode Lapwing never enables, creates or promotes
-    /// an account (rotation.md 7).
-    pub const fn is_repaired_by_rotation(self) -> bool {
-        matches!(self, Self::ChangedByHand | Self::RolledBack | Self::Renamed)
+    /// Whether it outlives the new password that it brings: in manual mode Lapwing never enables or promotes an
+    /// account (rotation.md 7). It is answered with one rotation when it is found, and told until the account is
+    /// as it was, or until a rotation that is due otherwise takes the account as it finds it.
+    pub const fn is_of_standing(self) -> bool {
+        matches!(self, Self::NotAdministrator | Self::Disabled)
     }
 }
 
@@ -116,8 +116,8 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// After a proof: `before` is the fingerprint that was set until now, `repair` when the rotation repaired
-    /// drift.
+    /// After a proof: `before` is the fingerprint that was set until now, `standing` how the account stands
+    /// now, `repair` when the rotation repaired drift. A repair leaves what the account is measured by.
     pub fn after_proof(
         &self,
         before: Option<Fingerprint>,
@@ -130,6 +130,10 @@ impl Watch {
         repairs.extend(repair);
         let surplus = repairs.len().saturating_sub(REPAIRS_PER_DAY_MAX as usize);
         repairs.drain(..surplus);
+        if repair.is_some() && self.standing.is_some() {
+            let found = self.found.iter().copied().filter(|drift| drift.is_of_standing()).collect();
+            return Self { standing: self.standing, former, repairs, held: self.held, found };
+        }
         Self { standing, former, repairs, held: self.held, found: Vec::new() }
     }
 }
@@ -175,7 +179,7 @@ pub fn find(
         let is_former = account.installed.is_some_and(|installed| memory.watch.former.contains(&installed));
         found.push(if is_former { Drift::RolledBack } else { Drift::ChangedByHand });
     }
-    // Automatic management sets the standing itself, as policy wants it, before the account is looked at.
+    // Automatic management puts the standing right, as policy wants it, before the account is looked at.
     let is_manual = !matches!(selection, Selection::Automatic(_));
     if let Some(standing) = memory.watch.standing.filter(|_| is_manual) {
         let now = Standing::of(account);
@@ -200,13 +204,14 @@ pub struct Judgement {
 }
 
 /// Repair, unless there were `repairs_per_day` in the last 24 h: then it is held, with one retry a day. A hold
-/// ends when no drift was found for a day. Rotations that are otherwise due are not asked here.
+/// ends when there was nothing to repair for a day. Rotations that are otherwise due are not asked here.
 pub fn judge(found: &[Drift], watch: &Watch, now: Timestamp, repairs_per_day: u32) -> Judgement {
     // One that lies further in the future was noted by a clock that was wrong.
     let is_recent = |at: &&Timestamp| now.ticks_since(**at).max(at.ticks_since(now)) < TICKS_PER_DAY;
     let recent = watch.repairs.iter().filter(is_recent).count();
     let is_quiet = watch.repairs.last().is_none_or(|last| !is_recent(&last));
-    let repair: Vec<Drift> = found.iter().copied().filter(|drift| drift.is_repaired_by_rotation()).collect();
+    let is_answered = |drift: &Drift| drift.is_of_standing() && watch.found.contains(drift);
+    let repair: Vec<Drift> = found.iter().copied().filter(|drift| !is_answered(drift)).collect();
     if repair.is_empty() {
         return Judgement { repair, held: watch.held && !is_quiet };
     }
@@ -340,11 +345,20 @@ mod tests {
         assert!(!judge(&[], &watch, at(122), REPAIRS_PER_DAY).held);
     }
 
+    /// rotation.md 10 with 7: disabled or removed from the group is answered with one rotation, and told further.
     #[test]
-    fn what_rotation_does_not_repair_is_not_tried() {
-        let found = [Drift::NotAdministrator, Drift::Disabled, Drift::Deleted];
-        let judgement = judge(&found, &Watch::default(), at(0), REPAIRS_PER_DAY);
-        assert_eq!(judgement, Judgement { repair: Vec::new(), held: false });
+    fn what_outlives_a_rotation_is_answered_once() {
+        let found = vec![Drift::NotAdministrator, Drift::Disabled];
+        let standing = Some(Standing { enabled: true, administrator: true });
+        let fallen = Some(Standing { enabled: false, administrator: false });
+        let watch = Watch { standing, ..Watch::default() };
+        let judgement = judge(&found, &watch, at(0), REPAIRS_PER_DAY);
+        assert_eq!(judgement, Judgement { repair: found.clone(), held: false });
+        let watch = Watch { found: found.clone(), ..watch }.after_proof(None, fallen, Some(at(0)));
+        assert_eq!((watch.standing, &watch.found), (standing, &found), "it is measured by what it was");
+        assert_eq!(judge(&found, &watch, at(1), REPAIRS_PER_DAY).repair, []);
+        let watch = watch.after_proof(None, fallen, None);
+        assert_eq!((watch.standing, watch.found), (fallen, Vec::new()), "a rotation due otherwise takes it as it is");
     }
 
     #[test]

@@ -45,7 +45,7 @@ fn properties(xml: &mut XmlText, this: Node) {
     if let Some(default) = default_value(this) {
         xml.leaf("DefaultValue", &[], &default);
     }
-    xml.leaf("Description", &[], description(this));
+    xml.leaf("Description", &[], &description(this));
     xml.choice("DFFormat", this.format().dm_name());
     let interior = this.format() == NodeFormat::Node;
     xml.choice("Occurrence", if info.is_some() { "ZeroOrOne" } else { "One" });
@@ -84,16 +84,20 @@ fn access(xml: &mut XmlText, access: Access) {
     xml.close();
 }
 
-fn description(this: Node) -> &'static str {
+fn description(this: Node) -> String {
     if let Some(action) = this.action() {
-        return action.help;
+        return action.help.to_owned();
     }
-    match this {
+    let text = match this {
         Node::Laps => "The local administrator password solution of this device.",
         Node::Policies => "The settings. Write them in one Atomic.",
-        Node::Policy(setting) => setting.info().help,
+        Node::Policy(setting) => {
+            let info = setting.info();
+            return core::iter::once(info.help).chain(info.notes.iter().copied()).collect::<Vec<_>>().join(" ");
+        }
         _ => "What can be done now, and how the last of it ended.",
-    }
+    };
+    text.to_owned()
 }
 
 fn title(this: Node) -> Option<&'static str> {

@@ -57,7 +57,8 @@ fn yes_no(yes: bool) -> &'static str {
     if yes { "yes" } else { "no" }
 }
 
-fn default_text(info: &SettingInfo) -> String {
+/// What a setting is when nobody sets it, in words.
+pub fn default_text(info: &SettingInfo) -> String {
     match info.default {
         DefaultValue::Int(number) => number.to_string(),
         DefaultValue::Bool(yes) => yes.to_string(),

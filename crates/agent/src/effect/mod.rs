@@ -140,15 +140,18 @@ impl<D: Directory, C: Clock + Clone, W: Witness> Runner<D, C, W> {
     /// # Errors
     /// [`StartError`].
     pub fn new(mut parts: Parts<D, C, W>) -> Result<Self, StartError> {
-        for text in parts.state.mend()? {
-            parts.events.write(event::STATE_DAMAGED, &text);
+        let damaged = parts.state.mend()?;
+        for text in &damaged {
+            parts.events.write(event::STATE_DAMAGED, text);
         }
         let identity = parts.state.identity()?.ok_or(StartError::NotJoined)?;
         let key = parts.state.device_key(&identity)?;
-        let contact = parts.state.contact()?;
+        let mut contact = parts.state.contact()?;
+        let contact_written = contact.clone();
+        contact.damaged.extend(damaged);
         let configuration = Configuration::load(&parts.state)?;
         let directory = (parts.connect)(&identity, &key, contact.server_time)?;
-        let sign_ins = SignIns::load(&parts.state, &mut parts.events)?;
+        let sign_ins = SignIns::load(&parts.state)?;
         Ok(Self {
             key: parts.state.fingerprint_key()?,
             state: parts.state,
@@ -160,7 +163,7 @@ impl<D: Directory, C: Clock + Clone, W: Witness> Runner<D, C, W> {
             events: parts.events,
             witness: parts.witness,
             identity,
-            contact_written: contact.clone(),
+            contact_written,
             contact,
             configuration,
             ownership: Ownership::default(),
@@ -264,6 +267,7 @@ impl<D: Directory, C: Clock + Clone, W: Witness> Runner<D, C, W> {
             JournalFound::Intent(intent) => Some(intent),
             JournalFound::Damaged { text } => {
                 self.events.write(event::JOURNAL_DAMAGED, &text);
+                self.contact.damaged.push(text);
                 None
             }
         };
@@ -273,6 +277,8 @@ impl<D: Directory, C: Clock + Clone, W: Witness> Runner<D, C, W> {
             None
         });
         self.load_ownership()?;
+        // Whatever becomes of this process, the directory hears of what could not be read.
+        self.write_contact();
         let secret_held =
             intent.as_ref().is_some_and(|intent| self.held.as_ref().is_some_and(|held| held.version == intent.version));
         Ok(Start {

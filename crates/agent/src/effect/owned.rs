@@ -246,6 +246,7 @@ impl<D: Directory, C: Clock + Clone, W: Witness> Runner<D, C, W> {
             Ok(ownership) => self.ownership = ownership,
             Err(error @ StateError::Damaged { .. }) => {
                 self.events.failure(&error.failure());
+                self.contact.damaged.push(error.to_string());
                 self.ownership = self.state.ownership()?;
             }
             Err(error) => return Err(error),

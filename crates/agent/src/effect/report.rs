@@ -1,7 +1,7 @@
 //! `report`: the truth about the machine goes out, what the directory holds comes back.
 
 use super::{Runner, Witness};
-use crate::{accounts::LocalAccount, clock::Clock, directory, directory::Directory};
+use crate::{accounts::LocalAccount, clock::Clock, directory, directory::Directory, sources};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use laps::{
     account::Selection,
@@ -9,10 +9,12 @@ use laps::{
     decide::{Plan, View},
     drift::REPAIRS_PER_DAY_MAX,
     event,
-    policy::Source,
+    policy::{JoinState, Source},
     rotation::{AccountRef, Failure, Intent},
 };
-use proto::device::{AccountReport, Evidence, LastError, Machine, MachineAccount, Report, ReportAnswer, Usability};
+use proto::device::{
+    AccountReport, DAMAGED_MAX, Evidence, LastError, Machine, MachineAccount, Report, ReportAnswer, Usability,
+};
 
 /// Characters of an error's text that the directory keeps.
 const ERROR_CHARS_MAX: usize = 500;
@@ -30,6 +32,10 @@ pub(crate) const fn word(source: Source) -> &'static str {
 impl<D: Directory, C: Clock + Clone, W: Witness> Runner<D, C, W> {
     pub(super) async fn report(&mut self, report: cycle::Report) -> Result<View, Failure> {
         let now = self.clock.now();
+        if self.in_force.is_none() {
+            // Before the check-in that of the last one is in force: an intent that is left is reported with it.
+            self.in_force = Some(sources::read(&self.state, &self.configuration.tree, JoinState::Entra));
+        }
         let sign_ins = self.sign_ins.unreported();
         let account = report.account.as_ref().map(|facts| &facts.account);
         let evidence = self.evidence(report.unmanaged.map(|why| why.as_str().to_owned()), account);
@@ -51,6 +57,7 @@ impl<D: Directory, C: Clock + Clone, W: Witness> Runner<D, C, W> {
             evidence: Evidence {
                 drift: report.drift.iter().map(|drift| drift.as_str().to_owned()).collect(),
                 repair_held: report.repair_held,
+                damaged: self.contact.damaged.iter().take(DAMAGED_MAX).cloned().collect(),
                 ..evidence
             },
             last_error: report.last_error.map(|failure| LastError {
@@ -67,6 +74,7 @@ impl<D: Directory, C: Clock + Clone, W: Witness> Runner<D, C, W> {
             Ok(answer) => answer,
             Err(error) => return Err(directory::failure(&error, "the directory could not be asked")),
         };
+        self.contact.damaged.clear();
         self.sign_ins.reported(&body.sign_ins, &mut self.events);
         self.saw_server_time(answer.server_time);
         if answer.audit_head.is_some() {
@@ -90,14 +98,20 @@ impl<D: Directory, C: Clock + Clone, W: Witness> Runner<D, C, W> {
             },
             Plan::Unmanaged(_) => None,
         });
+        let account_automatic = self.in_force.as_ref().is_some_and(|in_force| match in_force.plan() {
+            Plan::Manage(manage) => matches!(manage.selection, Selection::Automatic(_)),
+            Plan::Unmanaged(_) => false,
+        });
         Evidence {
             policy_source: policy.and_then(|policy| policy.source()).map(|source| word(source).to_owned()),
             backup_directory: policy.map_or(0, |policy| policy.backup_directory() as u8),
             account_wanted,
+            account_automatic,
             unmanaged,
             agent_version: env!("CARGO_PKG_VERSION").into(),
             drift: Vec::new(),
             repair_held: false,
+            damaged: Vec::new(),
             machine: self.machine(),
         }
     }

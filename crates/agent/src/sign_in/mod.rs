@@ -17,7 +17,7 @@ pub use notice::{NotANotice, Notice, ProcessRef};
 use crate::{
     clock::Clock,
     events::EventLog,
-    state::{Kept, SignedIn, StateDir, StateError},
+    state::{Kept, StateDir, StateError},
 };
 use laps::{
     cycle::Finish,
@@ -28,6 +28,7 @@ use laps::{
     rotation::{AccountRef, Failure},
     time::{TICKS_PER_SECOND, Timestamp},
 };
+use proto::device::{SIGN_INS_MAX, SignIn};
 use std::time::Duration;
 
 /// Sign-ins that are kept until a report has told them; beyond that the oldest are left out, and an event says so.
@@ -52,27 +53,15 @@ pub struct SignIns {
 }
 
 impl SignIns {
-    /// What is kept; nothing can be ended until [`SignIns::on`] names the machine. A damaged file is kept
-    /// aside, and the password is changed: nobody knows any more who used it.
+    /// What is kept, after [`StateDir::mend`]; nothing can be ended until [`SignIns::on`] names the machine.
     ///
     /// # Errors
     /// [`StateError`].
-    pub fn load<C: Clock>(state: &StateDir, events: &mut EventLog<C>) -> Result<Self, StateError> {
-        let kept = match state.sign_ins() {
-            Ok(kept) => kept,
-            Err(error @ StateError::Damaged { .. }) => {
-                events.failure(&error.failure());
-                state.put_sign_ins_aside()?;
-                let kept = Kept { lost: true, ..Kept::default() };
-                state.keep_sign_ins(&kept)?;
-                kept
-            }
-            Err(error) => return Err(error),
-        };
+    pub fn load(state: &StateDir) -> Result<Self, StateError> {
         Ok(Self {
             inbox: Inbox::of(state),
             state: state.clone(),
-            kept,
+            kept: state.sign_ins()?,
             machine: Box::new(NoSessions::default()),
             said_due: false,
             warned: false,
@@ -189,7 +178,7 @@ impl SignIns {
         if let Some(process) = notice.process {
             keep_last(&mut self.kept.roots, process, ROOTS_MAX);
         }
-        let signed_in = SignedIn {
+        let signed_in = SignIn {
             id: notice.id,
             version: memory.version,
             account_name: memory.account.name.clone(),
@@ -204,12 +193,12 @@ impl SignIns {
     }
 
     /// What the next report tells, oldest first.
-    pub fn unreported(&self) -> Vec<proto::device::SignIn> {
-        self.kept.unreported.iter().take(proto::device::SIGN_INS_MAX).map(SignedIn::wire).collect()
+    pub fn unreported(&self) -> Vec<SignIn> {
+        self.kept.unreported.iter().take(SIGN_INS_MAX).cloned().collect()
     }
 
     /// A report has told these.
-    pub fn reported<C: Clock>(&mut self, told: &[proto::device::SignIn], events: &mut EventLog<C>) {
+    pub fn reported<C: Clock>(&mut self, told: &[SignIn], events: &mut EventLog<C>) {
         if told.is_empty() {
             return;
         }

@@ -27,9 +27,10 @@ struct ContactForm {
     #[serde(with = "serde_text::time_option")]
     server_time: Option<Timestamp>,
     audit_head: Option<String>,
+    damaged: Vec<String>,
 }
 
-/// Last error, newest server time, newest audit head.
+/// Last error, newest server time, newest audit head, what is to be told.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Contact {
     /// The failure that ended the last cycle, until one ends well; and when it was.
@@ -38,6 +39,8 @@ pub struct Contact {
     pub server_time: Option<Timestamp>,
     /// The newest signed audit head that the server has told.
     pub audit_head: Option<String>,
+    /// What was said of state files that could not be read, until a report has told it.
+    pub damaged: Vec<String>,
 }
 
 impl Contact {
@@ -53,7 +56,7 @@ impl Contact {
             (old, new) => old != new,
         };
         let failure = |contact: &Self| contact.last_error.as_ref().map(|(failure, _)| failure.clone());
-        moved || self.audit_head != newer.audit_head || failure(self) != failure(newer)
+        moved || self.audit_head != newer.audit_head || self.damaged != newer.damaged || failure(self) != failure(newer)
     }
 }
 
@@ -71,6 +74,7 @@ impl StateDir {
             }),
             server_time: form.server_time,
             audit_head: form.audit_head,
+            damaged: form.damaged,
         })
     }
 
@@ -88,6 +92,7 @@ impl StateDir {
             last_error_at: contact.last_error.as_ref().map(|(_, at)| *at),
             server_time: contact.server_time,
             audit_head: contact.audit_head.clone(),
+            damaged: contact.damaged.clone(),
         };
         durable::write_json(&self.file("contact.json"), &form)
     }
@@ -107,6 +112,7 @@ mod tests {
             last_error: Some((Failure::new(10013, "account_not_found", "no such account"), at)),
             server_time: Some(at),
             audit_head: Some("head".into()),
+            damaged: vec!["memory.json".into()],
         };
         state.write_contact(&contact).unwrap();
         assert_eq!(state.contact().unwrap(), contact);
@@ -115,6 +121,7 @@ mod tests {
         assert!(!contact.is_outdated_by(&with_time(at.plus_seconds(3599))));
         assert!(contact.is_outdated_by(&with_time(at.plus_seconds(3600))));
         assert!(contact.is_outdated_by(&Contact { last_error: None, ..contact.clone() }));
+        assert!(contact.is_outdated_by(&Contact { damaged: Vec::new(), ..contact.clone() }));
         assert_eq!(contact.judging_time(Timestamp::MIN), at);
     }
 }

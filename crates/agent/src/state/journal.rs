@@ -64,7 +64,11 @@ impl StateDir {
             })),
             Err(StateError::Damaged { what, .. }) => {
                 let aside = self.keep_aside("journal.json")?;
-                Ok(JournalFound::Damaged { text: format!("the journal is damaged ({what}); kept as {aside:?}") })
+                Ok(JournalFound::Damaged {
+                    text: format!(
+                        "journal.json is damaged ({what}): the directory is asked what was set; kept as {aside:?}"
+                    ),
+                })
             }
             Err(other) => Err(other),
         }

@@ -1,10 +1,10 @@
 //! Files of the state directory that cannot be read: kept aside, so that the agent starts all the same.
 //!
 //! What each one costs: `memory.json` one rotation, `policy.json` the policy until the next check-in,
-//! `contact.json` nothing, `fingerprint.key` one rotation. A damaged journal is kept aside when it is read
+//! `contact.json` nothing, `sign-ins.json` and `fingerprint.key` one rotation each. A damaged journal is kept aside when it is read
 //! ([`StateDir::journal`]). `identity.json` and the device's key cannot be replaced: they say who the device is.
 
-use super::{StateDir, StateError, durable};
+use super::{StateDir, StateError, durable, sign_in, sign_in::Kept};
 use std::{fs, path::Path};
 
 impl StateDir {
@@ -18,8 +18,19 @@ impl StateDir {
         self.keep_aside_if_damaged("contact.json", self.contact().err(), &mut kept)?;
         self.keep_aside_if_damaged("policy.json", self.policy().err(), &mut kept)?;
         self.keep_aside_if_damaged("memory.json", self.memory().err(), &mut kept)?;
+        self.mend_sign_ins(&mut kept)?;
         self.mend_fingerprint_key(&mut kept)?;
         Ok(kept)
+    }
+
+    /// Nobody knows any more who used the password: it is changed.
+    fn mend_sign_ins(&self, kept: &mut Vec<String>) -> Result<(), StateError> {
+        let before = kept.len();
+        self.keep_aside_if_damaged(sign_in::FILE, self.sign_ins().err(), kept)?;
+        if kept.len() > before {
+            self.keep_sign_ins(&Kept { lost: true, ..Kept::default() })?;
+        }
+        Ok(())
     }
 
     fn keep_aside_if_damaged(

@@ -39,7 +39,7 @@ pub use lock::Lock;
 pub use ownership::Ownership;
 pub use policy::PolicyFile;
 pub use ring::{EventRecord, EventRing};
-pub use sign_in::{Kept, SignedIn};
+pub use sign_in::Kept;
 
 use crate::{accounts::FingerprintKey, clock};
 use std::{

@@ -9,10 +9,10 @@ use laps::{
     rotation::AccountRef,
     time::Timestamp,
 };
-use proto::serde_text;
+use proto::{device::SignIn, serde_text};
 use serde::{Deserialize, Serialize};
 
-const FILE: &str = "sign-ins.json";
+pub(super) const FILE: &str = "sign-ins.json";
 
 /// What outlives a restart.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -20,51 +20,13 @@ pub struct Kept {
     /// What is due.
     pub schedule: Schedule,
     /// Sign-ins that no report has told, oldest first.
-    pub unreported: Vec<SignedIn>,
+    pub unreported: Vec<SignIn>,
     /// Sign-ins that were taken: a repeated notice is known by them.
     pub recent: Vec<SignInId>,
     /// Processes in which people signed in.
     pub roots: Vec<ProcessRef>,
     /// An earlier file was damaged, and the password was not changed since.
     pub lost: bool,
-}
-
-/// A sign-in, until it is reported.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SignedIn {
-    /// Which.
-    #[serde(with = "serde_text::text")]
-    pub id: SignInId,
-    /// The version whose password it was.
-    #[serde(with = "serde_text::text")]
-    pub version: VersionId,
-    /// Name of the account.
-    pub account_name: String,
-    /// When, by the device's clock.
-    #[serde(with = "serde_text::time")]
-    pub at: Timestamp,
-    /// The PAM service.
-    pub service: String,
-    /// From where.
-    pub from: Option<String>,
-    /// When the password is changed for it.
-    #[serde(default, with = "serde_text::time_option")]
-    pub deadline: Option<Timestamp>,
-}
-
-impl SignedIn {
-    /// As a report tells it.
-    pub fn wire(&self) -> proto::device::SignIn {
-        proto::device::SignIn {
-            id: self.id,
-            version: self.version,
-            account_name: self.account_name.clone(),
-            at: self.at,
-            service: self.service.clone(),
-            from: self.from.clone(),
-            deadline: self.deadline,
-        }
-    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -114,7 +76,7 @@ struct ActingForm {
 struct KeptForm {
     waiting: Option<WaitingForm>,
     acting: Option<ActingForm>,
-    unreported: Vec<SignedIn>,
+    unreported: Vec<SignIn>,
     recent: Vec<String>,
     roots: Vec<ProcessRef>,
     lost: bool,
@@ -212,16 +174,6 @@ impl StateDir {
         };
         durable::write_json(&self.file(FILE), &form)
     }
-
-    /// Moves a damaged file out of the way, for a person to look at.
-    ///
-    /// # Errors
-    /// [`StateError`].
-    pub fn put_sign_ins_aside(&self) -> Result<(), StateError> {
-        let path = self.file(FILE);
-        std::fs::rename(&path, self.file("sign-ins.damaged.json"))
-            .map_err(|error| StateError::io(&path, "put aside", &error))
-    }
 }
 
 #[cfg(test)]
@@ -249,7 +201,7 @@ mod tests {
                 }),
                 acting: Some(Acting { account, actions, boot: BootId::from_bytes([1; 16]), at, attempts }),
             },
-            unreported: vec![SignedIn {
+            unreported: vec![SignIn {
                 id: SignInId::from_bytes([3; 16]),
                 version: VersionId::from_bytes([2; 16]),
                 account_name: "root".into(),
@@ -266,7 +218,9 @@ mod tests {
         assert_eq!(state.sign_ins().unwrap(), kept);
         std::fs::write(state.file(FILE), b"{").unwrap();
         assert!(matches!(state.sign_ins(), Err(StateError::Damaged { .. })));
-        state.put_sign_ins_aside().unwrap();
-        assert_eq!(state.sign_ins().unwrap(), Kept::default());
+        let text = state.mend().unwrap().concat();
+        assert!(text.contains(FILE) && state.file("sign-ins.damaged").exists(), "{text}");
+        assert_eq!(state.sign_ins().unwrap(), Kept { lost: true, ..Kept::default() });
+        assert!(state.mend().unwrap().is_empty());
     }
 }

@@ -159,6 +159,27 @@ fn a_lost_proof_is_told_again() {
     }
 }
 
+/// rotation.md 11: a recovery that ends unproven, before the check-in, reports the account that it is about, what
+/// is set, and the policy that is in force.
+#[test]
+fn a_recovery_that_ends_unproven_names_the_account() {
+    let world = World::new();
+    world.directory.faults([Fault::None, Fault::None, Fault::RequestLost]);
+    assert!(run(&mut world.agent(), false).unresolved);
+    world.directory.change(|book| book.last_report = None);
+    world.directory.faults([Fault::RequestLost]);
+    let finish = run(&mut world.agent(), false);
+    assert!(finish.unresolved);
+    let book = world.directory.book();
+    let (report, row) = (book.last_report.unwrap(), &book.rows[0]);
+    let account = report.account.unwrap();
+    assert_eq!((account.id, account.name.as_str(), report.intent), (0, "root", Some(row.version)));
+    assert_eq!(report.installed_fingerprint, Some(row.fingerprint), "what is set is known");
+    assert_eq!((report.evidence.policy_source.as_deref(), report.evidence.backup_directory), (Some("local"), 1));
+    assert_eq!(report.evidence.unmanaged, None, "nothing is released");
+    assert_eq!(report.last_error.unwrap().code, finish.last_error.unwrap().code);
+}
+
 /// rotation.md 3: an abandoned or unknown version is overtaken at once.
 #[test]
 fn a_version_that_the_directory_gave_up_is_overtaken_in_the_same_cycle() {
@@ -244,8 +265,11 @@ fn a_lost_journal_is_rebuilt() {
         assert_eq!(finish.last_error, None);
         assert_eq!(states(&world), [VersionState::Superseded, VersionState::Current]);
         assert!(opens_current(&world));
-        let damaged = world.places.events().iter().any(|record| record.event == event::JOURNAL_DAMAGED);
-        assert_eq!(damaged, torn);
+        let mut damaged = world.places.events();
+        damaged.retain(|record| record.event == event::JOURNAL_DAMAGED);
+        assert_eq!(damaged.len(), usize::from(torn));
+        let told: Vec<_> = damaged.into_iter().map(|record| record.text).collect();
+        assert_eq!(world.directory.book().damaged, told, "the directory is told once");
     }
 }
 

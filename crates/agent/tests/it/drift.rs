@@ -161,17 +161,22 @@ fn a_renamed_account_that_policy_names_is_told_and_left() {
     assert_eq!(notes(&world, event::DRIFT_OVER).len(), 1);
 }
 
-/// In manual mode Lapwing never enables or promotes an account: told, not repaired.
+/// rotation.md 10: one rotation when it is found. In manual mode Lapwing never enables or promotes an account: it is
+/// told further.
 #[test]
-fn a_disabled_or_demoted_account_is_told_until_it_is_as_it_was() {
+fn a_disabled_or_demoted_account_is_rotated_once_and_told_until_it_is_as_it_was() {
     let world = managed();
     let group = fs::read(world.places.tree().join("etc/group")).unwrap();
     write(&world, "etc/group", |text| text.replace("sudo:x:27:ops", "sudo:x:27:"));
-    assert_eq!(run(&mut world.agent()).reasons, []);
+    assert_eq!(run(&mut world.agent()).reasons, [Reason::Drift(Drift::NotAdministrator)]);
     assert_eq!(told(&world), ["not_administrator"]);
+    assert_eq!(run(&mut world.agent()).reasons, []);
     write(&world, "etc/shadow", |text| text.replace("ops:$", "ops:!$"));
+    assert_eq!(run(&mut world.agent()).reasons, [Reason::Drift(Drift::Disabled)]);
+    assert_eq!(told(&world), ["not_administrator", "disabled"]);
     assert_eq!(run(&mut world.agent()).reasons, []);
     assert_eq!(told(&world), ["not_administrator", "disabled"]);
+    assert!(fs::read_to_string(world.places.tree().join("etc/shadow")).unwrap().contains("ops:!$"), "still locked");
     assert_eq!(notes(&world, event::DRIFT).len(), 2);
     fs::write(world.places.tree().join("etc/group"), group).unwrap();
     write(&world, "etc/shadow", |text| text.replace("ops:!$", "ops:$"));
@@ -180,7 +185,7 @@ fn a_disabled_or_demoted_account_is_told_until_it_is_as_it_was() {
     assert_eq!(notes(&world, event::DRIFT_OVER).len(), 1);
 }
 
-/// Drift that a rotation does not repair ends with the next one, which takes the account as it finds it.
+/// A rotation that is due otherwise takes the account as it finds it.
 #[test]
 fn a_rotation_takes_a_disabled_account_as_it_finds_it() {
     let world = managed();
@@ -206,7 +211,7 @@ fn a_deleted_account_is_told_and_not_made_again() {
     // Another account under the name: told, and its password is managed from now on.
     write(&world, "etc/passwd", |text| format!("{text}ops:x:1007:1007::/home/ops:/bin/sh\n"));
     write(&world, "etc/shadow", |text| format!("{text}ops:{BY_HAND}:20000:0:99999:7:::\n"));
-    assert_eq!(run(&mut world.agent()).reasons, [Reason::AccountChanged]);
+    assert_eq!(run(&mut world.agent()).reasons, [Reason::AccountChanged, Reason::Drift(Drift::Deleted)]);
     assert!(current_opens(&world));
 }
 
@@ -324,6 +329,7 @@ fn damaged_state_files_are_kept_aside_and_cost_a_rotation_at_most() {
         assert_eq!(fs::read(world.places.state().join(aside)).unwrap(), b"{\"format\":1,\"torn", "{file}");
         let events = notes(&world, event::STATE_DAMAGED);
         assert!(events.len() == 1 && events[0].contains(file), "{file}: {events:?}");
+        assert_eq!(world.directory.book().damaged, events, "{file}: the directory is told once");
         assert_eq!(run(&mut world.agent()).reasons, [], "{file}: whole again");
     }
 }

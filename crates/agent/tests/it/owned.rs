@@ -7,7 +7,7 @@ use agent::{
     platform::{ManagedTree, Tree},
     state::StateDir,
 };
-use laps::{account::DESCRIPTION, cycle::Finish, decide::Reason, event};
+use laps::{account::DESCRIPTION, cycle::Finish, decide::Reason, drift::Drift, event};
 use proto::device::{Code, VersionState};
 use std::fs;
 
@@ -139,12 +139,14 @@ fn a_change_of_name_or_randomising_rotates_and_renames() {
     assert!(has_event(&world, event::ACCOUNT_RENAMED));
 }
 
-/// laps-behaviour.md 6: enabled or disabled, the group and the description are kept at each cycle.
+/// laps-behaviour.md 6: enabled or disabled, the group and the description are kept at each cycle; rotation.md 10:
+/// a hand that disables it or takes it from the group is drift, and the password is changed.
 #[test]
 fn the_shape_is_kept_at_each_cycle() {
     for (enable, hand) in [("true", "!"), ("false", "")] {
         let world = owned(&format!("AutomaticAccountManagementEnableAccount = {enable}\n"));
         run(&mut world.agent(), false);
+        run(&mut world.agent(), false); // how it stands is kept
         let good = (etc(&world, "passwd"), etc(&world, "shadow"), etc(&world, "group"), etc(&world, "gshadow"));
         let root = world.places.tree().join("etc");
         fs::write(root.join("passwd"), good.0.replace(DESCRIPTION, "mine,,,")).unwrap();
@@ -156,9 +158,16 @@ fn the_shape_is_kept_at_each_cycle() {
         fs::write(root.join("shadow"), shadow.collect::<String>()).unwrap();
         let finish = run(&mut world.agent(), false);
         assert_eq!(finish.last_error, None);
-        assert!(finish.proven.is_empty(), "no password was changed");
+        let mut reasons = vec![Reason::Drift(Drift::NotAdministrator)];
+        reasons.extend((enable == "true").then_some(Reason::Drift(Drift::Disabled)));
+        assert_eq!(finish.reasons, reasons);
         assert_eq!(etc(&world, "passwd"), good.0);
-        assert_eq!(etc(&world, "shadow"), good.1, "{enable}");
+        let shadow = |text: &str| {
+            let entry = text.lines().find(|line| line.starts_with("WLapsAdmin:")).unwrap();
+            let fields: Vec<String> = entry.split(':').map(str::to_owned).collect();
+            (fields[1].starts_with('!'), fields[2..].to_vec())
+        };
+        assert_eq!(shadow(&etc(&world, "shadow")), shadow(&good.1), "{enable}");
         assert_eq!(etc(&world, "group"), good.2.replace("x:27", "x:28"));
         assert!(has_event(&world, event::ACCOUNT_SHAPED));
         opens_current(&world);

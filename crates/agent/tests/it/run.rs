@@ -11,6 +11,7 @@ use std::{
     fs,
     io::{Read as _, Write as _},
     os::unix::{fs::PermissionsExt as _, net::UnixStream},
+    process::Command,
     time::{Duration, Instant},
 };
 use tokio::{sync::oneshot, task::JoinHandle};
@@ -123,6 +124,52 @@ fn bad_requests_are_refused_and_bounded() {
         }
         assert_eq!(proven(&world), 1);
     });
+}
+
+/// Another user's request is refused, even where the modes of directory and socket were opened to it.
+#[test]
+fn a_request_of_another_user_is_refused() {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("SKIPPED run::a_request_of_another_user_is_refused: only root can be somebody else");
+        return;
+    }
+    let world = World::new();
+    with_loop(&world, || async {
+        until("the first password", || proven(&world) == 1).await;
+        // The directories above it, too.
+        let socket = state(&world).file("agent.sock");
+        fs::set_permissions(&socket, fs::Permissions::from_mode(0o666)).unwrap();
+        for path in [world.places.state(), world.places.root.clone()] {
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        let program = std::env::current_exe().unwrap();
+        let asked = tokio::task::spawn_blocking(move || {
+            Command::new("setpriv")
+                .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
+                .arg(program)
+                .args(["--exact", "run::child_asks_as_somebody_else", "--ignored", "--nocapture"])
+                .env("LAPWING_TEST_SOCKET", socket)
+                .output()
+        });
+        let Ok(output) = asked.await.unwrap() else {
+            eprintln!("SKIPPED run::a_request_of_another_user_is_refused: there is no setpriv");
+            return;
+        };
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(text.contains("\"code\":\"not_allowed\""), "{text}{}", String::from_utf8_lossy(&output.stderr));
+        assert_eq!(proven(&world), 1);
+    });
+}
+
+#[test]
+#[ignore = "a child of a_request_of_another_user_is_refused"]
+fn child_asks_as_somebody_else() {
+    let mut stream = UnixStream::connect(std::env::var_os("LAPWING_TEST_SOCKET").unwrap()).unwrap();
+    // The agent may have answered and hung up by now.
+    drop(stream.write_all(b"{\"verb\":\"reset\"}\n"));
+    let mut answer = Vec::new();
+    drop(stream.read_to_end(&mut answer));
+    println!("{}", String::from_utf8_lossy(&answer));
 }
 
 /// A state directory may lie deeper than the 108 bytes of a socket's path.

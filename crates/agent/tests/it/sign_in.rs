@@ -367,8 +367,10 @@ fn a_damaged_file_is_kept_aside_and_the_password_is_changed() {
     let mut agent = scene.agent();
     while cycle(&mut agent).proven.is_empty() {}
     assert_eq!(cycle(&mut agent).reasons, [], "once");
-    assert_eq!(fs::read(scene.state().file("sign-ins.damaged.json")).unwrap(), b"{\"format\":1,");
-    assert!(scene.seen(event::STATE_FAILED) >= 1);
+    assert_eq!(fs::read(scene.state().file("sign-ins.damaged")).unwrap(), b"{\"format\":1,");
+    assert_eq!(scene.seen(event::STATE_DAMAGED), 1);
+    let told = scene.world.directory.book().damaged;
+    assert!(told.iter().any(|text| text.contains("sign-ins.json")), "{told:?}");
     scene.world.places.check("after the damage");
 }
 

@@ -91,6 +91,9 @@ pub(crate) struct Book {
     pub(crate) store_refused: Option<String>,
     #[serde(default)]
     pub(crate) repairs_per_day: Option<u32>,
+    /// What devices told of files that they could not read.
+    #[serde(default)]
+    pub(crate) damaged: Vec<String>,
 }
 
 impl Book {
@@ -256,6 +259,7 @@ impl Directory for FileDirectory {
     async fn report(&self, report: &Report) -> Result<ReportAnswer, Error> {
         self.call(|book| {
             book.last_report = Some(report.clone());
+            book.damaged.extend(report.evidence.damaged.clone());
             let mut pending: Vec<&Row> = book.rows.iter().filter(|row| row.state == VersionState::Pending).collect();
             pending.sort_by_key(|row| core::cmp::Reverse(row.sequence));
             Ok(ReportAnswer {

@@ -14,6 +14,7 @@ pub(crate) mod password;
 pub(crate) mod people;
 pub(crate) mod policy;
 pub(crate) mod setting;
+mod settings_table;
 
 /// A time, or nothing.
 fn time(at: Option<laps::time::Timestamp>) -> String {

@@ -1,6 +1,6 @@
 //! `policy …`
 
-use super::{device, lint};
+use super::{device, lint, settings_table};
 use crate::{
     arguments::{Form, Globals},
     failure::Failure,
@@ -77,6 +77,11 @@ pub(crate) enum PolicyCommand {
         #[arg(long, requires = "group")]
         name: Option<String>,
     },
+    /// What the settings of a policy do, or one of them: values, default, and what to know about it
+    Settings {
+        /// Its name, as PostAuthenticationActions
+        setting: Option<String>,
+    },
     /// Which policy a machine has, and how it answered
     Explain {
         /// The machine: its id, or its name when no other has it
@@ -91,6 +96,7 @@ pub(crate) async fn run(globals: &Globals, command: PolicyCommand) -> Result<(),
         PolicyCommand::Lint { file, group, name } => {
             return lint::run(globals, &document(&file)?, group, name).await;
         }
+        PolicyCommand::Settings { setting } => return settings_table::run(globals, setting.as_deref()),
         PolicyCommand::Import { file, name } => (file, name),
         other => return on_server(globals, other).await,
     };
@@ -156,7 +162,7 @@ async fn on_server(globals: &Globals, command: PolicyCommand) -> Result<(), Fail
                 Form::Table => explain(&policy),
             }
         }
-        PolicyCommand::Import { .. } | PolicyCommand::Lint { .. } => Ok(()),
+        PolicyCommand::Import { .. } | PolicyCommand::Lint { .. } | PolicyCommand::Settings { .. } => Ok(()),
     }
 }
 

@@ -34,6 +34,32 @@ fn there_is_a_manual_page_for_every_command() {
     }
 }
 
+/// Issue 3, 12: the help of each setting carries the published notes, without a server.
+#[test]
+fn the_help_of_a_setting_carries_its_notes() {
+    let all = lapwing(&["policy", "settings"]);
+    assert_eq!((all.status, all.err.as_str()), (0, ""));
+    for (name, notes) in [
+        ("PostAuthenticationActions", &["not saved is lost", "two minutes", "get round them"][..]),
+        ("PasswordComplexity", &["1, 2 and 3 exist for compatibility", "Electronic Frontier Foundation"]),
+        ("AdministratorAccountName", &["does not create it"]),
+        ("AutomaticAccountManagementTarget", &["never renamed, expired or deleted"]),
+        ("ADEncryptedPasswordHistorySize", &["Ignored while encryption is off"]),
+        ("PasswordAgeDays", &["At least 7 with BackupDirectory 1"]),
+    ] {
+        assert!(all.out.contains(name), "{name}");
+        let one = lapwing(&["policy", "settings", name]);
+        let json = lapwing(&["policy", "settings", name, "--output", "json"]);
+        assert_eq!((one.status, json.status), (0, 0), "{one:?}");
+        for note in notes {
+            assert!(one.out.contains(note) && json.out.contains(note), "{name}: {note}: {}", one.out);
+        }
+    }
+    let wrong = lapwing(&["policy", "settings", "NoSuchSetting"]);
+    assert_eq!(wrong.status, 2);
+    assert!(wrong.err.contains("setting_unknown") && wrong.err.contains("lapwing policy settings"), "{wrong:?}");
+}
+
 #[test]
 fn csp_documents_are_printed() {
     for (arguments, text) in [

@@ -62,7 +62,7 @@ fn shown(world: &World, name: &str) -> Value {
 fn events(world: &World, name: &str) -> Vec<(String, String)> {
     let run = world.done(&["device", "events", name, "--output", "json"]);
     let events: Vec<Value> = serde_json::from_str(&run.out).unwrap();
-    let event = |event: &Value| (event["kind"].as_str().unwrap().to_owned(), event["detail"]["drift"].to_string());
+    let event = |event: &Value| (event["kind"].as_str().unwrap().to_owned(), event["detail"].to_string());
     events.iter().map(event).collect()
 }
 
@@ -88,6 +88,7 @@ fn copy(from: &Path, to: &Path) {
 fn drift_is_shown_explained_and_repaired() {
     let world = world();
     let code = |name: &str| world.explained(&world.admin, name);
+    world.done(&["setting", "repairs-per-day", "10"]);
     let one = machine(&world, "pc-1");
     let shadow = fs::read(etc(&one, "shadow")).unwrap();
 
@@ -112,8 +113,10 @@ fn drift_is_shown_explained_and_repaired() {
     assert_eq!(code("pc-1"), "ok");
 
     change(&one, "group", |text| text.replace("sudo:x:27:localadmin", "sudo:x:27:"));
+    let before = fs::read(etc(&one, "shadow")).unwrap();
     one.cycle();
     assert_eq!(code("pc-1"), "account_not_administrator");
+    assert_ne!(fs::read(etc(&one, "shadow")).unwrap(), before, "rotated, and told further");
     change(&one, "group", |text| text.replace("sudo:x:27:", "sudo:x:27:localadmin"));
     change(&one, "shadow", |text| text.replace("localadmin:$", "localadmin:!$"));
     one.cycle();
@@ -157,6 +160,22 @@ fn a_repair_that_is_held_is_explained() {
     world.done(&["password", "rotate", "pc-1"]);
     one.cycle();
     assert_eq!(world.explained(&world.admin, "pc-1"), "ok", "what is asked for still runs");
+}
+
+/// Issue "bad input": a state file that cannot be read costs a rotation, and the server's administrator hears of it.
+#[test]
+fn a_damaged_state_file_is_told_to_the_server() {
+    let world = world();
+    let one = machine(&world, "pc-1");
+    for file in ["fingerprint.key", "journal.json"] {
+        fs::write(Path::new(&one.state()).join(file), b"{\"format\":1,\"torn").unwrap();
+        assert_eq!(one.cycle().status, 0, "{file}");
+        assert!(has_event(&world, "pc-1", "state_damaged", file), "{file}: {:?}", events(&world, "pc-1"));
+        assert_eq!(world.explained(&world.admin, "pc-1"), "ok", "{file}: the password is known again");
+    }
+    one.cycle();
+    let told = events(&world, "pc-1").into_iter().filter(|(kind, _)| kind == "state_damaged").count();
+    assert_eq!(told, 2, "each is told once");
 }
 
 /// rotation.md 3: a roll-back, then a second one within 7 days, which is what a clone looks like.

@@ -76,6 +76,21 @@ fn each_link_broken_for_real_is_the_one_that_is_named() {
     third.cycle();
     assert_eq!(code("pc-3"), "other_source_wins");
 
+    // An account that policy manages automatically, on a machine that has yet to make it.
+    let fourth = world.join("pc-4");
+    world.done(&["group", "create", "four"]);
+    world.done(&["group", "add", "four", "pc-4"]);
+    world.policy(
+        "automatic",
+        r#"{"BackupDirectory": 1, "AutomaticAccountManagementEnabled": true,
+            "AutomaticAccountManagementEnableAccount": true}"#,
+    );
+    world.done(&["policy", "assign", "automatic", "--group", "four"]);
+    fourth.cycle_cut_short_by_a_lock(|| code("pc-4") == "account_not_made");
+    assert_eq!(code("pc-4"), "account_not_made");
+    let cycle = fourth.cycle();
+    assert_eq!((cycle.status, code("pc-4").as_str()), (0, "ok"), "{cycle:?}");
+
     // The device object: disabled, deleted, brought back, gone for good.
     world.done(&["device", "disable", "pc-1"]);
     assert_eq!(code("pc-1"), "device_disabled");

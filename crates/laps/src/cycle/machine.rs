@@ -1,9 +1,11 @@
 //! The state machine of a cycle.
 
+mod end;
+mod look;
 mod owned;
 mod watch;
 
-use super::{CheckedIn, Effect, Finish, Note, Outcome, Report, Start, Tick, Turn};
+use super::{CheckedIn, Effect, Note, Outcome, Report, Start, Tick, Turn};
 use crate::{
     account::{AccountFacts, Selection},
     decide::{Facts, Manage, Memory, Plan, Reason, Unmanaged, View, deciding_time, is_skewed, reasons},
@@ -11,7 +13,7 @@ use crate::{
     event,
     id::VersionId,
     policy::BackupDirectory,
-    rotation::{self, Failure, Intent, Next, Rotation, Step},
+    rotation::{self, AccountRef, Failure, Intent, Next, Rotation, Step},
     time::Timestamp,
 };
 
@@ -20,7 +22,11 @@ const ROTATIONS_MAX: u8 = 3;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum State {
-    Recovering(Rotation),
+    /// An intent is resolved; `account` is the one that it is about.
+    Recovering {
+        rotation: Rotation,
+        account: AccountRef,
+    },
     CheckingIn,
     Shaping,
     Inspecting,
@@ -34,8 +40,8 @@ enum State {
     Leaving,
     /// Accounts that policy has left go.
     Removing,
-    /// The account is looked at after a rotation, for the last report.
-    LookingAgain,
+    /// An intent is left: where is the account that it is about?
+    Seeking(AccountRef),
     /// The directory is told how it ended.
     Closing,
     /// What drift is measured by has changed and is kept.
@@ -50,12 +56,16 @@ pub struct Cycle {
     state: State,
     plan: Plan,
     account: Option<AccountFacts>,
+    /// Drift that automatic management has undone before the account was looked at.
+    undone: Vec<Drift>,
     /// What became of the account that was managed last, when policy's was not found.
     trace: Option<Trace>,
     /// What drift is measured by is to be kept.
     watch_changed: bool,
     /// There is no such account yet: a rotation makes it.
     absent: bool,
+    /// What is looked at from now on is for the last report; nothing is decided on it any more.
+    closing: bool,
     /// A rotation made or renamed the account since it was looked at.
     outdated: bool,
     /// Accounts that policy has left were dealt with in this cycle.
@@ -89,9 +99,11 @@ impl Cycle {
             state: State::CheckingIn,
             plan: Plan::Unmanaged(Unmanaged::NoPolicy),
             account: None,
+            undone: Vec::new(),
             trace: None,
             watch_changed: false,
             absent: false,
+            closing: false,
             outdated: false,
             left: false,
             view: None,
@@ -132,7 +144,9 @@ impl Cycle {
     /// A request to change the password came while the cycle runs. Repeats coalesce.
     pub fn ask(&mut self, reason: Reason) {
         match self.state {
-            State::Recovering(_) | State::CheckingIn | State::Shaping | State::Inspecting | State::Reporting => {
+            State::Recovering { .. } | State::CheckingIn | State::Shaping | State::Inspecting | State::Reporting
+                if !self.closing =>
+            {
                 self.asked.push(reason);
             }
             _ => self.again = Some(reason),
@@ -153,23 +167,15 @@ impl Cycle {
     pub fn on(&mut self, outcome: Outcome, tick: Tick) -> Turn {
         let state = core::mem::replace(&mut self.state, State::Finished);
         let effect = match (state, outcome) {
-            (State::Recovering(rotation), Outcome::Rotation(outcome)) => self.recovering(rotation, outcome, tick),
+            (State::Recovering { rotation, account }, Outcome::Rotation(outcome)) => {
+                self.recovering(rotation, account, outcome, tick)
+            }
             (State::CheckingIn, Outcome::CheckedIn(checked_in)) => self.checked_in(checked_in),
             (State::Shaping, Outcome::Shaped(shaped)) => self.shaped(shaped),
-            (State::Inspecting, Outcome::AccountAbsent) => {
-                self.absent = true;
-                self.report(State::Reporting)
-            }
-            (State::Inspecting, Outcome::Inspected(Ok(facts))) => {
-                if !facts.enabled {
-                    let text =
-                        format!("account {:?} is disabled; its password is managed all the same", facts.account.name);
-                    self.note(event::ACCOUNT_DISABLED, text);
-                }
-                self.account = Some(facts);
-                self.report(State::Reporting)
-            }
+            (State::Inspecting, Outcome::AccountAbsent) => self.absent(),
+            (State::Inspecting, Outcome::Inspected(Ok(facts))) => self.inspected(facts),
             (State::Inspecting, Outcome::Inspected(Err(failure))) => self.not_inspected(failure),
+            (State::Seeking(account), Outcome::Traced(trace)) => self.sought(account, trace),
             (State::Tracing, Outcome::Traced(trace)) => self.traced(trace),
             (State::Reporting, Outcome::Reported(Ok(view))) => self.reported(view, tick),
             (State::Reporting, Outcome::Reported(Err(failure))) => {
@@ -184,12 +190,6 @@ impl Cycle {
             (State::Removing, Outcome::Removed(removal)) => {
                 self.removed(removal);
                 self.close()
-            }
-            (State::LookingAgain, found) => {
-                if let Outcome::Inspected(Ok(facts)) = found {
-                    self.account = Some(facts);
-                }
-                self.report(State::Closing)
             }
             (State::Closing, Outcome::Reported(_)) | (State::Noting, Outcome::Done) => self.finish(),
             (_, _) => {
@@ -220,15 +220,22 @@ impl Cycle {
     }
 
     fn recover(&mut self, intent: Intent) -> Effect {
+        let account = intent.account.clone();
         let (rotation, effect) = Rotation::resume(intent, self.start.secret_held);
-        self.state = State::Recovering(rotation);
+        self.state = State::Recovering { rotation, account };
         Effect::Rotation(effect)
     }
 
-    fn recovering(&mut self, mut rotation: Rotation, outcome: rotation::Outcome, tick: Tick) -> Effect {
+    fn recovering(
+        &mut self,
+        mut rotation: Rotation,
+        account: AccountRef,
+        outcome: rotation::Outcome,
+        tick: Tick,
+    ) -> Effect {
         match rotation.on(outcome) {
             Next::Do(effect) => {
-                self.state = State::Recovering(rotation);
+                self.state = State::Recovering { rotation, account };
                 Effect::Rotation(effect)
             }
             Next::Finished(rotation::Finish::Proven { intent, .. }) => self.proven(intent, tick),
@@ -250,7 +257,8 @@ impl Cycle {
             ) => {
                 self.intent_left = Some(rotation.version());
                 self.fail(failure);
-                self.close()
+                // Before the check-in nobody has looked at the account yet.
+                if self.view.is_none() { self.seek(account) } else { self.close() }
             }
         }
     }
@@ -283,7 +291,7 @@ impl Cycle {
                         self.state = State::Shaping;
                         Effect::Shape(wanted)
                     }
-                    other => self.inspect(other, State::Inspecting),
+                    other => self.inspect(other),
                 }
             }
             Plan::Unmanaged(why) => {
@@ -307,11 +315,6 @@ impl Cycle {
                 self.report(State::Reporting)
             }
         }
-    }
-
-    fn inspect(&mut self, selection: Selection, then: State) -> Effect {
-        self.state = then;
-        Effect::Inspect(selection)
     }
 
     fn report(&mut self, then: State) -> Effect {
@@ -545,66 +548,6 @@ impl Cycle {
             }
             _ => self.answer(),
         }
-    }
-
-    /// The management server hears how its reset ended.
-    fn answer(&mut self) -> Effect {
-        if !self.csp_reset {
-            return self.close();
-        }
-        self.state = State::Answering;
-        let result = self.failure.clone().map_or(Ok(()), Err);
-        Effect::CheckIn { reset_result: Some(result) }
-    }
-
-    /// The directory hears of what it does not know yet: a failure, that one is over, drift that is repaired.
-    fn close(&mut self) -> Effect {
-        if let Some(memory) = self.remembered_as_left() {
-            self.start.memory = Some(memory.clone());
-            self.state = State::Leaving;
-            return Effect::Remember(memory);
-        }
-        if !core::mem::replace(&mut self.left, true) {
-            let departed = self.departed();
-            if !departed.is_empty() {
-                self.state = State::Removing;
-                return Effect::Remove(departed);
-            }
-        }
-        let told = self.told.as_ref().is_some_and(|told| *told == self.to_tell(&self.failure));
-        // What was seen of the account is of before the rotation, and a report tells what is there now.
-        let look_again = core::mem::take(&mut self.outdated) || (!told && self.rotations > 0);
-        match &self.plan {
-            Plan::Manage(manage) if look_again => {
-                let selection = manage.selection.clone();
-                self.inspect(selection, State::LookingAgain)
-            }
-            _ if told => self.finish(),
-            _ => self.report(State::Closing),
-        }
-    }
-
-    fn finish(&mut self) -> Effect {
-        if let (true, Some(memory)) = (core::mem::take(&mut self.watch_changed), &self.start.memory) {
-            self.state = State::Noting;
-            return Effect::Remember(memory.clone());
-        }
-        self.state = State::Finished;
-        match &self.failure {
-            None => self.note(event::POLICY_SUCCEEDED, "policy processing succeeded"),
-            Some(failure) => {
-                let text = format!("policy processing failed: {}", failure.code);
-                self.note(event::POLICY_FAILED, text);
-            }
-        }
-        Effect::Finish(Finish {
-            proven: core::mem::take(&mut self.proven),
-            last_error: self.failure.clone(),
-            offline: self.offline,
-            unresolved: self.intent_left.is_some(),
-            expires_at: self.start.memory.as_ref().map(|memory| memory.expires_at),
-            reasons: core::mem::take(&mut self.reasons),
-        })
     }
 }
 

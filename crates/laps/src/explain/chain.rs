@@ -300,14 +300,21 @@ fn account_exists(evidence: &Evidence) -> Look {
         Some((event, code, text)) if *event != crate::event::ACCOUNT_NOT_FOUND => {
             last_error(report.at, *event, code, text)
         }
+        _ if report.account_automatic => broken(
+            format!("{wanted} is not made yet"),
+            Some(report.at),
+            "account_not_made",
+            format!("Policy manages {wanted} automatically, and the device has yet to make it."),
+            "Wait for the end of its cycle, or run `lapwing-agent cycle` on the machine, which makes the account; \
+             `lapwing-agent events` there says what keeps it from that.",
+        ),
         _ => broken(
             format!("{wanted} was not found"),
             Some(report.at),
             "account_not_found",
             format!("The policy names {wanted}, which does not exist on the machine (event 10013)."),
             "Create the account, correct AdministratorAccountName in the policy, or clear it to manage the \
-             built-in administrator. An account that policy manages automatically is made by the device at its next \
-             cycle.",
+             built-in administrator.",
         ),
     }
 }
@@ -322,6 +329,11 @@ fn lost(report: &Report, wanted: &str) -> Option<Look> {
     }
     if report.drift.contains(&Drift::Deleted) {
         let cause = format!("{wanted} was managed and is gone: another hand deleted it.");
+        let remedy = if report.account_automatic {
+            "The device makes it again with its next rotation; `lapwing-agent cycle` on the machine does that at once."
+        } else {
+            remedy
+        };
         return Some(broken(format!("{wanted} was deleted"), Some(report.at), "account_deleted", cause, remedy));
     }
     None
@@ -358,6 +370,9 @@ fn stored(evidence: &Evidence) -> Look {
     }
 }
 
+const NOT_PROVEN: &str =
+    "The device stored a password and has not said that it is set: it may be the new one or the one before.";
+
 fn proven(evidence: &Evidence) -> Look {
     let credential = &evidence.credential;
     match (credential.proven_at, credential.pending_since) {
@@ -367,7 +382,10 @@ fn proven(evidence: &Evidence) -> Look {
             "a newer password is stored and not proven",
             Some(since),
             "stored_not_proven",
-            "The device stored a password and has not said that it is set: it may be the new one or the one before.",
+            match evidence.report.as_ref().and_then(|report| report.last_error.as_ref()) {
+                Some((event, code, text)) => format!("{NOT_PROVEN} It reports event {event}, {code}: {text}"),
+                None => NOT_PROVEN.to_owned(),
+            },
             if before.is_some() {
                 "Try the candidates in the order they are shown; the device resolves it at its next contact."
             } else {

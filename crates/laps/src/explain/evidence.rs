@@ -95,6 +95,8 @@ pub struct Report {
     pub join_state_mismatch: bool,
     /// The account that policy asks for; `None` for the built-in administrator.
     pub account_wanted: Option<String>,
+    /// Policy manages the account automatically: when it is not there, the device makes it.
+    pub account_automatic: bool,
     /// The account was found.
     pub account_found: bool,
     /// The account is not locked.

@@ -161,6 +161,7 @@ pub static TABLE: [SettingInfo; 18] = [
         notes: &[
             "Enforced at each cycle.",
             "While it is false nobody signs in with the account: see that the machine has another administrator.",
+            "On Linux a disabled account is locked and expired; uid 0 is only locked, never expired.",
         ],
     },
     SettingInfo {
@@ -183,7 +184,12 @@ pub static TABLE: [SettingInfo; 18] = [
         since: &V1_1,
         unit: None,
         help: "Whether the managed account itself is created, named, enabled and kept in Administrators.",
-        notes: &["While on, AdministratorAccountName is ignored."],
+        notes: &[
+            "While on, AdministratorAccountName is ignored.",
+            "Turned off again, the account that was made for it is deleted once the new one is proven; another one never is.",
+            "On Windows it needs Windows 11 24H2 or Windows Server 2025.",
+            "On Linux uid 0 is never renamed, expired or deleted, whatever these settings say.",
+        ],
     },
     SettingInfo {
         setting: Setting::AutomaticAccountManagementNameOrPrefix,
@@ -201,7 +207,13 @@ pub static TABLE: [SettingInfo; 18] = [
         since: &V1_1,
         unit: None,
         help: "The name of the automatically managed account, or its prefix when names are randomised.",
-        notes: &["With a random suffix of six digits the prefix is cut to 14 characters."],
+        notes: &[
+            "With a random suffix of six digits the prefix is cut to 14 characters.",
+            "A change is a reason to rotate: the account is renamed with its next password.",
+            "On Linux only ASCII letters, digits, `.`, `-` and `_`, first a letter or `_`, are taken as a name; uid 0 is \
+             never renamed.",
+            "An account of that name that was not made for it is not taken over.",
+        ],
     },
     SettingInfo {
         setting: Setting::AutomaticAccountManagementRandomizeName,
@@ -223,7 +235,11 @@ pub static TABLE: [SettingInfo; 18] = [
         since: &V1_1,
         unit: None,
         help: "Whether the automatically managed account gets a random numeric suffix at each rotation.",
-        notes: &[],
+        notes: &[
+            "The suffix has six digits; a change is a reason to rotate.",
+            "Readers see the name that belongs to each password: it changes with it.",
+            "On Linux uid 0 is never renamed.",
+        ],
     },
     SettingInfo {
         setting: Setting::AutomaticAccountManagementTarget,
@@ -244,7 +260,12 @@ pub static TABLE: [SettingInfo; 18] = [
         since: &V1_1,
         unit: None,
         help: "Whether automatic management takes the built-in administrator or an account of its own.",
-        notes: &[],
+        notes: &[
+            "A change is a reason to rotate; the account that is left is dealt with after the new one is proven.",
+            "On Linux the built-in administrator is uid 0: it is enabled or disabled and its password is replaced; it is \
+             never renamed, expired or deleted.",
+            "The last administrator that can sign in is never deleted.",
+        ],
     },
     SettingInfo {
         setting: Setting::BackupDirectory,
@@ -432,7 +453,10 @@ pub static TABLE: [SettingInfo; 18] = [
         notes: &[
             "Sessions get two minutes, a restart one minute; neither can be configured.",
             "With 3, 5 and 11 work that is not saved is lost; end users should not work as the managed account.",
+            "They limit the time for which a password that was read may be used. Whoever has become administrator with \
+             it can prevent or get round them.",
             "0 exists in group policy and local configuration only.",
+            "On Linux, for uid 0, sessions and processes are those that come from such a sign-in, never a service.",
             "On Windows the value 11 needs Windows 11 24H2 or Windows Server 2025.",
         ],
     },
@@ -452,7 +476,10 @@ pub static TABLE: [SettingInfo; 18] = [
         since: &BASE,
         unit: Some("hours"),
         help: "How many hours after a sign-in with the managed account the actions are taken.",
-        notes: &["0 turns the actions off."],
+        notes: &[
+            "0 turns the actions off.",
+            "The first sign-in counts; later ones do not move the deadline, and it outlives a restart.",
+        ],
     },
 ];
 

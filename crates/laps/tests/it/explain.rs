@@ -25,6 +25,7 @@ fn healthy() -> Evidence {
             backup_directory: 1,
             join_state_mismatch: false,
             account_wanted: None,
+            account_automatic: false,
             account_found: true,
             account_enabled: true,
             drift: vec![],
@@ -68,6 +69,17 @@ fn every_link_is_the_first_broken_one_of_some_evidence() {
             let report = e.report.as_mut().unwrap();
             report.account_found = false;
             report.last_error = Some((20001, "account_db_not_durable".into(), "tmpfs".into()));
+        }),
+        (Link::AccountExists, "account_not_made", |e| {
+            let report = e.report.as_mut().unwrap();
+            (report.account_found, report.account_automatic) = (false, true);
+            // Of the policy before, which named an account.
+            report.last_error = Some((10013, "account_not_found".into(), "no such account".into()));
+        }),
+        (Link::AccountExists, "device_error", |e| {
+            let report = e.report.as_mut().unwrap();
+            (report.account_found, report.account_automatic) = (false, true);
+            report.last_error = Some((20046, "name_taken".into(), "another account has the name".into()));
         }),
         (Link::Stored, "not_stored_yet", |e| e.credential = Credential::default()),
         (Link::Stored, "device_error", |e| {
@@ -124,6 +136,33 @@ fn every_link_is_the_first_broken_one_of_some_evidence() {
     for link in Link::ALL {
         assert!(rows.iter().any(|(broken, _, _)| broken == link), "{link:?} is never broken");
     }
+}
+
+/// rotation.md 2, step 6: "set, not proven" is reported with the reason, and the reader is told it.
+#[test]
+fn a_proof_that_is_missing_is_explained_by_what_the_device_reports() {
+    let mut evidence = healthy();
+    evidence.credential.pending_since = Some(at(50));
+    let quiet = explain(&evidence).cause.unwrap().cause;
+    evidence.report.as_mut().unwrap().last_error = Some((20002, "not_proven".into(), "PAM refuses it".into()));
+    let told = explain(&evidence).cause.unwrap();
+    assert_eq!(told.code, "stored_not_proven");
+    assert_eq!(told.cause, format!("{quiet} It reports event 20002, not_proven: PAM refuses it"));
+}
+
+/// What automatic management makes again is not for a person to make.
+#[test]
+fn an_automatic_account_that_is_missing_is_made_by_the_device() {
+    let mut evidence = healthy();
+    let report = evidence.report.as_mut().unwrap();
+    (report.account_found, report.account_automatic) = (false, true);
+    report.account_wanted = Some("WLapsAdmin".into());
+    let cause = explain(&evidence).cause.unwrap();
+    assert!(cause.cause.contains("WLapsAdmin") && cause.remedy.contains("lapwing-agent cycle"), "{cause:?}");
+    evidence.report.as_mut().unwrap().drift = vec![Drift::Deleted];
+    let cause = explain(&evidence).cause.unwrap();
+    assert_eq!(cause.code, "account_deleted");
+    assert!(cause.remedy.contains("makes it again"), "{cause:?}");
 }
 
 #[test]

@@ -2,6 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
 
 mod csp;
+mod directory;
+mod drift;
 mod explain;
+mod model;
 mod owned;
 mod rotation;

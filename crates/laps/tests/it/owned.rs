@@ -4,6 +4,7 @@ use laps::{
     account::{AccountFacts, Difference, Selection},
     cycle::{CheckedIn, Cycle, Effect, Outcome, Removal, Start, Tick, Turn},
     decide::{Facts, Manage, Memory, Plan, Reason, Unmanaged, View, reasons},
+    drift::{Drift, Standing, Trace},
     event,
     id::{DeviceId, Incarnation, TenantId, VersionId},
     policy::{AutomaticAccount, BackupDirectory},
@@ -99,8 +100,10 @@ fn drive(start: Start, plan: &Plan, found: Option<AccountFacts>) -> (Vec<Effect>
             })),
             Effect::Rotation(effect) => Outcome::Rotation(match effect {
                 rotation::Effect::Generate { .. } => {
-                    let account = found.get_or_insert_with(|| facts(1001, "adm123456")).account.clone();
-                    rotation::Outcome::Generated { account, fingerprint: Fingerprint::from_bytes([6; 16]) }
+                    let account = found.get_or_insert_with(|| facts(1001, "adm123456"));
+                    let fingerprint = Fingerprint::from_bytes([6; 16]);
+                    account.installed = Some(fingerprint);
+                    rotation::Outcome::Generated { account: account.account.clone(), fingerprint }
                 }
                 rotation::Effect::Prove(_) => rotation::Outcome::Proven(ProofKind::Verifier),
                 rotation::Effect::Acknowledge { version, .. } => {
@@ -154,7 +157,30 @@ fn nothing_is_due_for_an_account_that_fits() {
     let plan = Plan::Manage(manage(Selection::Automatic(wanted(true))));
     let memory = memory(1001, "adm654321");
     let (asked, _) = drive(start(Some(memory), &[1001]), &plan, Some(facts(1001, "adm654321")));
-    assert_eq!(names(&asked), ["check_in", "shape", "inspect", "report", "finish"]);
+    // How it stands is kept, to measure drift by.
+    assert_eq!(names(&asked), ["check_in", "shape", "inspect", "report", "remember", "finish"]);
+}
+
+/// rotation.md 10: what another hand did to an account that automatic management owns is undone before it is looked
+/// at, and is drift all the same: event, report, rotation. What policy itself has changed is none.
+#[test]
+fn drift_that_shaping_undoes_is_told_and_rotated() {
+    let plan = Plan::Manage(manage(Selection::Automatic(wanted(true))));
+    let mut memory = memory(1001, "adm654321");
+    memory.watch.standing = Some(Standing { enabled: true, administrator: false });
+    let (asked, events) = drive(start(Some(memory.clone()), &[1001]), &plan, Some(facts(1001, "adm654321")));
+    assert!(!names(&asked).contains(&"generate") && !events.contains(&event::DRIFT));
+
+    memory.watch.standing = Some(Standing { enabled: true, administrator: true });
+    let (asked, events) = drive(start(Some(memory), &[1001]), &plan, Some(facts(1001, "adm654321")));
+    assert!(events.contains(&event::DRIFT));
+    let reports = asked.iter().filter_map(|effect| match effect {
+        Effect::Report(report) => Some(report.drift.clone()),
+        _ => None,
+    });
+    assert_eq!(reports.collect::<Vec<_>>(), [vec![Drift::NotAdministrator], Vec::new()]);
+    let Some(Effect::Finish(finish)) = asked.last() else { panic!() };
+    assert_eq!(finish.reasons, [Reason::Drift(Drift::NotAdministrator)]);
 }
 
 /// The new account is proven before the old one goes.
@@ -195,14 +221,42 @@ fn a_cycle_that_cannot_resolve_its_intent_says_nothing_of_policy() {
         fingerprint: Fingerprint::from_bytes([6; 16]),
         expires_at: NOW,
     };
-    let (mut cycle, turn) = Cycle::start(Start { intent: Some(intent), ..start(Some(memory(1001, "adm")), &[1001]) });
-    assert!(matches!(turn.effect, Effect::Rotation(rotation::Effect::Compare(_))));
     let tick = Tick { now: NOW, fresh: FRESH };
     let lost = Failure::new(event::DISCOVERY_FAILED, "unreachable", "no answer");
-    let turn = cycle.on(Outcome::Rotation(rotation::Outcome::Unknown(lost)), tick);
-    let Effect::Report(report) = turn.effect else { panic!("{:?}", turn.effect) };
-    assert_eq!(report.unmanaged, None);
-    assert!(report.intent.is_some());
+    let unresolved = || {
+        let start = Start { intent: Some(intent.clone()), ..start(Some(memory(1001, "adm")), &[1001]) };
+        let (mut cycle, turn) = Cycle::start(start);
+        assert!(matches!(turn.effect, Effect::Rotation(rotation::Effect::Compare(_))));
+        let turn = cycle.on(Outcome::Rotation(rotation::Outcome::Unknown(lost.clone())), tick);
+        assert_eq!(turn.effect, Effect::Trace(AccountRef { id: 1001, name: "adm".into() }));
+        cycle
+    };
+    let report = |turn: Turn| match turn.effect {
+        Effect::Report(report) => report,
+        other => panic!("{other:?}"),
+    };
+    // The report names the account that the intent is about, by its uid: a rename may have been done or not.
+    for (trace, name) in [(Some(Trace::Named("adm123456".into())), "adm123456"), (None, "adm")] {
+        let mut cycle = unresolved();
+        let turn = cycle.on(Outcome::Traced(trace), tick);
+        assert_eq!(turn.effect, Effect::Inspect(Selection::Named(name.into())));
+        let report = report(cycle.on(Outcome::Inspected(Ok(facts(1001, name))), tick));
+        assert_eq!(report.account, Some(facts(1001, name)));
+        assert_eq!(
+            (report.unmanaged, report.intent, report.last_error.unwrap().code),
+            (None, Some(FRESH), lost.code.clone())
+        );
+    }
+    // One that is gone, or that cannot be looked at, is not named.
+    let gone = report(unresolved().on(Outcome::Traced(Some(Trace::Gone)), tick));
+    assert_eq!((gone.account, gone.unmanaged), (None, None));
+    let mut cycle = unresolved();
+    cycle.on(Outcome::Traced(None), tick);
+    let failure = Failure::new(event::SET_FAILED, "account_db_unreadable", "");
+    let turn = cycle.on(Outcome::Inspected(Err(failure)), tick);
+    assert_eq!(turn.notes[0].event, event::SET_FAILED);
+    let unread = report(turn);
+    assert_eq!((unread.account, unread.unmanaged, unread.last_error.unwrap().code), (None, None, lost.code.clone()));
 }
 
 /// Issue 3, point 9: target, prefix and randomising are reasons; a hand-changed name is one too.

@@ -268,6 +268,11 @@ pub struct AccountReport {
     pub usability: Usability,
 }
 
+/// Damaged files in one report.
+pub const DAMAGED_MAX: usize = 8;
+/// Characters that are kept of what is said of one.
+pub const DAMAGED_CHARS_MAX: usize = 300;
+
 /// What else the device knows that explains a missing password.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -280,6 +285,9 @@ pub struct Evidence {
     /// Name of the account that policy asks for; absent for the built-in administrator.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub account_wanted: Option<String>,
+    /// Policy manages the account automatically: when it is not there, the device makes it.
+    #[serde(skip_serializing_if = "core::ops::Not::not")]
+    pub account_automatic: bool,
     /// Why nothing is managed: a name of `laps::decide::Unmanaged`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unmanaged: Option<String>,
@@ -291,6 +299,10 @@ pub struct Evidence {
     /// Repair of drift is held.
     #[serde(skip_serializing_if = "core::ops::Not::not")]
     pub repair_held: bool,
+    /// Files of the device's own state that could not be read since the last report, one sentence each, at most
+    /// [`DAMAGED_MAX`].
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub damaged: Vec<String>,
     /// What a policy is judged by before it is sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub machine: Option<Machine>,

@@ -16,9 +16,9 @@ mod error;
 mod join;
 
 pub use backup::{
-    Abandon, AccountReport, Evidence, HeldVersion, LastError, Machine, MachineAccount, Next, ProofKind, Prove, Report,
-    ReportAnswer, SIGN_INS_MAX, SignIn, Store, StoreAnswer, StoreDecodeError, Usability, VersionAnswer, VersionState,
-    WaitAnswer,
+    Abandon, AccountReport, DAMAGED_CHARS_MAX, DAMAGED_MAX, Evidence, HeldVersion, LastError, Machine, MachineAccount,
+    Next, ProofKind, Prove, Report, ReportAnswer, SIGN_INS_MAX, SignIn, Store, StoreAnswer, StoreDecodeError,
+    Usability, VersionAnswer, VersionState, WaitAnswer,
 };
 pub use error::{Code, ErrorBody, ErrorDetail};
 pub use join::{JoinAnswer, JoinRequest, Predecessor, RenewAnswer, RenewRequest, rejoin_statement};

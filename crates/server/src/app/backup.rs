@@ -145,6 +145,7 @@ impl App {
         let newest_work = *self.store.watch_work().borrow();
         let mut evidence = report.evidence.clone();
         self.note_drift(&device, &mut evidence, report.installed_fingerprint, now).await?;
+        self.note_damage(&device, core::mem::take(&mut evidence.damaged), now).await?;
         self.note_uses(caller, &device, &report.sign_ins).await?;
         let answer = self.store.report(stored_report(&device, report, &evidence), now).await?;
         if has_left(report) && (answer.current.is_some() || !answer.unresolved.is_empty()) {

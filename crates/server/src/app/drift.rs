@@ -1,5 +1,5 @@
-//! What devices say of their account: drift (rotation.md 10) judged by the versions that are stored and kept
-//! as events, and both shown.
+//! What devices say of their account and of themselves: drift (rotation.md 10), judged by the versions that are
+//! stored, and damaged state files. Both are kept as events and shown.
 
 use super::credentials::Listed;
 use super::{App, Result, store_page};
@@ -10,10 +10,10 @@ use laps::id::DeviceId;
 use laps::rotation::Fingerprint;
 use laps::time::{TICKS_PER_DAY, Timestamp};
 use proto::admin::{DeviceEvent, DeviceStatus};
-use proto::device::Evidence;
+use proto::device::{DAMAGED_CHARS_MAX, DAMAGED_MAX, Evidence};
 use serde_json::{Value, json};
 
-/// Events of drift that a device can cause in 24 h.
+/// Such events that a device can cause in 24 h.
 const EVENTS_PER_DAY: u32 = 24;
 
 impl App {
@@ -88,6 +88,16 @@ impl App {
             self.note(device, DeviceEventKind::RepairHeld, json!({"drift": evidence.drift}), now).await?;
         }
         Ok(())
+    }
+
+    /// Notes that a device could not read files of its own state. A report whose answer was lost tells it twice.
+    pub(super) async fn note_damage(&self, device: &store::Device, damaged: Vec<String>, now: Timestamp) -> Result<()> {
+        if damaged.is_empty() {
+            return Ok(());
+        }
+        let short = |text: &String| text.chars().take(DAMAGED_CHARS_MAX).collect::<String>();
+        let damaged: Vec<String> = damaged.iter().take(DAMAGED_MAX).map(short).collect();
+        self.note(device, DeviceEventKind::StateDamaged, json!({"damaged": damaged}), now).await
     }
 
     async fn note(&self, device: &store::Device, kind: DeviceEventKind, detail: Value, now: Timestamp) -> Result<()> {

@@ -154,6 +154,7 @@ fn reported(report: store::DeviceReport) -> explain::Report {
         backup_directory: evidence.backup_directory,
         join_state_mismatch: evidence.unmanaged.as_deref().is_some_and(|unmanaged| unmanaged.contains("join_state")),
         account_wanted: evidence.account_wanted,
+        account_automatic: evidence.account_automatic,
         drift: evidence.drift.iter().filter_map(|word| Drift::parse(word)).collect(),
         repair_held: evidence.repair_held,
         account_found: report.report.account_id.is_some(),

@@ -258,11 +258,13 @@ pub enum DeviceEventKind {
     Drift,
     /// The device holds repair of drift.
     RepairHeld,
+    /// The device could not read a file of its own state; the detail says which and what follows.
+    StateDamaged,
 }
 
 impl DeviceEventKind {
     /// Every kind.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Forked,
         Self::CloneSuspected,
         Self::ForkCleared,
@@ -271,6 +273,7 @@ impl DeviceEventKind {
         Self::ReportedAfterRestore,
         Self::Drift,
         Self::RepairHeld,
+        Self::StateDamaged,
     ];
     /// The stored and shown word.
     pub const fn word(self) -> &'static str {
@@ -283,6 +286,7 @@ impl DeviceEventKind {
             Self::ReportedAfterRestore => "reported_after_restore",
             Self::Drift => "drift",
             Self::RepairHeld => "repair_held",
+            Self::StateDamaged => "state_damaged",
         }
     }
     /// From the word.

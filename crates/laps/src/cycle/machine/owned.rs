@@ -13,19 +13,20 @@ impl Cycle {
     pub(super) fn shaped(&mut self, shaped: Result<Vec<Difference>, Failure>) -> Effect {
         match shaped {
             Ok(differences) => {
-                for difference in differences {
+                for difference in &differences {
                     self.note(
                         event::ACCOUNT_SHAPED,
-                        format!("the account {} and is as policy wants it again", words_of(difference)),
+                        format!("the account {} and is as policy wants it again", words_of(*difference)),
                     );
                 }
+                self.undone = self.undone_by_shaping(&differences);
             }
             Err(failure) => self.fail(failure),
         }
         match &self.plan {
             Plan::Manage(manage) => {
                 let selection = manage.selection.clone();
-                self.inspect(selection, State::Inspecting)
+                self.inspect(selection)
             }
             Plan::Unmanaged(_) => self.report(State::Reporting),
         }

@@ -1,13 +1,12 @@
 //! Drift within a cycle: what is told, what is repaired, what is remembered (rotation.md 10).
 
-use super::{Cycle, State};
+use super::Cycle;
 use crate::{
-    account::Selection,
-    cycle::Effect,
-    decide::{Manage, Memory, Plan, Reason, View},
+    account::{Difference, Selection},
+    decide::{Memory, Plan, Reason, View},
     drift::{self, Drift, Standing, Trace, Watch},
     event,
-    rotation::{Failure, Intent},
+    rotation::Intent,
     time::Timestamp,
 };
 
@@ -17,45 +16,42 @@ impl Cycle {
         self.start.memory.as_ref().filter(|memory| memory.device == self.start.device)
     }
 
-    fn selection(&self) -> Option<&Selection> {
+    pub(super) fn selection(&self) -> Option<&Selection> {
         match &self.plan {
             Plan::Manage(manage) => Some(&manage.selection),
             Plan::Unmanaged(_) => None,
         }
     }
 
-    /// Policy's account could not be looked at. When it is the one that was managed until now, its uid tells
-    /// what became of it.
-    pub(super) fn not_inspected(&mut self, failure: Failure) -> Effect {
-        let lost = match (self.selection(), self.memory()) {
-            (Some(selection), Some(memory)) if failure.event == event::ACCOUNT_NOT_FOUND => {
-                drift::lost(selection, memory).cloned()
-            }
-            _ => None,
-        };
-        self.fail(failure);
-        match lost {
-            Some(account) => {
-                self.state = State::Tracing;
-                Effect::Trace(account)
-            }
-            None => self.report(State::Reporting),
-        }
-    }
-
-    pub(super) fn traced(&mut self, trace: Option<Trace>) -> Effect {
-        self.trace = trace;
-        self.report(State::Reporting)
-    }
-
     /// In what the account is not as it was set, as far as the machine alone can tell.
     pub(super) fn drift(&self) -> Vec<Drift> {
-        match (self.selection(), self.memory()) {
-            (Some(selection), Some(memory)) => {
-                drift::find(selection, memory, self.account.as_ref(), self.trace.as_ref())
-            }
-            _ => Vec::new(),
+        let (Some(selection), Some(memory)) = (self.selection(), self.memory()) else { return Vec::new() };
+        let mut found = match self.is_seen() {
+            true => drift::find(selection, memory, self.account.as_ref(), self.trace.as_ref()),
+            false => Vec::new(),
+        };
+        if self.proven.is_empty() {
+            found.extend(&self.undone);
+            found.sort_unstable();
         }
+        found
+    }
+
+    /// Which of the differences that automatic management has put right were another hand's: policy itself may
+    /// have changed.
+    pub(super) fn undone_by_shaping(&self, differences: &[Difference]) -> Vec<Drift> {
+        let Some(standing) = self.memory().and_then(|memory| memory.watch.standing) else { return Vec::new() };
+        let drift = |difference: &Difference| match difference {
+            Difference::Disabled if standing.enabled => Some(Drift::Disabled),
+            Difference::NotAdministrator if standing.administrator => Some(Drift::NotAdministrator),
+            _ => None,
+        };
+        differences.iter().filter_map(drift).collect()
+    }
+
+    /// Automatic management keeps the standing itself, as policy wants it, before the account is looked at.
+    fn is_automatic(&self) -> bool {
+        matches!(self.selection(), Some(Selection::Automatic(_)))
     }
 
     pub(super) fn repair_held(&self) -> bool {
@@ -77,16 +73,23 @@ impl Cycle {
                 );
             }
         }
+        // What could not be looked at has neither drifted nor come back.
+        if !self.is_seen() {
+            return Vec::new();
+        }
         let Some(memory) = self.memory() else { return Vec::new() };
         let before = memory.watch.clone();
         let name = memory.account.name.clone();
         let judgement = drift::judge(&found, &before, now, view.repairs_per_day);
         for drift in found.iter().filter(|drift| !before.found.contains(drift)) {
-            let done = match (drift.is_repaired_by_rotation(), judgement.held, &self.trace) {
-                (_, _, Some(Trace::Named(new))) => format!("it is {new:?} now, and policy asks for {name:?}"),
-                (true, false, _) => "the password is changed".to_owned(),
-                (true, true, _) => "repair is held".to_owned(),
-                (false, _, _) => "this is reported, not undone".to_owned(),
+            let done = match &self.trace {
+                Some(Trace::Named(new)) => format!("it is {new:?} now, and policy asks for {name:?}"),
+                Some(Trace::Gone) => "it is reported; manual mode makes no account".to_owned(),
+                None if judgement.held => "repair is held".to_owned(),
+                None if drift.is_of_standing() && !self.is_automatic() => {
+                    "the password is changed; the account stays so, manual mode undoes nothing else".to_owned()
+                }
+                None => "the password is changed".to_owned(),
             };
             self.note(event::DRIFT, format!("{drift}: account {name:?}: {}; {done}", drift.text()));
         }
@@ -102,14 +105,18 @@ impl Cycle {
             self.note(event::DRIFT_OVER, format!("account {name:?} is as it was set"));
         }
         let standing = self.account.as_ref().map(Standing::of);
+        let is_automatic = self.is_automatic();
         if let Some(memory) = &mut self.start.memory {
-            let is_manual = !matches!(self.plan, Plan::Manage(Manage { selection: Selection::Automatic(_), .. }));
-            let standing = before.standing.or(standing.filter(|_| found.is_empty() && is_manual));
+            let standing = match before.standing {
+                Some(before) if !is_automatic => Some(before),
+                _ => standing.filter(|_| found.is_empty() || is_automatic),
+            };
             let after = Watch { standing, held: judgement.held, found, ..before.clone() };
             self.watch_changed = after != before;
             memory.watch = after;
         }
-        // Policy asks for a name that the account has no more: there is nothing to set.
+        // Policy asks for a name that the account has no more: there is nothing to set. What automatic management
+        // has to make is due anyway.
         if self.account.is_none() {
             return Vec::new();
         }

@@ -27,7 +27,7 @@ mod writer;
 use super::{Answer, StoreError};
 use laps::{id::DeviceId, time::Timestamp};
 use readers::Readers;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, config::DbConfig};
 use std::{
     collections::HashMap,
     path::{Path, PathBuf},
@@ -94,7 +94,7 @@ impl SqliteStore {
         // Keys are random: with the default of 2 MiB nearly every store would read its pages from the kernel again.
         connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
         connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
-        connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
+        keep_statements(&connection)?;
         schema::migrate(&mut connection)?;
         let newest: i64 = connection.query_row("SELECT coalesce(max(sequence), 0) FROM work", [], |row| row.get(0))?;
         let (sender, work) = watch::channel(newest as u64);
@@ -173,6 +173,14 @@ fn open_reader(path: &Path) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY_WAIT)?;
-    connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
+    keep_statements(&connection)?;
     Ok(connection)
+}
+
+/// Statements are prepared once and their plans do not hang on what is bound: otherwise SQLite prepares a statement
+/// again at every binding that a partial index might be chosen by.
+fn keep_statements(connection: &Connection) -> Result<(), StoreError> {
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    Ok(())
 }
