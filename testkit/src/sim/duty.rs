@@ -68,7 +68,9 @@ impl World {
             _ => false,
         };
         let deciding = deciding(one.clock(now), server_now);
-        if self.machines[machine].repairs.is_due(drift, deciding) {
+        let facts = one.managed(&manage.selection).and_then(|account| one.accounts.facts(&account, None, 20_000));
+        let stands = facts.is_some_and(|facts| facts.enabled && facts.administrator);
+        if self.machines[machine].repairs.is_due(drift, stands, deciding) {
             due.push("drift");
         }
         due

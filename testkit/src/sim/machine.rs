@@ -189,15 +189,16 @@ pub(super) struct Repairs {
 }
 
 impl Repairs {
-    /// Whether drift must be repaired at this time; `drift`: there is some.
-    pub(super) fn is_due(&mut self, drift: bool, now: Timestamp) -> bool {
+    /// Whether drift must be repaired at this time; `drift`: there is some; `stands`: the account is enabled and an
+    /// administrator, so that there is nothing of that kind to answer either.
+    pub(super) fn is_due(&mut self, drift: bool, stands: bool, now: Timestamp) -> bool {
         let recent = |at: &&Timestamp| {
             now.ticks_since(**at).max(at.ticks_since(now)) < laps::time::TICKS_PER_DAY + laps::time::TICKS_PER_HOUR
         };
         let number = self.at.iter().filter(recent).count();
         let quiet = number == 0;
         if !drift {
-            self.held &= !quiet;
+            self.held &= !(quiet && stands);
             return false;
         }
         self.held |= number >= laps::drift::REPAIRS_PER_DAY as usize;
