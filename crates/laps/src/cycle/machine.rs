@@ -71,6 +71,8 @@ pub struct Cycle {
     /// Accounts that policy has left were dealt with in this cycle.
     left: bool,
     view: Option<View>,
+    /// No source has a policy, and the session with the management server did not come to its end.
+    policy_unknown: bool,
     /// Reasons beside those that [`reasons`] finds.
     asked: Vec<Reason>,
     /// Reasons of the rotation that runs or ran.
@@ -107,6 +109,7 @@ impl Cycle {
             outdated: false,
             left: false,
             view: None,
+            policy_unknown: false,
             asked: Vec::new(),
             reasons: Vec::new(),
             again: None,
@@ -279,6 +282,9 @@ impl Cycle {
             self.asked.push(Reason::CspRequest);
         }
         if let Some(failure) = checked_in.failure {
+            // The policy on this machine may have been lost, and the session did not bring it again: that is not
+            // a policy that has left the account.
+            self.policy_unknown = matches!(self.plan, Plan::Unmanaged(Unmanaged::NoPolicy));
             self.fail(failure);
         }
         match &self.plan {
@@ -329,7 +335,7 @@ impl Cycle {
             account: self.account.clone(),
             unmanaged: match &self.plan {
                 // Before the check-in nothing is known of the policy: the account is not said to be left.
-                Plan::Unmanaged(why) if self.intent_left.is_none() => Some(*why),
+                Plan::Unmanaged(why) if self.intent_left.is_none() && !self.policy_unknown => Some(*why),
                 Plan::Unmanaged(_) | Plan::Manage(_) => None,
             },
             last_acknowledged: memory.map(|memory| memory.version),

@@ -290,3 +290,30 @@ fn a_name_that_policy_does_not_give_is_a_reason() {
     }
     assert_eq!(found(false, None), [Reason::AccountChanged]);
 }
+
+/// rotation.md 3, `release`: only a policy that has left releases. A policy file that was damaged, and a session that
+/// did not bring the policy again, say nothing of it.
+#[test]
+fn a_policy_that_was_lost_is_not_said_to_have_left() {
+    let lost = || Failure::new(event::POLICY_FAILED, "offline", "no answer");
+    for (failure, said) in [(None, Some(Unmanaged::NoPolicy)), (Some(lost()), None)] {
+        let (mut cycle, _) = Cycle::start(start(Some(memory(0, "root")), &[]));
+        let plan = Plan::Unmanaged(Unmanaged::NoPolicy);
+        let checked_in = CheckedIn { plan, reset: false, failure };
+        let turn = cycle.on(Outcome::CheckedIn(checked_in), Tick { now: NOW, fresh: FRESH });
+        let Effect::Report(report) = turn.effect else { panic!("{turn:?}") };
+        assert_eq!(report.unmanaged, said);
+        let view = View {
+            current: Some(FORMER),
+            unresolved: Vec::new(),
+            incarnation: INCARNATION,
+            rotate_requested: false,
+            repairs_per_day: laps::drift::REPAIRS_PER_DAY,
+            store_refused: None,
+            server_time: NOW,
+        };
+        let turn = cycle.on(Outcome::Reported(Ok(view)), Tick { now: NOW, fresh: FRESH });
+        // What has left is due when it comes back.
+        assert_eq!(matches!(turn.effect, Effect::Remember(_)), said.is_some(), "{turn:?}");
+    }
+}

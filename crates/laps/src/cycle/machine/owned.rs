@@ -58,7 +58,7 @@ impl Cycle {
     /// proof ends a release; so the password is due as soon as policy comes back.
     pub(super) fn remembered_as_left(&self) -> Option<Memory> {
         let has_left = matches!(self.plan, Plan::Unmanaged(Unmanaged::NoPolicy | Unmanaged::BackupDisabled));
-        if !has_left || self.view.is_none() || self.intent_left.is_some() {
+        if !has_left || self.policy_unknown || self.view.is_none() || self.intent_left.is_some() {
             return None;
         }
         let memory = self.start.memory.clone().filter(|memory| memory.expires_at > memory.rotated_at)?;
