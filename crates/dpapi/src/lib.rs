@@ -13,7 +13,7 @@ mod descriptor;
 pub mod gkdi;
 mod reader;
 mod sid;
-
+pub mod value;
 
 pub use descriptor::target_descriptor;
 pub use reader::FormatError;

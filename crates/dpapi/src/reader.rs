@@ -77,12 +77,6 @@ impl<'a> Reader<'a> {
         let text = terminated.then(|| String::from_utf16(&units).ok()).flatten();
         text.ok_or_else(|| self.error(at, expected))
     }
-    /// What has not been read.
-    pub(crate) fn rest(&mut self) -> &'a [u8] {
-        let rest = self.bytes.get(self.at..).unwrap_or_default();
-        self.at = self.bytes.len();
-        rest
-    }
     /// The end, and nothing behind it.
     pub(crate) fn finish(self) -> Result<(), FormatError> {
         if self.at == self.bytes.len() { Ok(()) } else { Err(self.error(self.at, "the end")) }

@@ -63,7 +63,11 @@ impl<'a, const N: u8> DecodeValue<'a> for Always<N> {
     type Error = der::Error;
     fn decode_value<R: Reader<'a>>(reader: &mut R, header: Header) -> der::Result<Self> {
         let at = reader.position();
-        if u8::decode_value(reader, header)? == N { Ok(Self) } else { Err(ErrorKind::Value { tag: Tag::Integer }.at(at)) }
+        if u8::decode_value(reader, header)? == N {
+            Ok(Self)
+        } else {
+            Err(ErrorKind::Value { tag: Tag::Integer }.at(at))
+        }
     }
 }
 impl<const N: u8> EncodeValue for Always<N> {
@@ -208,8 +212,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Blob, BlobError> {
     let key_id = recipient.id.key_id.as_bytes();
     let key_id = KeyId::from_bytes(key_id).map_err(|e| e.inside(place(bytes, key_id)))?;
     let wrapped_key = recipient.encrypted_key.as_bytes();
-    let wrapped_key =
-        wrapped_key.try_into().map_err(|_| error(bytes, wrapped_key, "a wrapped key of 40 bytes"))?;
+    let wrapped_key = wrapped_key.try_into().map_err(|_| error(bytes, wrapped_key, "a wrapped key of 40 bytes"))?;
     let nonce = envelope.content.algorithm.parameters.nonce.as_bytes();
     let nonce = nonce.try_into().map_err(|_| error(bytes, nonce, "a nonce of 12 bytes"))?;
     let ciphertext = match envelope.content.content {

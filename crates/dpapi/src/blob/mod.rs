@@ -5,10 +5,7 @@ mod protect;
 
 pub use protect::{OpenError, ProtectError, open, protect};
 
-use crate::{
-    FormatError, Sid,
-    gkdi::KeyId,
-};
+use crate::{FormatError, Sid, gkdi::KeyId};
 
 /// Bytes of a data key under AES-256 key wrap.
 const WRAPPED_KEY_BYTES: usize = 40;

@@ -105,7 +105,7 @@ impl DhGroup {
 
     /// `base ^ exponent mod p`. The time depends on the length of the exponent alone.
     fn power(&self, base: &U2048, exponent: &DhExponent) -> U2048 {
-        FixedMontyForm::new(base, &self.0.parameters).pow_bounded_exp(&*exponent.number, exponent.bits).retrieve()
+        FixedMontyForm::new(base, &self.0.parameters).pow_bounded_exp(&exponent.number, exponent.bits).retrieve()
     }
 
     /// The public key of an exponent.
@@ -116,8 +116,7 @@ impl DhGroup {
 
 impl PartialEq for DhGroup {
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
-            || (self.modulus() == other.modulus() && self.0.generator == other.0.generator)
+        Arc::ptr_eq(&self.0, &other.0) || (self.modulus() == other.modulus() && self.0.generator == other.0.generator)
     }
 }
 impl Eq for DhGroup {}
@@ -140,7 +139,7 @@ fn lies_inside(number: &U2048, modulus: &U2048) -> bool {
 /// A private exponent; wiped when dropped.
 #[derive(Clone)]
 pub(crate) struct DhExponent {
-    number: Zeroizing<U2048>,
+    number: Box<Zeroizing<U2048>>,
     bits: u32,
 }
 
@@ -151,7 +150,8 @@ impl DhExponent {
         let start = NUMBER_BYTES.checked_sub(bytes.len())?;
         padded.get_mut(start..)?.copy_from_slice(bytes);
         let bits = u32::try_from(bytes.len()).ok()?.checked_mul(8)?;
-        Some(Self { number: Zeroizing::new(U2048::from_be_slice(padded.as_slice())), bits })
+        let number = Box::new(Zeroizing::new(U2048::from_be_slice(padded.as_slice())));
+        Some(Self { number, bits })
     }
 }
 

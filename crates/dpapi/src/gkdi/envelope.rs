@@ -163,11 +163,7 @@ fn slice(key: &Option<KeyBytes>) -> &[u8] {
     key.as_ref().map_or(&[], |key| key.as_slice())
 }
 
-fn key_bytes(
-    reader: &mut Reader<'_>,
-    length: usize,
-    expected: &'static str,
-) -> Result<Option<KeyBytes>, FormatError> {
+fn key_bytes(reader: &mut Reader<'_>, length: usize, expected: &'static str) -> Result<Option<KeyBytes>, FormatError> {
     match length {
         0 => Ok(None),
         64 => reader.array(expected).map(|bytes| Some(Zeroizing::new(bytes))),

@@ -42,10 +42,7 @@ impl Hash {
     /// [`ParameterError::Format`] and [`ParameterError::HashUnknown`].
     pub fn from_parameters(bytes: &[u8]) -> Result<Self, ParameterError> {
         let name = hash_name(bytes)?;
-        Self::ALL
-            .into_iter()
-            .find(|hash| hash.name() == name)
-            .ok_or_else(|| ParameterError::HashUnknown(shown(&name)))
+        Self::ALL.into_iter().find(|hash| hash.name() == name).ok_or_else(|| ParameterError::HashUnknown(shown(&name)))
     }
 
     /// As KDFParameters (MS-GKDI 2.2.1).

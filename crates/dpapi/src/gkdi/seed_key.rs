@@ -108,7 +108,9 @@ impl SeedKey {
         if l0 != at_hand.l0() || wanted > at_hand {
             return None;
         }
-        if wanted.l1() == at_hand.l1() && let Some(key) = &self.l2 {
+        if wanted.l1() == at_hand.l1()
+            && let Some(key) = &self.l2
+        {
             return Some(self.parameters.l2_down(l0, wanted.l1(), key.clone(), at_hand.l2(), wanted.l2()));
         }
         // The L1 key is of this L1 only at its last L2.
