@@ -299,6 +299,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("crates/server/src/ca", &["http", "app", "store"]),
     ("crates/dpapi/src/gkdi", &["blob", "value", "rpc"]),
     ("crates/dpapi/src/blob", &["value", "rpc"]),
+    ("crates/dpapi/src/rpc", &["blob", "value"]),
     ("crates/proto/src/dm", &["device", "graph", "oauth", "admin", "ddf", "admx"]),
     ("crates/proto/src/device", &["dm", "graph", "oauth", "admin", "ddf", "admx"]),
     ("crates/proto/src/graph", &["dm", "device", "oauth", "admin", "ddf", "admx"]),

@@ -52,6 +52,9 @@ impl<'a> Reader<'a> {
     pub(crate) fn u8(&mut self, expected: &'static str) -> Result<u8, FormatError> {
         self.array(expected).map(u8::from_le_bytes)
     }
+    pub(crate) fn u16(&mut self, expected: &'static str) -> Result<u16, FormatError> {
+        self.array(expected).map(u16::from_le_bytes)
+    }
     pub(crate) fn u32(&mut self, expected: &'static str) -> Result<u32, FormatError> {
         self.array(expected).map(u32::from_le_bytes)
     }
@@ -76,6 +79,16 @@ impl<'a> Reader<'a> {
         let terminated = length.is_multiple_of(2) && units.pop() == Some(0) && !units.contains(&0);
         let text = terminated.then(|| String::from_utf16(&units).ok()).flatten();
         text.ok_or_else(|| self.error(at, expected))
+    }
+    /// Goes on to the next multiple of `unit`; what is passed over does not count.
+    pub(crate) fn align(&mut self, unit: usize, expected: &'static str) -> Result<(), FormatError> {
+        self.take(self.at.next_multiple_of(unit).saturating_sub(self.at), expected).map(|_| ())
+    }
+    /// What has not been read.
+    pub(crate) fn rest(&mut self) -> &'a [u8] {
+        let rest = self.bytes.get(self.at..).unwrap_or_default();
+        self.at = self.bytes.len();
+        rest
     }
     /// The end, and nothing behind it.
     pub(crate) fn finish(self) -> Result<(), FormatError> {

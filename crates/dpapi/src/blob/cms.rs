@@ -1,6 +1,6 @@
 //! The CMS structures of a blob (RFC 5652 section 6, laps-behaviour.md 7.5): as much as DPAPI-NG uses of them.
 
-use super::{Blob, BlobError, NONCE_BYTES, TAG_BYTES, WRAPPED_KEY_BYTES, protector_name};
+use super::{Blob, BlobError, TAG_BYTES, protector_name};
 use crate::{gkdi::KeyId, reader::FormatError};
 use der::{
     Choice, Decode as _, DecodeValue, Encode as _, EncodeValue, ErrorKind, FixedTag, Header, Length, Reader, Sequence,
@@ -230,31 +230,18 @@ pub(super) fn read(bytes: &[u8]) -> Result<Blob, BlobError> {
 
 fn principal(bytes: &[u8], protector: &AnyRef<'_>) -> Result<crate::Sid, BlobError> {
     let at = place(bytes, protector.value());
-    let protector = Protector::from_any(protector).map_err(|e| der_error(e, at))?;
+    let protector = protector.decode_as::<Protector<'_>>().map_err(|e| der_error(e, at))?;
     if protector.oid != SID_PROTECTOR {
         let oid = protector.oid.to_string();
         return Err(BlobError::ProtectorUnknown { name: protector_name(&oid), oid });
     }
     let at = place(bytes, protector.rule.value());
-    let pair = AnyOf::from_any(&protector.rule).map_err(|e| der_error(e, at))?.all.pair;
+    let pair = protector.rule.decode_as::<AnyOf<'_>>().map_err(|e| der_error(e, at))?.all.pair;
     if pair.name.as_str() != "SID" {
         return Err(error(bytes, pair.name.as_str().as_bytes(), "SID").into());
     }
     let text = pair.value.as_str();
     Ok(text.parse().map_err(|_| error(bytes, text.as_bytes(), "a SID as text"))?)
-}
-
-/// Decoding what was read as anything, without its header.
-trait FromAny<'a>: Sized {
-    fn from_any(any: &AnyRef<'a>) -> der::Result<Self>;
-}
-impl<'a, T> FromAny<'a> for T
-where
-    T: DecodeValue<'a, Error = der::Error> + FixedTag + 'a,
-{
-    fn from_any(any: &AnyRef<'a>) -> der::Result<Self> {
-        any.decode_as::<T>()
-    }
 }
 
 pub(super) fn write(blob: &Blob, enclosed: bool) -> Vec<u8> {
@@ -292,5 +279,3 @@ fn encode(blob: &Blob, enclosed: bool) -> der::Result<Vec<u8>> {
     }
     .to_der()
 }
-
-const _: () = assert!(NONCE_BYTES == 12 && WRAPPED_KEY_BYTES == 40);

@@ -40,7 +40,7 @@ pub enum BlobError {
     ProtectorUnknown {
         /// What is known of the protector.
         name: &'static str,
-        /// Its object identifier, or the type of its SID-like protector.
+        /// Its object identifier.
         oid: String,
     },
     /// Made for something else than a group key.

@@ -1,6 +1,7 @@
 //! From the L1 and L2 keys of one interval to the group keys of it and of every earlier one.
 
 use super::{Agreement, AgreementError, Hash, Kek, KeyBytes, KeyIndex, PrivateKey, PublicKey};
+use crate::reader::wide;
 use core::fmt;
 use uuid::Uuid;
 use zeroize::Zeroizing;
@@ -143,7 +144,7 @@ impl GroupKey {
     }
     /// The key-encryption key of the seed form.
     pub fn kek_of_nonce(&self, nonce: &[u8; 32]) -> Kek {
-        self.kek(self.key.as_slice(), nonce)
+        kek(&self.parameters, self.key.as_slice(), nonce)
     }
     /// The private key of the public-key form, of which the domain controller gives the public one to everybody.
     ///
@@ -151,7 +152,7 @@ impl GroupKey {
     /// [`AgreementError::ScalarOutOfRange`] when the derived number is no key of the curve.
     pub fn private_key(&self) -> Result<PrivateKey, AgreementError> {
         let mut bytes = Zeroizing::new(vec![0; self.parameters.agreement.private_key_bytes()]);
-        let name = crate::reader::wide(self.parameters.agreement.method().name());
+        let name = wide(self.parameters.agreement.method().name());
         self.parameters.hash.derive(self.key.as_slice(), &[&name], &mut bytes);
         self.parameters.agreement.private_key(&bytes)
     }
@@ -168,12 +169,6 @@ impl GroupKey {
     pub(crate) fn bytes(&self) -> &KeyBytes {
         &self.key
     }
-
-    fn kek(&self, key: &[u8], context: &[u8]) -> Kek {
-        let mut kek = Kek::default();
-        self.parameters.hash.derive(key, &[context], kek.as_mut_slice());
-        kek
-    }
 }
 
 impl fmt::Debug for GroupKey {
@@ -185,7 +180,11 @@ impl fmt::Debug for GroupKey {
 /// The key-encryption key of an agreed secret (laps-behaviour.md 7.8, public form 5 and 6).
 pub(crate) fn kek_of_secret(parameters: &KeyParameters, secret: &[u8]) -> Kek {
     let key = parameters.agreement.method().hash().concatenate(secret);
+    kek(parameters, &key, &wide("KDS public key"))
+}
+
+fn kek(parameters: &KeyParameters, key: &[u8], context: &[u8]) -> Kek {
     let mut kek = Kek::default();
-    parameters.hash.derive(&key, &[&crate::reader::wide("KDS public key")], kek.as_mut_slice());
+    parameters.hash.derive(key, &[context], kek.as_mut_slice());
     kek
 }

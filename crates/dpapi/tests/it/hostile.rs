@@ -2,82 +2,28 @@
 //! none panics, and no error shows the bytes.
 
 use crate::domain::{agreements, index, principal, root_key};
+use checks::{
+    blob, credential, endpoint_answer, envelope, fragment, group, hash, key_answer, key_id, public_key, sid, value,
+};
 use dpapi::{
-    FormatError, Sid,
     blob::{Blob, BlobError, open, protect},
-    gkdi::{DhGroup, GroupKeyEnvelope, Hash, KeyId, ParameterError, PublicKey, SeedKey},
+    gkdi::{DhGroup, Hash, SeedKey},
+    rpc::{self, Interface, Mechanism, Security, Syntax},
     target_descriptor,
-    value::{Credential, CredentialError, EncryptedValue, history_after_rotation},
+    value::EncryptedValue,
 };
 use proptest::prelude::*;
 use rand_chacha::{ChaCha12Rng, rand_core::SeedableRng as _};
 
-fn place(error: &FormatError, bytes: &[u8]) {
-    assert!(error.offset <= bytes.len(), "{error} of {} bytes", bytes.len());
-    assert!(!error.structure.is_empty() && !error.expected.is_empty());
-}
-
-fn parameters(error: &ParameterError, bytes: &[u8]) {
-    if let ParameterError::Format(error) = error {
-        place(error, bytes);
-    }
-    assert!(error.to_string().len() < 400, "{error}");
-}
+#[path = "../../../../fuzz/src/dpapi_checks.rs"]
+#[allow(unreachable_pub, reason = "the fuzz crate, whose file this is, exports them")]
+mod checks;
 
 /// A decoder over any bytes; true when it read them.
 type Decoder = fn(&[u8]) -> bool;
 
-fn blob(bytes: &[u8]) -> bool {
-    match Blob::from_bytes(bytes) {
-        Ok(blob) => {
-            assert_eq!(Blob::from_bytes(&blob.to_bytes()).as_ref(), Ok(&blob));
-            true
-        }
-        Err(error) => {
-            if let BlobError::Format(error) = &error {
-                place(error, bytes);
-            }
-            assert!(error.to_string().len() < 400, "{error}");
-            false
-        }
-    }
-}
-fn envelope(bytes: &[u8]) -> bool {
-    GroupKeyEnvelope::from_bytes(bytes).inspect_err(|error| parameters(error, bytes)).is_ok()
-}
-fn key_id(bytes: &[u8]) -> bool {
-    KeyId::from_bytes(bytes).inspect_err(|error| place(error, bytes)).is_ok()
-}
-fn public_key(bytes: &[u8]) -> bool {
-    PublicKey::from_bytes(bytes).inspect_err(|error| place(error, bytes)).is_ok()
-}
-fn group(bytes: &[u8]) -> bool {
-    DhGroup::from_parameters(bytes).inspect_err(|error| place(error, bytes)).is_ok()
-}
-fn hash(bytes: &[u8]) -> bool {
-    Hash::from_parameters(bytes).inspect_err(|error| parameters(error, bytes)).is_ok()
-}
-fn sid(bytes: &[u8]) -> bool {
-    if let Ok(text) = core::str::from_utf8(bytes)
-        && let Ok(sid) = text.parse::<Sid>()
-    {
-        assert_eq!(Sid::from_bytes(&sid.to_bytes()), Ok(sid));
-    }
-    Sid::from_bytes(bytes).inspect_err(|error| place(error, bytes)).is_ok()
-}
-fn value(bytes: &[u8]) -> bool {
-    assert_eq!(history_after_rotation(Some(bytes), &[bytes], 3).len(), 1);
-    EncryptedValue::from_bytes(bytes).inspect_err(|error| place(error, bytes)).is_ok()
-}
-fn credential(bytes: &[u8]) -> bool {
-    let read = Credential::from_clear(bytes);
-    if let Err(CredentialError::Format(error)) = &read {
-        place(error, bytes);
-    }
-    read.is_ok()
-}
-
-const DECODERS: [Decoder; 9] = [blob, envelope, key_id, public_key, group, hash, sid, value, credential];
+const DECODERS: [Decoder; 12] =
+    [blob, envelope, key_id, public_key, group, hash, sid, value, credential, fragment, endpoint_answer, key_answer];
 
 struct Samples {
     blobs: Vec<Blob>,
@@ -117,7 +63,48 @@ fn samples() -> Samples {
     let stored = EncryptedValue { updated_at: laps::time::Timestamp::from_ticks(1 << 57), blob: &stored };
     samples.all.push((value, stored.to_bytes()));
     samples.all.push((credential, clear));
+    let (_, key) = &samples.all[0];
+    samples.all.push((key_answer, key_stub(key)));
+    samples.all.push((endpoint_answer, endpoint_stub(49_664)));
+    samples.all.extend(fragments().map(|bytes| (fragment as Decoder, bytes)));
     samples
+}
+
+/// An answer of GetKey in NDR: length, pointer, size, envelope, status.
+fn key_stub(envelope: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(envelope.len()).unwrap().to_le_bytes();
+    let padding = vec![0; envelope.len().next_multiple_of(4) - envelope.len()];
+    [&length[..], &[0, 0, 2, 0], &length, envelope, &padding, &[0; 4]].concat()
+}
+
+/// An answer of the endpoint mapper made of a question: its tower, with a port.
+fn endpoint_stub(port: u16) -> Vec<u8> {
+    let mut tower = rpc::endpoint::request_stub(Interface::GROUP_KEYS)[32..107].to_vec();
+    tower[64..66].copy_from_slice(&port.to_be_bytes());
+    let length = u32::try_from(tower.len()).unwrap().to_le_bytes();
+    let counts = [1, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 3, 0, 0, 0];
+    [&[0; 20][..], &counts, &length, &length, &tower, &[0], &[0; 4]].concat()
+}
+
+/// The messages of a client, and what a server sends, made of them.
+fn fragments() -> impl Iterator<Item = Vec<u8>> {
+    let security = Security { mechanism: Mechanism::Spnego, context_id: 1 };
+    let both = [Syntax::Ndr64, Syntax::Ndr];
+    let bind = rpc::bind(1, Interface::GROUP_KEYS, &both, Some((security, b"token"))).unwrap();
+    let alter = rpc::alter_context(2, Interface::GROUP_KEYS, &both, security, b"token").unwrap();
+    let auth3 = rpc::auth3(3, security, b"token").unwrap();
+    let request = rpc::request(4, 0, 3, b"a stub").unwrap();
+    let stub = b"another stub";
+    let sealed = rpc::SealedRequest::new(5, Interface::GROUP_KEYS, (0, Syntax::Ndr), 0, stub, security, 16).unwrap();
+    let sealed = sealed.into_bytes(&[7; 16]).unwrap();
+    let of_kind = |bytes: &[u8], kind| {
+        let mut bytes = bytes.to_vec();
+        bytes[2] = kind;
+        bytes
+    };
+    let (response, opened, fault) = (of_kind(&sealed, 2), of_kind(&request, 2), of_kind(&request, 3));
+    let (ack, nak) = (of_kind(&bind, 12), of_kind(&request, 13));
+    [bind, alter, auth3, request, sealed, response, opened, fault, ack, nak].into_iter()
 }
 
 #[test]

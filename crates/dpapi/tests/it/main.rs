@@ -4,5 +4,6 @@
 mod domain;
 mod hostile;
 mod known_blobs;
+mod python;
 mod round_trip;
 mod windows;
