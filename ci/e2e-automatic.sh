@@ -37,14 +37,16 @@ opens "$second" "$renamed" || die "the second password does not open $renamed"
 ! grep -rq "$name" /etc/passwd /etc/shadow /etc/group /etc/gshadow || die "lines of $name are left"
 say "rotated: $renamed has the same uid, is opened by the new password, and nothing of $name is left"
 
-# Kept in shape: another hand locks it and takes it out of the group.
+# Kept in shape: another hand locks it and takes it out of the group. That is drift, so that it is rotated too.
 passwd -q -l "$renamed"
 gpasswd -d "$renamed" sudo >/dev/null
 lapwing_agent cycle --state "$WORK/state" || die "the cycle failed"
-id -nG "$renamed" | grep -qw sudo || die "it is not in the group again"
+again=$(managed | cut -d' ' -f1)
+id -nG "$again" | grep -qw sudo || die "it is not in the group again"
 third=$(password)
-opens "$third" "$(managed | cut -d' ' -f1)" || die "it is not opened again"
-say "kept in shape: enabled and in the group again"
+[ "$third" != "$second" ] || die "the password was not changed"
+opens "$third" "$again" || die "it is not opened again"
+say "kept in shape: enabled and in the group again, with a new password"
 
 lapwing policy unassign e2e
 no_account() { [ -z "$(managed)" ]; }

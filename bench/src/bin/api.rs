@@ -94,6 +94,7 @@ impl Operation {
                     incarnation: None,
                     evidence: Evidence::default(),
                     last_error: None,
+                    sign_ins: Vec::new(),
                     audit_head: None,
                     device_time: Timestamp::from_unix_ms(1_800_000_000_000),
                 };

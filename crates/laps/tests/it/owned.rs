@@ -68,6 +68,19 @@ fn start(memory: Option<Memory>, created: &[u32]) -> Start {
     }
 }
 
+/// A directory on which all is well and nothing is asked for.
+fn view(current: Option<VersionId>) -> View {
+    View {
+        current,
+        unresolved: Vec::new(),
+        incarnation: INCARNATION,
+        rotate_requested: false,
+        repairs_per_day: laps::drift::REPAIRS_PER_DAY,
+        store_refused: None,
+        server_time: NOW,
+    }
+}
+
 /// Answers every effect as a machine and a directory do on which all goes well; collects what was asked.
 fn drive(start: Start, plan: &Plan, found: Option<AccountFacts>) -> (Vec<Effect>, Vec<u32>) {
     let mut current = start.memory.as_ref().map(|memory| memory.version);
@@ -83,15 +96,7 @@ fn drive(start: Start, plan: &Plan, found: Option<AccountFacts>) -> (Vec<Effect>
             Effect::CheckIn { .. } => Outcome::CheckedIn(CheckedIn { plan: plan.clone(), reset: false, failure: None }),
             Effect::Shape(_) => Outcome::Shaped(Ok(vec![Difference::NotAdministrator])),
             Effect::Inspect(_) => found.clone().map_or(Outcome::AccountAbsent, |facts| Outcome::Inspected(Ok(facts))),
-            Effect::Report(_) => Outcome::Reported(Ok(View {
-                current,
-                unresolved: Vec::new(),
-                incarnation: INCARNATION,
-                rotate_requested: false,
-                repairs_per_day: laps::drift::REPAIRS_PER_DAY,
-                store_refused: None,
-                server_time: NOW,
-            })),
+            Effect::Report(_) => Outcome::Reported(Ok(view(current))),
             Effect::Trace(_) => Outcome::Traced(None),
             Effect::Remember(_) => Outcome::Done,
             Effect::Remove(ids) => Outcome::Removed(Ok(Removal {
@@ -262,15 +267,7 @@ fn a_cycle_that_cannot_resolve_its_intent_says_nothing_of_policy() {
 /// Issue 3, point 9: target, prefix and randomising are reasons; a hand-changed name is one too.
 #[test]
 fn a_name_that_policy_does_not_give_is_a_reason() {
-    let view = View {
-        current: Some(FORMER),
-        unresolved: Vec::new(),
-        incarnation: INCARNATION,
-        rotate_requested: false,
-        repairs_per_day: laps::drift::REPAIRS_PER_DAY,
-        store_refused: None,
-        server_time: NOW,
-    };
+    let view = view(Some(FORMER));
     let found = |random: bool, name: Option<&str>| {
         let account = name.map(|name| AccountRef { id: 1001, name: name.into() });
         let (manage, memory) = (manage(Selection::Automatic(wanted(random))), memory(1001, "adm"));
@@ -303,15 +300,7 @@ fn a_policy_that_was_lost_is_not_said_to_have_left() {
         let turn = cycle.on(Outcome::CheckedIn(checked_in), Tick { now: NOW, fresh: FRESH });
         let Effect::Report(report) = turn.effect else { panic!("{turn:?}") };
         assert_eq!(report.unmanaged, said);
-        let view = View {
-            current: Some(FORMER),
-            unresolved: Vec::new(),
-            incarnation: INCARNATION,
-            rotate_requested: false,
-            repairs_per_day: laps::drift::REPAIRS_PER_DAY,
-            store_refused: None,
-            server_time: NOW,
-        };
+        let view = view(Some(FORMER));
         let turn = cycle.on(Outcome::Reported(Ok(view)), Tick { now: NOW, fresh: FRESH });
         // What has left is due when it comes back.
         assert_eq!(matches!(turn.effect, Effect::Remember(_)), said.is_some(), "{turn:?}");
