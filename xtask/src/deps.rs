@@ -233,6 +233,7 @@ struct CrateRule {
 
 const LAPS: &str = "lapwing-laps";
 const PROTO: &str = "lapwing-proto";
+const DPAPI: &str = "lapwing-dpapi";
 const CLIENT: &str = "lapwing-client";
 const SERVER: &str = "lapwing-server";
 const AGENT: &str = "lapwing-agent";
@@ -261,6 +262,7 @@ const STORE_AND_WEB: &[&str] = &["rusqlite", "axum", "hyper"];
 const CRATES: &[CrateRule] = &[
     CrateRule { name: LAPS, may_use: &[], never: IO_AND_SERDE },
     CrateRule { name: PROTO, may_use: &[LAPS], never: IO },
+    CrateRule { name: DPAPI, may_use: &[LAPS], never: IO },
     CrateRule { name: CLIENT, may_use: &[LAPS, PROTO], never: STORE_AND_WEB },
     CrateRule { name: SERVER, may_use: &[LAPS, PROTO], never: &["reqwest", "libc"] },
     CrateRule { name: AGENT, may_use: &[LAPS, PROTO, CLIENT], never: STORE_AND_WEB },
@@ -270,7 +272,7 @@ const CRATES: &[CrateRule] = &[
 ];
 
 /// The pure crates: folder and package.
-const PURE: &[(&str, &str)] = &[("crates/laps", LAPS), ("crates/proto", PROTO)];
+const PURE: &[(&str, &str)] = &[("crates/laps", LAPS), ("crates/proto", PROTO), ("crates/dpapi", DPAPI)];
 
 const NEVER_BELOW_PURE: &[&str] =
     &["tokio", "hyper", "reqwest", "axum", "rustls", "rusqlite", "openssl-sys", "mio", "socket2"];
@@ -295,6 +297,9 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("crates/server/src/store", &["http", "app", "authz", "oauth"]),
     ("crates/server/src/seal", &["http", "app", "store"]),
     ("crates/server/src/ca", &["http", "app", "store"]),
+    ("crates/dpapi/src/gkdi", &["blob", "value", "rpc"]),
+    ("crates/dpapi/src/blob", &["value", "rpc"]),
+    ("crates/dpapi/src/rpc", &["blob", "value"]),
     ("crates/proto/src/dm", &["device", "graph", "oauth", "admin", "ddf", "admx"]),
     ("crates/proto/src/device", &["dm", "graph", "oauth", "admin", "ddf", "admx"]),
     ("crates/proto/src/graph", &["dm", "device", "oauth", "admin", "ddf", "admx"]),

@@ -1,0 +1,8 @@
+#![no_main]
+
+use lapwing_fuzz::dpapi_checks as checks;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    checks::blob(bytes);
+    checks::sid(bytes);
+});
