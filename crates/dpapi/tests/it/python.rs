@@ -72,7 +72,7 @@ impl Case {
             "principal": self.principal.to_string(),
             "envelope": hex(&envelope.to_bytes()),
             "clear": hex(&self.clear),
-            "blob": hex(&if rng.next_u32() % 2 == 0 { blob.to_bytes() } else { blob.to_bytes_enclosed() }),
+            "blob": hex(&if rng.next_u32().is_multiple_of(2) { blob.to_bytes() } else { blob.to_bytes_enclosed() }),
         })
     }
     /// What the package opened is what we protected, and we open what it made.
