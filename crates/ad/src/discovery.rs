@@ -98,7 +98,9 @@ impl Names {
         let domain = settings.domain.trim_end_matches('.');
         let mut found = Vec::new();
         if let Some(site) = site {
-            found.extend(self.services(&format!("_ldap._tcp.{site}._sites.dc._msdcs.{domain}")).await.unwrap_or_default());
+            found.extend(
+                self.services(&format!("_ldap._tcp.{site}._sites.dc._msdcs.{domain}")).await.unwrap_or_default(),
+            );
         }
         match self.services(&format!("_ldap._tcp.dc._msdcs.{domain}")).await {
             Ok(all) => found.extend(all),

@@ -50,6 +50,11 @@ struct Who {
 }
 
 impl Login {
+    /// The realm of the domain.
+    pub(crate) fn realm(&self) -> &str {
+        &self.who.realm
+    }
+
     /// Signs in.
     pub(crate) async fn new(settings: &Settings) -> Result<Self, Error> {
         let (realm, limit) = (settings.realm(), settings.timeout);
