@@ -35,6 +35,8 @@ const SD_FLAGS: &str = "1.2.840.113556.1.4.801";
 const PAGE_ENTRIES: i32 = 500;
 /// The longest value that is taken: some 50 times an encrypted password.
 pub(crate) const VALUE_BYTES_MAX: usize = 64 * 1024;
+/// The largest modify: Samba takes sealed messages of 64 KiB, and twelve earlier passwords are 16 KiB.
+const CHANGE_BYTES_MAX: usize = 60 * 1024;
 
 /// What is searched.
 #[derive(Debug, Clone)]
@@ -243,6 +245,10 @@ impl Session {
         changes: Vec<Mod<Vec<u8>>>,
         descriptor_parts: Option<u8>,
     ) -> Result<(), Error> {
+        let bytes = changes.iter().map(bytes_of).sum::<usize>();
+        if bytes > CHANGE_BYTES_MAX {
+            return Err(Error::ChangeTooLarge { dn: dn.to_owned(), bytes, bytes_max: CHANGE_BYTES_MAX });
+        }
         let mut ldap = self.ldap.clone();
         if let Some(parts) = descriptor_parts {
             ldap.with_controls(descriptor_control(parts));
@@ -280,6 +286,16 @@ impl Session {
         work: impl Future<Output = Result<T, LdapError>> + Send + 'static,
     ) -> Result<T, Error> {
         guarded(&self.controller, doing, self.limit, work).await
+    }
+}
+
+/// How much one part of a modify is.
+fn bytes_of(change: &Mod<Vec<u8>>) -> usize {
+    match change {
+        Mod::Add(name, values) | Mod::Delete(name, values) | Mod::Replace(name, values) => {
+            name.len().saturating_add(values.iter().map(|value| value.len().saturating_add(8)).sum())
+        }
+        Mod::Increment(name, value) => name.len().saturating_add(value.len()),
     }
 }
 

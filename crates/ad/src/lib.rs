@@ -18,6 +18,7 @@ mod group_key;
 mod kerberos;
 mod keytab;
 mod ldap;
+mod ping;
 mod principal;
 mod settings;
 mod tls;
