@@ -10,6 +10,7 @@
 #![warn(missing_docs)]
 
 pub mod admin;
+mod ber;
 mod computer;
 mod connection;
 mod discovery;
@@ -20,6 +21,7 @@ mod keytab;
 mod ldap;
 mod ping;
 mod principal;
+mod sealed;
 mod settings;
 mod tls;
 
