@@ -13,7 +13,7 @@ else
     dir=$(mktemp -d /tmp/lapwing-ad.XXXX)
     trap 'bash "$lab" down "$dir"; rm -rf "$dir"' EXIT
 fi
-bash "$lab" up "$dir" >"$dir/up.env" || exit 1
+LAB_SECOND=${LAB_SECOND:-1} bash "$lab" up "$dir" >"$dir/up.env" || exit 1
 
 # What a process that signs in by a keytab must have from its start; the other accounts of the tests use passwords.
 export LAPWING_AD_LAB=$dir KRB5_CONFIG=$dir/etc/krb5.conf
@@ -22,4 +22,4 @@ export LAPWING_AD_LAB_SCRIPT=$lab
 cd "$here/.."
 cargo test -p lapwing-ad --test it -- "$@"
 # Behind the others: what takes the domain controller down.
-[ $# != 0 ] || LAPWING_AD_LAB_ALONE=1 cargo test -p lapwing-ad --test it -- --test-threads=1 alone::
+[ $# != 0 ] || LAPWING_AD_LAB_ALONE=1 cargo test -p lapwing-ad --test it -- --test-threads=1 alone:: two::
