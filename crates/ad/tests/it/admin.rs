@@ -3,10 +3,10 @@
 
 use crate::{
     ad_lab::{Lab, base64},
-    support::{encrypted, now, open_as},
+    support::{encrypted, now, open_as, person, settings},
 };
 use ad::{
-    Connection, Error, KeyCache, Sid,
+    Connection, Error, KeyCache, Security, Settings, Sid,
     admin::{
         AdminError, List,
         ace::flag,
@@ -353,4 +353,44 @@ async fn the_schema_of_the_domain_is_complete() {
     assert!(findings.iter().all(|finding| finding.state == State::Present), "{findings:?}");
     assert_eq!(schema.extension(true), Ok(Vec::new()));
     assert_eq!(reader.schema_master().await.unwrap().as_deref(), Some("dc1.laps.test"));
+}
+
+/// laps-behaviour.md 7.1: a forest that nobody extended, with an interruption on the way.
+#[tokio::test]
+async fn a_forest_that_nobody_extended_is_extended() {
+    let Some(lab) = Lab::bare("a_forest_that_nobody_extended_is_extended") else { return };
+    let tls = Security::Ldaps { ca: Some(lab.fact("CA_FILE").into()) };
+    let open = |user: &'static str| {
+        let settings = Settings { security: tls.clone(), ..settings(&lab, person(&lab, user)) };
+        async move { Connection::open(&settings, None).await.unwrap() }
+    };
+    let plain = open("plain.user@LAPS.TEST").await;
+    let schema = plain.forest_schema().await.unwrap();
+    let missing = grants(&schema, Purpose::Store, &SELF.parse().unwrap(), false).unwrap_err();
+    assert!(missing.to_string().contains("msLAPS-Password"), "{missing}");
+    let steps = schema.extension(false).unwrap();
+    let error = plain.extend(&steps[0]).await.unwrap_err();
+    assert!(matches!(error, AdminError::Directory(Error::NoRights { .. })), "{error}");
+
+    let admin = open("Administrator@LAPS.TEST").await;
+    for step in &steps[..3] {
+        admin.extend(step).await.unwrap();
+    }
+    // Somebody else goes on: with the rest, and then the legacy attributes.
+    let admin = open("Administrator@LAPS.TEST").await;
+    for with_legacy in [false, true] {
+        let rest = admin.forest_schema().await.unwrap().extension(with_legacy).unwrap();
+        for step in &rest {
+            admin.extend(step).await.unwrap();
+        }
+        let schema = admin.forest_schema().await.unwrap();
+        assert!(schema.check(with_legacy).iter().all(|finding| finding.state == State::Present));
+        assert_eq!(schema.extension(with_legacy), Ok(Vec::new()));
+        let unit = admin.unit("LapsLab").await.unwrap();
+        let wanted = grants(&schema, Purpose::Store, &SELF.parse().unwrap(), with_legacy).unwrap();
+        let changes = admin.planned(&unit.dn, List::Permissions, wanted, Direction::Add).await.unwrap();
+        assert!(actions(&changes).contains(&Action::Add));
+        admin.carry_out(&unit.dn, List::Permissions, &changes).await.unwrap();
+    }
+    assert!(writes_its_own(&lab, "WS01", lab.fact("DN_WS01")));
 }

@@ -134,7 +134,8 @@ async fn absence(connection: &Connection, reading: &Reading) -> Result<Failure, 
     })
 }
 
-fn print(form: Form, readings: &[Reading]) -> Result<(), Failure> {
+/// Passwords as data: with the cmdlet's names of fields.
+pub(super) fn print(form: Form, readings: &[Reading]) -> Result<(), Failure> {
     if form == Form::Json {
         return output::json(&readings.iter().map(Row::from).collect::<Vec<_>>());
     }
