@@ -5,5 +5,13 @@
 #[path = "../../../../testkit/src/ad_lab.rs"]
 mod ad_lab;
 mod admin;
+mod alone;
 mod backup;
+mod faults;
+mod finding;
+mod key_service;
+mod proxy;
+mod rights;
+mod servers;
+mod sign_in;
 mod support;
