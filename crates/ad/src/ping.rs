@@ -2,7 +2,10 @@
 //!
 //! The answer is not authenticated. It decides only who is asked first; whoever is asked then proves who he is.
 
-use crate::discovery::{Candidate, Names};
+use crate::{
+    ber::{element, tagged},
+    discovery::{Candidate, Names},
+};
 use std::{net::SocketAddr, time::Duration};
 use tokio::{net::UdpSocket, time::timeout};
 
@@ -55,12 +58,6 @@ fn question(domain: &str) -> Vec<u8> {
     tagged(0x30, &[vec![2, 1, 1], tagged(0x63, &search)].concat())
 }
 
-/// Tag, length, contents; a domain's name keeps lengths below 64 KiB.
-fn tagged(tag: u8, contents: &[u8]) -> Vec<u8> {
-    let [high, low] = (contents.len() as u16).to_be_bytes();
-    [&[tag, 0x82, high, low][..], contents].concat()
-}
-
 /// The value of the attribute in the answer.
 fn netlogon(datagram: &[u8]) -> Option<&[u8]> {
     let (message, _) = element(datagram, 0x30)?;
@@ -72,21 +69,6 @@ fn netlogon(datagram: &[u8]) -> Option<&[u8]> {
     let (_, rest) = element(attribute, 4)?;
     let (values, _) = element(rest, 0x31)?;
     element(values, 4).map(|(value, _)| value)
-}
-
-/// The contents of an element with this tag, and what follows it.
-fn element(bytes: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
-    let (first, rest) = bytes.split_first()?;
-    let (length, rest) = rest.split_first()?;
-    let (length, rest) = match *length {
-        short @ 0..=0x7f => (usize::from(short), rest),
-        long @ 0x81..=0x84 => {
-            let (digits, rest) = rest.split_at_checked(usize::from(long & 0x7f))?;
-            (digits.iter().fold(0, |length, digit| length << 8 | usize::from(*digit)), rest)
-        }
-        _ => return None,
-    };
-    (*first == tag).then(|| rest.split_at_checked(length)).flatten()
 }
 
 /// The site of the one who asked, in NETLOGON_SAM_LOGON_RESPONSE_EX.
