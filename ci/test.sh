@@ -83,10 +83,10 @@ step "doc tests" cargo test --workspace --locked --doc
 count "doc tests: $(awk '/^test result:/ {p += $4} END {print p + 0, "passed"}' "$LOGS/doc-tests.log")"
 step "documentation" env RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" cargo doc --workspace --locked --no-deps --document-private-items
 
-# The fuzz targets' own checks run over the corpus and seeded mutations in crates/proto/tests; this is the engine.
+# The fuzz targets' own checks run over the corpus and seeded mutations in the tests of proto and dpapi; this is the engine.
 if command -v cargo-fuzz >/dev/null && cargo +nightly --version >/dev/null 2>&1; then
     fuzz() {
-        for target in locuri registry_pol syncml; do
+        for target in dpapi_blob group_key laps_value locuri registry_pol rpc syncml; do
             mkdir -p "$LOGS/corpus/$target" # what it finds goes here, and not into the checked-in corpus
             cargo +nightly fuzz run "$target" "$LOGS/corpus/$target" "fuzz/corpus/$target" -- -max_total_time=20 -seed=1 || return 1
         done

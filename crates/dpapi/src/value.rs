@@ -9,6 +9,8 @@ use zeroize::Zeroizing;
 
 /// Bytes before the blob.
 const PREFIX_BYTES: usize = 16;
+/// The longest value that is taken, bytes. What LAPS writes has about 1,500.
+pub const VALUE_BYTES_MAX: usize = 16 * 1024;
 
 /// The two accounts of which a computer object can hold the password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -49,9 +51,10 @@ impl<'a> EncryptedValue<'a> {
     /// Reads a value; bytes behind the blob are tolerated, as Windows does.
     ///
     /// # Errors
-    /// [`FormatError`] when it is shorter than it says.
+    /// [`FormatError`] when it is shorter than it says, or longer than [`VALUE_BYTES_MAX`].
     pub fn from_bytes(bytes: &'a [u8]) -> Result<Self, FormatError> {
         let mut reader = Reader::new("encrypted LAPS value", bytes);
+        reader.at_most(VALUE_BYTES_MAX, "a value of at most 16 KiB")?;
         let high = reader.u32("the high half of the update time")?;
         let low = reader.u32("the low half of the update time")?;
         let length = reader.length("the length of the blob")?;
@@ -188,7 +191,7 @@ impl Credential {
         let (units, odd) = bytes.as_chunks::<2>();
         let end = units.iter().position(|unit| *unit == [0, 0]);
         if end.is_none() && !odd.is_empty() {
-            return Err(error(2 * units.len(), "UTF-16LE, two bytes a unit").into());
+            return Err(error(units.len().saturating_mul(2), "UTF-16LE, two bytes a unit").into());
         }
         let units = units.iter().take(end.unwrap_or(units.len())).map(|unit| u16::from_le_bytes(*unit));
         let mut text = Zeroizing::new(String::with_capacity(bytes.len().saturating_mul(2)));
@@ -196,7 +199,7 @@ impl Credential {
         for character in char::decode_utf16(units) {
             let character = character.map_err(|_| error(offset, "UTF-16LE"))?;
             text.push(character);
-            offset += 2 * character.len_utf16();
+            offset = character.len_utf16().saturating_mul(2).saturating_add(offset);
         }
         Self::from_json(&text)
     }
