@@ -175,6 +175,9 @@ pub enum PublicKey {
 impl PublicKey {
     /// From FFCDHKey or ECDHKey (MS-GKDI 2.2.3), which begin differently.
     ///
+    /// A point must lie on its curve, whose order is prime; a number must be from 2 to p-2. That a number lies in the
+    /// subgroup of prime order is not checked: docs/design/group-keys.md says why.
+    ///
     /// # Errors
     /// [`FormatError`], also for a number outside the group and a point beside the curve.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, FormatError> {
