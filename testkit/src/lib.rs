@@ -2,6 +2,7 @@
 //! device, the programs as processes, the simulator.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "test support fails by panicking")]
 
+pub mod ad_lab;
 pub mod conformance;
 pub mod device;
 pub mod memory;

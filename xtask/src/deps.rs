@@ -234,6 +234,7 @@ struct CrateRule {
 const LAPS: &str = "lapwing-laps";
 const PROTO: &str = "lapwing-proto";
 const DPAPI: &str = "lapwing-dpapi";
+const AD: &str = "lapwing-ad";
 const CLIENT: &str = "lapwing-client";
 const SERVER: &str = "lapwing-server";
 const AGENT: &str = "lapwing-agent";
@@ -263,6 +264,7 @@ const CRATES: &[CrateRule] = &[
     CrateRule { name: LAPS, may_use: &[], never: IO_AND_SERDE },
     CrateRule { name: PROTO, may_use: &[LAPS], never: IO },
     CrateRule { name: DPAPI, may_use: &[LAPS], never: IO },
+    CrateRule { name: AD, may_use: &[LAPS, DPAPI], never: STORE_AND_WEB },
     CrateRule { name: CLIENT, may_use: &[LAPS, PROTO], never: STORE_AND_WEB },
     CrateRule { name: SERVER, may_use: &[LAPS, PROTO], never: &["reqwest", "libc"] },
     CrateRule { name: AGENT, may_use: &[LAPS, PROTO, CLIENT], never: STORE_AND_WEB },

@@ -10,6 +10,7 @@
 #![warn(missing_docs)]
 
 pub mod account;
+pub mod active_directory;
 pub mod csp;
 pub mod cycle;
 pub mod decide;

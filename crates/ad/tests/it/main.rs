@@ -1,0 +1,8 @@
+//! Everything against a real domain (testkit/ad-lab), and against servers that misbehave.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
+
+#[allow(dead_code, unreachable_pub, reason = "it is written for testkit, whose users need more of it")]
+#[path = "../../../../testkit/src/ad_lab.rs"]
+mod ad_lab;
+mod backup;
+mod support;

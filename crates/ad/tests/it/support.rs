@@ -1,0 +1,98 @@
+//! What the tests share: settings for the domain of the tests, and a backup as the agent makes it.
+
+use crate::ad_lab::Lab;
+use ad::{Connection, Credential, Dns, KeyCache, Security, Settings, Wanted};
+use dpapi::{
+    Sid,
+    blob::{Blob, open, protect},
+    value::{Credential as Secret, EncryptedValue},
+};
+use laps::{
+    active_directory::{Form, Object, Placement, Replaces, Update, WantedForm, update},
+    id::VersionId,
+    password::Password,
+    time::Timestamp,
+};
+use rand_core::UnwrapErr;
+use std::time::{Duration, SystemTime};
+
+/// The form that most tests ask for.
+pub(crate) const ENCRYPTED: WantedForm = WantedForm::Encrypted { principal: None };
+
+/// The system's random numbers.
+pub(crate) fn rng() -> UnwrapErr<getrandom::SysRng> {
+    UnwrapErr(getrandom::SysRng)
+}
+
+/// The time.
+pub(crate) fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    Timestamp::from_unix_ms(i64::try_from(since.as_millis()).unwrap())
+}
+
+/// Settings for the domain of the tests, sealed, found by its own name server.
+pub(crate) fn settings(lab: &Lab, credential: Credential) -> Settings {
+    Settings {
+        domain: lab.fact("DNS_DOMAIN").to_owned(),
+        realm: None,
+        server: None,
+        site: None,
+        security: Security::Sealed,
+        credential,
+        timeout: Duration::from_secs(10),
+        dns: Dns::Server(lab.dns()),
+    }
+}
+
+/// An account by the password that all of them have.
+pub(crate) fn person(lab: &Lab, user: &str) -> Credential {
+    Credential::Password { user: user.to_owned(), password: Password::new(lab.fact("PASSWORD").to_owned()) }
+}
+
+/// A connection of an account.
+pub(crate) async fn open_as(lab: &Lab, user: &str) -> Connection {
+    Connection::open(&settings(lab, person(lab, user)), None).await.unwrap()
+}
+
+/// An encrypted value of a password, as the agent makes it.
+pub(crate) async fn encrypted(
+    connection: &mut Connection,
+    cache: &mut KeyCache,
+    principal: &Sid,
+    password: &str,
+    at: Timestamp,
+) -> Vec<u8> {
+    let envelope = cache.newest(connection, principal, at).await.unwrap();
+    let secret = Secret { account: "root".into(), updated_at: at, password: Password::new(password.to_owned()) };
+    let blob = protect(&secret.to_clear(), principal, &envelope, &mut rng()).unwrap().to_bytes();
+    EncryptedValue { updated_at: at, blob: &blob }.to_bytes()
+}
+
+/// The modify that puts a value on an object.
+pub(crate) fn backup(
+    object: &Object,
+    principal: &Sid,
+    value: Vec<u8>,
+    at: Timestamp,
+    history_max: usize,
+) -> (Update, VersionId) {
+    let mut version = [0; 16];
+    getrandom::fill(&mut version).unwrap();
+    let version = VersionId::from_bytes(version);
+    let placement = Placement {
+        controller: "dc1.laps.test".into(),
+        form: Form::Encrypted { decryptor: principal.to_string() },
+        written_at: at,
+        replaces: Replaces::Any,
+    };
+    (update(object, &placement, version, at.plus_days(30), value, history_max, false), version)
+}
+
+/// Opens an encrypted value as its reader does: with the key that the domain controller gives for it.
+pub(crate) async fn decrypt(connection: &mut Connection, value: &[u8]) -> Result<Secret, ad::Error> {
+    let blob = Blob::from_bytes(EncryptedValue::from_bytes(value).unwrap().blob).unwrap();
+    let wanted = Wanted::Exactly { root_key_id: blob.key_id.root_key_id, index: blob.key_id.index };
+    let envelope = connection.group_key(&blob.principal, wanted).await?;
+    let keys = envelope.seed_key().expect("a seed key");
+    Ok(Secret::from_clear(&open(&blob, &keys).unwrap()).unwrap())
+}

@@ -1,0 +1,111 @@
+//! The Active Directory domain of the tests (testkit/ad-lab), when it runs: `ci/e2e-ad.sh` starts it, names its folder
+//! in `LAPWING_AD_LAB`, and takes it down.
+//!
+//! Nothing here needs another crate: the tests of `ad` include this file by its path, so that they need not build
+//! the whole house.
+
+use std::{
+    collections::BTreeMap,
+    io::Write as _,
+    net::{IpAddr, SocketAddr},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+/// The folder of the running domain.
+const VARIABLE: &str = "LAPWING_AD_LAB";
+
+/// A running domain.
+#[derive(Debug, Clone)]
+pub struct Lab {
+    facts: BTreeMap<String, String>,
+}
+
+impl Lab {
+    /// The running domain; without one it says that the test is skipped.
+    pub fn running(test: &str) -> Option<Self> {
+        let Some(folder) = std::env::var_os(VARIABLE) else {
+            println!("SKIPPED {test}: no domain runs (ci/e2e-ad.sh starts one)");
+            return None;
+        };
+        let file = Path::new(&folder).join("env");
+        let text = std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        let facts = text.lines().filter_map(|line| line.split_once('='));
+        Some(Self { facts: facts.map(|(name, value)| (name.to_owned(), value.to_owned())).collect() })
+    }
+
+    /// One of the facts that `samba-ad env` prints, without `LAB_`.
+    pub fn fact(&self, name: &str) -> &str {
+        self.facts.get(&format!("LAB_{name}")).unwrap_or_else(|| panic!("the domain has no fact {name}"))
+    }
+    /// The address of its domain controller.
+    pub fn address(&self) -> IpAddr {
+        self.fact("DC_IP").parse().unwrap()
+    }
+    /// Its name server.
+    pub fn dns(&self) -> SocketAddr {
+        self.fact("DNS_SERVER").parse().unwrap()
+    }
+    /// The keytab of a computer, as in `ws01`.
+    pub fn keytab(&self, computer: &str) -> PathBuf {
+        Path::new(self.fact("KEYTAB_DIR")).join(format!("{computer}.keytab"))
+    }
+
+    /// Makes a computer with the password of all accounts below the organizational unit with LAPS rights
+    /// (`Workstations`, `Servers`), or without (`NoLapsRights`), and gives its distinguished name. Tests that write
+    /// have computers of their own, so that they can run side by side.
+    pub fn make_computer(&self, name: &str, unit: &str) -> String {
+        let base = self.fact("BASE_DN");
+        let unit = if unit == "NoLapsRights" { format!("OU={unit}") } else { format!("OU={unit},OU=LapsLab") };
+        let dn = format!("CN={name},{unit},{base}");
+        self.ldap("ldapdelete", &[&dn], "");
+        let quoted: Vec<u8> =
+            format!("\"{}\"", self.fact("PASSWORD")).encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let made = self.ldap(
+            "ldapadd",
+            &[],
+            &format!(
+                "dn: {dn}\nobjectClass: computer\nsAMAccountName: {name}$\nuserAccountControl: 4096\nunicodePwd:: {}\n",
+                base64(&quoted)
+            ),
+        );
+        assert!(made.0, "{}", made.1);
+        dn
+    }
+
+    /// Runs one of OpenLDAP's programs over TLS as the domain's Administrator: success, and all that it printed.
+    pub fn ldap(&self, program: &str, arguments: &[&str], input: &str) -> (bool, String) {
+        self.ldap_as(self.fact("ADMIN"), program, arguments, input)
+    }
+
+    /// The same as another account.
+    pub fn ldap_as(&self, user: &str, program: &str, arguments: &[&str], input: &str) -> (bool, String) {
+        let mut child = Command::new(program)
+            .args(["-x", "-D", user, "-w", self.fact("PASSWORD"), "-H", self.fact("LDAPS_URL")])
+            .args(arguments)
+            .env("LDAPTLS_CACERT", self.fact("CA_FILE"))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{program}: {error}"));
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        let text = [output.stdout, output.stderr].concat();
+        (output.status.success(), String::from_utf8_lossy(&text).into_owned())
+    }
+}
+
+/// RFC 4648, for values in LDIF.
+pub fn base64(bytes: &[u8]) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::new();
+    for group in bytes.chunks(3) {
+        let number = group.iter().chain([&0; 2]).take(3).fold(0_usize, |number, byte| number << 8 | usize::from(*byte));
+        for place in 0..4 {
+            let digit = ALPHABET[number >> (18 - 6 * place) & 63];
+            text.push(if place <= group.len() { char::from(digit) } else { '=' });
+        }
+    }
+    text
+}
