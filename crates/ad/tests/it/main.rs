@@ -5,4 +5,6 @@
 #[path = "../../../../testkit/src/ad_lab.rs"]
 mod ad_lab;
 mod backup;
+mod servers;
+mod sign_in;
 mod support;

@@ -96,3 +96,33 @@ pub(crate) async fn decrypt(connection: &mut Connection, value: &[u8]) -> Result
     let keys = envelope.seed_key().expect("a seed key");
     Ok(Secret::from_clear(&open(&blob, &keys).unwrap()).unwrap())
 }
+
+/// Runs one test of this program again as a process of its own: Kerberos reads its environment once. True inside
+/// that process; outside it waits for it, shows what it printed, and fails with it.
+pub(crate) fn is_child(test: &str, environment: &[(&str, &str)]) -> bool {
+    const CHILD: &str = "LAPWING_TEST_CHILD";
+    if std::env::var_os(CHILD).is_some() {
+        return true;
+    }
+    let output = std::process::Command::new(std::env::current_exe().unwrap())
+        .args([test, "--exact", "--nocapture"])
+        .env(CHILD, "1")
+        .envs(environment.iter().copied())
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    assert!(output.status.success() && text.contains("1 passed"), "{test}: {text}");
+    false
+}
+
+/// The bytes of a keytab with one key of AES-256 that nobody has.
+pub(crate) fn keytab_bytes(account: &str, realm: &str, version: u8) -> Vec<u8> {
+    let mut entry = vec![0, 1];
+    for part in [realm, account] {
+        entry.extend((part.len() as u16).to_be_bytes());
+        entry.extend(part.as_bytes());
+    }
+    entry.extend([0, 0, 0, 1, 0, 0, 0, 0, version, 0, 18, 0, 32]);
+    entry.extend([0x5a; 32]);
+    [&[5, 2][..], &(entry.len() as u32).to_be_bytes(), &entry].concat()
+}
