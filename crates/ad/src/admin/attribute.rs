@@ -1,5 +1,6 @@
 //! The attributes of LAPS in the directory, and their property set (laps-behaviour.md 7.1).
 
+use laps::active_directory::Attribute as Name;
 use uuid::{Uuid, uuid};
 
 /// rightsGuid of the property set ms-LAPS-Encrypted-Password-Attributes.
@@ -81,15 +82,15 @@ pub struct Attribute {
 }
 
 /// msLAPS-PasswordExpirationTime.
-pub const EXPIRY: &str = "msLAPS-PasswordExpirationTime";
+pub const EXPIRY: &str = Name::PasswordExpirationTime.name();
 /// msLAPS-Password.
-pub const CLEAR: &str = "msLAPS-Password";
+pub const CLEAR: &str = Name::Password.name();
 /// msLAPS-EncryptedPassword.
-pub const ENCRYPTED: &str = "msLAPS-EncryptedPassword";
+pub const ENCRYPTED: &str = Name::EncryptedPassword.name();
 /// ms-Mcs-AdmPwd.
-pub const LEGACY: &str = "ms-Mcs-AdmPwd";
+pub const LEGACY: &str = Name::LegacyPassword.name();
 /// ms-Mcs-AdmPwdExpirationTime.
-pub const LEGACY_EXPIRY: &str = "ms-Mcs-AdmPwdExpirationTime";
+pub const LEGACY_EXPIRY: &str = Name::LegacyExpirationTime.name();
 
 const fn time(name: &'static str, cn: &'static str, oid: &'static str) -> Attribute {
     Attribute {
@@ -126,14 +127,14 @@ pub const ATTRIBUTES: [Attribute; 9] = [
     },
     encrypted(ENCRYPTED, "ms-LAPS-EncryptedPassword", "1.2.840.113556.1.6.44.1.3", true),
     encrypted(
-        "msLAPS-EncryptedPasswordHistory",
+        Name::EncryptedPasswordHistory.name(),
         "ms-LAPS-EncryptedPasswordHistory",
         "1.2.840.113556.1.6.44.1.4",
         false,
     ),
-    encrypted("msLAPS-EncryptedDSRMPassword", "ms-LAPS-EncryptedDSRMPassword", "1.2.840.113556.1.6.44.1.5", true),
+    encrypted(Name::EncryptedDsrmPassword.name(), "ms-LAPS-EncryptedDSRMPassword", "1.2.840.113556.1.6.44.1.5", true),
     encrypted(
-        "msLAPS-EncryptedDSRMPasswordHistory",
+        Name::EncryptedDsrmPasswordHistory.name(),
         "ms-LAPS-EncryptedDSRMPasswordHistory",
         "1.2.840.113556.1.6.44.1.6",
         false,
@@ -142,7 +143,7 @@ pub const ATTRIBUTES: [Attribute; 9] = [
         octets: Some(16),
         is_published: false,
         ..encrypted(
-            "msLAPS-CurrentPasswordVersion",
+            Name::CurrentPasswordVersion.name(),
             "ms-LAPS-CurrentPasswordVersion",
             "1.2.840.113556.1.6.44.1.7",
             true,

@@ -20,8 +20,6 @@ pub struct AttributeFound {
     pub is_single_valued: bool,
     /// searchFlags.
     pub search_flags: u32,
-    /// rangeLower and rangeUpper.
-    pub range: (Option<u32>, Option<u32>),
     /// schemaIDGUID: what entries of access control lists name. Another one in every forest.
     pub guid: Uuid,
     /// attributeSecurityGUID: its property set.
@@ -302,7 +300,6 @@ mod tests {
                             om_syntax: number("oMSyntax").unwrap(),
                             is_single_valued: text("isSingleValued") == "TRUE",
                             search_flags: number("searchFlags").unwrap(),
-                            range: (number("rangeLower"), number("rangeUpper")),
                             guid: Uuid::from_u128(schema.attributes.len() as u128 + 1),
                             property_set: bytes("attributeSecurityGUID")
                                 .map(|value| Uuid::from_bytes_le(value.try_into().unwrap())),
