@@ -5,6 +5,7 @@ use crate::{
     discovery::{Candidate, Names},
     kerberos::Login,
     ldap::{Entry, Query, Session},
+    ping,
     settings::{Credential, Security, Settings},
 };
 use dpapi::Sid;
@@ -91,6 +92,11 @@ impl Connection {
             return Self::to(settings, &names, &login, &candidate).await;
         }
         let mut candidates = names.candidates(settings, settings.site.as_deref(), prefer).await?;
+        if settings.site.is_none()
+            && let Some(site) = ping::site(&names, &candidates, &settings.domain).await
+        {
+            candidates = names.candidates(settings, Some(&site), prefer).await?;
+        }
         let mut tried = Vec::new();
         while !candidates.is_empty() {
             let candidate = candidates.remove(0);

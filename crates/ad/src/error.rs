@@ -246,6 +246,16 @@ pub enum Error {
         /// LDAP's result and its text.
         detail: String,
     },
+    /// A change that is larger than what domain controllers take in one message; it was not sent.
+    #[error("the change of {dn} has {bytes} bytes; at most {bytes_max} are sent")]
+    ChangeTooLarge {
+        /// The object.
+        dn: String,
+        /// Its length.
+        bytes: usize,
+        /// The limit.
+        bytes_max: usize,
+    },
     /// A change was refused for want of rights; nothing was changed.
     #[error("{controller} refused the change of {dn}: this account may not write there")]
     NoRights {
@@ -386,6 +396,7 @@ impl Error {
             Self::Kerberos { .. } => "ad_kerberos_failed",
             Self::QueryRefused { .. } => "ad_query_refused",
             Self::ChangeRefused { .. } => "ad_change_refused",
+            Self::ChangeTooLarge { .. } => "ad_change_too_large",
             Self::NoRights { .. } => "ad_no_rights",
             Self::Unknown { .. } => "ad_change_unknown",
             Self::Referral { .. } => "ad_referral",
@@ -493,6 +504,9 @@ impl Error {
             Self::Kerberos { .. } => "KRB5_TRACE=/dev/stderr shows what Kerberos does",
             Self::QueryRefused { .. } => "read the domain controller's reason",
             Self::ChangeRefused { .. } => "read the domain controller's reason; the current password was not changed",
+            Self::ChangeTooLarge { .. } => {
+                "values in the history are not of LAPS: find out who wrote them, and clear it"
+            }
             Self::Unknown { .. } => {
                 "nothing: the same domain controller is asked what it has, before anything else is done"
             }

@@ -1,12 +1,13 @@
 //! A protected LDAP connection to one domain controller: opened sealed or inside TLS, or not at all.
 //!
-//! `ldap3` does the protocol. What is ours: that no bind ever goes over a clear connection, that a connection whose
-//! bind "succeeded" without sealing is refused, that every step has a limit and every failure its name, that no
-//! referral is followed, and that an answer which `ldap3` cannot take (it panics on some) ends as an error.
+//! `ldap3` does the protocol. What is ours: the sealing ([`crate::sealed`]), that no bind ever goes over a clear
+//! connection, that every step has a limit and every failure its name, that no referral is followed, and that an
+//! answer which `ldap3` cannot take (it panics on some) ends as an error.
 
 use crate::{
     Error,
     kerberos::Login,
+    sealed,
     settings::{Credential, Security},
     tls,
 };
@@ -18,9 +19,9 @@ use ldap3::{
 use std::{
     collections::{BTreeMap, HashSet},
     net::SocketAddr,
-    path::Path,
     time::Duration,
 };
+use tokio::net::TcpStream;
 
 /// Results of RFC 4511 A.1.
 const RESULT_REFERRAL: u32 = 10;
@@ -35,6 +36,8 @@ const SD_FLAGS: &str = "1.2.840.113556.1.4.801";
 const PAGE_ENTRIES: i32 = 500;
 /// The longest value that is taken: some 50 times an encrypted password.
 pub(crate) const VALUE_BYTES_MAX: usize = 64 * 1024;
+/// The largest modify: Samba takes sealed messages of 64 KiB, and twelve earlier passwords are 16 KiB.
+const CHANGE_BYTES_MAX: usize = 60 * 1024;
 
 /// What is searched.
 #[derive(Debug, Clone)]
@@ -115,18 +118,35 @@ impl Session {
         limit: Duration,
     ) -> Result<Self, Error> {
         let named = controller.to_owned();
-        let (settings, scheme) = match security {
-            Security::Sealed => (LdapConnSettings::new(), "ldap"),
-            Security::Ldaps { ca } => (with_trust(ca.as_deref())?, "ldaps"),
-            Security::StartTls { ca } => (with_trust(ca.as_deref())?.set_starttls(true), "ldap"),
-        };
         let unreachable =
             |error: std::io::Error| Error::Unreachable { controller: named.clone(), detail: error.to_string() };
-        let stream = tokio::time::timeout(limit, tokio::net::TcpStream::connect(address)).await;
+        let stream = tokio::time::timeout(limit, TcpStream::connect(address)).await;
         let stream = stream.map_err(|_| Error::TimedOut { controller: named.clone(), doing: "connecting" })?;
-        let stream = stream.and_then(tokio::net::TcpStream::into_std).map_err(unreachable)?;
-        let settings = settings.set_std_stream(StdStream::Tcp(stream));
-        let url = format!("{scheme}://{controller}:{}", address.port());
+        let stream = stream.map_err(unreachable)?;
+        let (settings, url) = match security {
+            Security::Sealed => {
+                // There is no connection without it, and so no clear bind.
+                let login = login.ok_or_else(|| Error::NotSealed { controller: named.clone() })?;
+                let sealed = tokio::time::timeout(limit, sealed::open(controller, stream, login)).await;
+                let sealed = match sealed {
+                    Ok(Ok(stream)) => stream,
+                    Ok(Err(sealed::Refused::Failed(error))) => return Err(error),
+                    Ok(Err(sealed::Refused::Answered(answer))) => {
+                        return Err(refused(controller, answer.result, &answer.text, None));
+                    }
+                    Err(_) => return Err(Error::TimedOut { controller: named, doing: "binding" }),
+                };
+                (LdapConnSettings::new().set_std_stream(StdStream::Unix(sealed)), "ldapi://sealed".to_owned())
+            }
+            Security::Ldaps { ca } | Security::StartTls { ca } => {
+                let begins_clear = matches!(security, Security::StartTls { .. });
+                let stream = StdStream::Tcp(stream.into_std().map_err(unreachable)?);
+                let settings = LdapConnSettings::new().set_config(tls::configuration(ca.as_deref())?);
+                let scheme = if begins_clear { "ldap" } else { "ldaps" };
+                let url = format!("{scheme}://{controller}:{}", address.port());
+                (settings.set_starttls(begins_clear).set_std_stream(stream), url)
+            }
+        };
         let opened = guarded(controller, "opening the connection", limit, async move {
             LdapConnAsync::with_settings(settings, &url).await
         });
@@ -135,43 +155,32 @@ impl Session {
         tokio::spawn(async move { connection.drive().await.is_ok() });
 
         let session = Self { ldap, controller: named, limit };
-        match (login, credential) {
-            (Some(login), _) => session.bind_kerberos(login, matches!(security, Security::Sealed)).await?,
-            (None, Credential::Password { user, password }) if !matches!(security, Security::Sealed) => {
-                let (mut ldap, user, password) = (session.ldap.clone(), user.clone(), password.clone());
-                let bound = session.guarded("binding", async move { ldap.simple_bind(&user, password.reveal()).await });
-                session.bound(bound.await?, &user_of(credential))?;
-            }
-            (None, _) => return Err(Error::NotSealed { controller: session.controller }),
+        if !matches!(security, Security::Sealed) {
+            session.bind_in_tls(credential, login).await?;
         }
         Ok(session)
     }
 
-    async fn bind_kerberos(&self, login: &Login, must_seal: bool) -> Result<(), Error> {
-        let service = format!("ldap/{}", self.controller);
-        login.ticket(&service).await?;
-        let (mut ldap, credential) = (self.ldap.clone(), login.credential.clone().into());
-        let host = format!("{}@{}", self.controller, login.realm());
-        let bound = self.guarded("binding", async move { ldap.sasl_gssapi_cred_bind(credential, &host).await });
-        self.bound(bound.await?, "")?;
-        if must_seal && !seals(&self.ldap) {
-            return Err(Error::NotSealed { controller: self.controller.clone() });
-        }
-        Ok(())
-    }
-
-    fn bound(&self, result: LdapResult, principal: &str) -> Result<(), Error> {
-        let controller = self.controller.clone();
-        match result.rc {
-            0 => Ok(()),
-            RESULT_INVALID_CREDENTIALS if result.text.contains(BAD_BINDINGS) => {
-                Err(Error::ChannelBinding { controller })
+    /// Binds inside TLS: with Kerberos bound to the channel, or with a person's password.
+    async fn bind_in_tls(&self, credential: &Credential, login: Option<&Login>) -> Result<(), Error> {
+        let mut ldap = self.ldap.clone();
+        let (result, user) = match (login, credential) {
+            (Some(login), _) => {
+                // For its errors: the bind then finds the ticket.
+                login.ticket(&format!("ldap/{}", self.controller)).await?;
+                let (credential, host) =
+                    (login.credential.clone().into(), format!("{}@{}", self.controller, login.realm()));
+                let bound = self.guarded("binding", async move { ldap.sasl_gssapi_cred_bind(credential, &host).await });
+                (bound.await?, None)
             }
-            RESULT_INVALID_CREDENTIALS if !principal.is_empty() => {
-                Err(Error::PasswordWrong { principal: principal.to_owned() })
+            (None, Credential::Password { user, password }) => {
+                let (name, password) = (user.clone(), password.clone());
+                let bound = self.guarded("binding", async move { ldap.simple_bind(&name, password.reveal()).await });
+                (bound.await?, Some(user.as_str()))
             }
-            _ => Err(Error::BindRefused { controller, detail: detail(&result) }),
-        }
+            (None, _) => return Err(Error::NoTickets { detail: "no account to bind with".to_owned() }),
+        };
+        if result.rc == 0 { Ok(()) } else { Err(refused(&self.controller, result.rc, &result.text, user)) }
     }
 
     /// The name of the domain controller, as it was asked for.
@@ -243,6 +252,10 @@ impl Session {
         changes: Vec<Mod<Vec<u8>>>,
         descriptor_parts: Option<u8>,
     ) -> Result<(), Error> {
+        let bytes = changes.iter().map(bytes_of).sum::<usize>();
+        if bytes > CHANGE_BYTES_MAX {
+            return Err(Error::ChangeTooLarge { dn: dn.to_owned(), bytes, bytes_max: CHANGE_BYTES_MAX });
+        }
         let mut ldap = self.ldap.clone();
         if let Some(parts) = descriptor_parts {
             ldap.with_controls(descriptor_control(parts));
@@ -283,25 +296,28 @@ impl Session {
     }
 }
 
-fn with_trust(ca: Option<&Path>) -> Result<LdapConnSettings, Error> {
-    Ok(LdapConnSettings::new().set_config(tls::configuration(ca)?))
-}
-
-fn user_of(credential: &Credential) -> String {
-    match credential {
-        Credential::Password { user, .. } => user.clone(),
-        _ => String::new(),
+/// How much one part of a modify is.
+fn bytes_of(change: &Mod<Vec<u8>>) -> usize {
+    match change {
+        Mod::Add(name, values) | Mod::Delete(name, values) | Mod::Replace(name, values) => {
+            name.len().saturating_add(values.iter().map(|value| value.len().saturating_add(8)).sum())
+        }
+        Mod::Increment(name, value) => name.len().saturating_add(value.len()),
     }
 }
 
-/// Whether what is sent from now on is sealed.
-///
-/// `ldap3` installs sealing at the end of a GSSAPI bind, but answers "success" as well when a server (or whoever
-/// answers in its place) ends the exchange early, and what follows would be clear. It tells nobody; its debug form
-/// does. Were that to change, every connection would be refused. Its other check, whether the server offers sealing
-/// at all (`buf[0] | needed_layer == 0`), can never fail; that is harmless, for it then asks for sealing and seals.
-fn seals(ldap: &Ldap) -> bool {
-    format!("{ldap:?}").contains("sasl_param: RwLock { data: (true, ")
+/// What a refused bind means; `user`: who gave a password.
+fn refused(controller: &str, result: u32, text: &str, user: Option<&str>) -> Error {
+    let controller = controller.to_owned();
+    match (result, user) {
+        (RESULT_INVALID_CREDENTIALS, _) if text.contains(BAD_BINDINGS) => Error::ChannelBinding { controller },
+        (RESULT_INVALID_CREDENTIALS, Some(user)) => Error::PasswordWrong { principal: user.to_owned() },
+        _ => {
+            let result =
+                LdapResult { rc: result, matched: String::new(), text: text.to_owned(), refs: vec![], ctrls: vec![] };
+            Error::BindRefused { controller, detail: detail(&result) }
+        }
+    }
 }
 
 fn descriptor_control(parts: u8) -> RawControl {

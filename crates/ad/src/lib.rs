@@ -10,6 +10,7 @@
 #![warn(missing_docs)]
 
 pub mod admin;
+mod ber;
 mod computer;
 mod connection;
 mod discovery;
@@ -18,7 +19,9 @@ mod group_key;
 mod kerberos;
 mod keytab;
 mod ldap;
+mod ping;
 mod principal;
+mod sealed;
 mod settings;
 mod tickets;
 mod tls;

@@ -5,6 +5,10 @@
 #[path = "../../../../testkit/src/ad_lab.rs"]
 mod ad_lab;
 mod backup;
+mod faults;
+mod finding;
+mod proxy;
+mod rights;
 mod servers;
 mod sign_in;
 mod support;

@@ -5,6 +5,7 @@ use ad::{Connection, Credential, Dns, KeyCache, Security, Settings, Wanted};
 use dpapi::{
     Sid,
     blob::{Blob, open, protect},
+    gkdi::{EnvelopeKey, GroupKeyEnvelope, KeyIndex},
     value::{Credential as Secret, EncryptedValue},
 };
 use laps::{
@@ -95,6 +96,28 @@ pub(crate) async fn decrypt(connection: &mut Connection, value: &[u8]) -> Result
     let envelope = connection.group_key(&blob.principal, wanted).await?;
     let keys = envelope.seed_key().expect("a seed key");
     Ok(Secret::from_clear(&open(&blob, &keys).unwrap()).unwrap())
+}
+
+/// Whether the domain controller gives an account a key that opens a value.
+pub(crate) async fn may_open(connection: &mut Connection, value: &[u8]) -> bool {
+    let blob = Blob::from_bytes(EncryptedValue::from_bytes(value).unwrap().blob).unwrap();
+    let wanted = Wanted::Exactly { root_key_id: blob.key_id.root_key_id, index: blob.key_id.index };
+    let envelope = connection.group_key(&blob.principal, wanted).await.unwrap();
+    envelope.seed_key().is_some()
+}
+
+/// A value as a machine wrote it in an earlier interval, in the public-key form; made with the keys of a reader.
+pub(crate) async fn older(reader: &mut Connection, principal: &Sid, index: KeyIndex, password: &str) -> Vec<u8> {
+    let newest = reader.group_key(principal, Wanted::Newest).await.unwrap();
+    let wanted = Wanted::Exactly { root_key_id: newest.parameters.root_key_id, index };
+    let seed = reader.group_key(principal, wanted).await.unwrap().seed_key().unwrap();
+    let group = seed.group_key(newest.parameters.root_key_id, index).unwrap();
+    let public = group.private_key().unwrap().public_key().unwrap();
+    let envelope = GroupKeyEnvelope { index, key: EnvelopeKey::Public(public), ..newest };
+    let at = index.starts_at();
+    let secret = Secret { account: "root".into(), updated_at: at, password: Password::new(password.to_owned()) };
+    let blob = protect(&secret.to_clear(), principal, &envelope, &mut rng()).unwrap().to_bytes();
+    EncryptedValue { updated_at: at, blob: &blob }.to_bytes()
 }
 
 /// Runs one test of this program again as a process of its own: Kerberos reads its environment once. True inside
