@@ -28,6 +28,15 @@ skip "advisories" "their database is a download; run: cargo deny check advisorie
 
 # One test looks at system calls.
 need strace strace || true
+# Blobs go both ways between us and the Python package dpapi-ng: a download, kept under the target folder.
+if LAPWING_DPAPI_NG_PYTHON=$(bash ci/dpapi-ng.sh 2>"$LOGS/dpapi-ng-install.log"); then
+    export LAPWING_DPAPI_NG_PYTHON
+else
+    unset LAPWING_DPAPI_NG_PYTHON
+    skip "blobs both ways with dpapi-ng" "$(tail -n 1 "$LOGS/dpapi-ng-install.log")"
+fi
+# Blobs and structures that Windows made; not part of the repository.
+[ ! -d ../shared/data/dpapi-ng-vectors ] || export LAPWING_DPAPI_NG_VECTORS=$ROOT/../shared/data/dpapi-ng-vectors
 # A test that cannot do its work here says "SKIPPED name: reason"; ignored tests are children that others start.
 tests_log=$LOGS/unit-and-integration-tests.log
 if command -v cargo-nextest >/dev/null; then
@@ -37,6 +46,7 @@ else
     step "unit and integration tests" cargo test --workspace --locked --no-fail-fast --lib --bins --tests -- --show-output
     count "tests: $(awk '/^test result:/ {p += $4; f += $6; i += $8} END {print p + 0, "passed,", f + 0, "failed,", i + 0, "ignored (children of others)"}' "$tests_log")"
 fi
+while read -r line; do count "dpapi-ng: $line"; done < <(grep -ho '[0-9]* blobs each way' "$tests_log" | sort -u)
 while IFS=: read -r name reason; do skip "test $name" "${reason# }"; done < <(sed -n 's/^ *SKIPPED //p' "$tests_log" | sort -u)
 
 # End to end, with the binaries that were built for the tests.
@@ -73,10 +83,10 @@ step "doc tests" cargo test --workspace --locked --doc
 count "doc tests: $(awk '/^test result:/ {p += $4} END {print p + 0, "passed"}' "$LOGS/doc-tests.log")"
 step "documentation" env RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" cargo doc --workspace --locked --no-deps --document-private-items
 
-# The fuzz targets' own checks run over the corpus and seeded mutations in crates/proto/tests; this is the engine.
+# The fuzz targets' own checks run over the corpus and seeded mutations in the tests of proto and dpapi; this is the engine.
 if command -v cargo-fuzz >/dev/null && cargo +nightly --version >/dev/null 2>&1; then
     fuzz() {
-        for target in locuri registry_pol syncml; do
+        for target in dpapi_blob group_key laps_value locuri registry_pol rpc syncml; do
             mkdir -p "$LOGS/corpus/$target" # what it finds goes here, and not into the checked-in corpus
             cargo +nightly fuzz run "$target" "$LOGS/corpus/$target" "fuzz/corpus/$target" -- -max_total_time=20 -seed=1 || return 1
         done
