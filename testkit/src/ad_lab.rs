@@ -14,6 +14,8 @@ use std::{
 
 /// The folder of the running domain.
 const VARIABLE: &str = "LAPWING_AD_LAB";
+/// The folder of a running domain whose schema nobody extended.
+const BARE_VARIABLE: &str = "LAPWING_AD_LAB_BARE";
 /// Set when nobody else uses it at the same time.
 const ALONE: &str = "LAPWING_AD_LAB_ALONE";
 /// The script that started it.
@@ -28,7 +30,16 @@ pub struct Lab {
 impl Lab {
     /// The running domain; without one it says that the test is skipped.
     pub fn running(test: &str) -> Option<Self> {
-        let Some(folder) = std::env::var_os(VARIABLE) else {
+        Self::of(VARIABLE, test)
+    }
+    /// The running domain whose schema nobody extended; the same Kerberos realm, so that it is reached over TLS with
+    /// passwords only.
+    pub fn bare(test: &str) -> Option<Self> {
+        Self::of(BARE_VARIABLE, test)
+    }
+
+    fn of(variable: &str, test: &str) -> Option<Self> {
+        let Some(folder) = std::env::var_os(variable) else {
             println!("SKIPPED {test}: no domain runs (ci/e2e-ad.sh starts one)");
             return None;
         };

@@ -268,7 +268,7 @@ const CRATES: &[CrateRule] = &[
     CrateRule { name: CLIENT, may_use: &[LAPS, PROTO], never: STORE_AND_WEB },
     CrateRule { name: SERVER, may_use: &[LAPS, PROTO], never: &["reqwest", "libc"] },
     CrateRule { name: AGENT, may_use: &[LAPS, PROTO, CLIENT], never: STORE_AND_WEB },
-    CrateRule { name: CLI, may_use: &[LAPS, PROTO, CLIENT], never: STORE_AND_WEB },
+    CrateRule { name: CLI, may_use: &[LAPS, PROTO, CLIENT, AD], never: STORE_AND_WEB },
     CrateRule { name: TESTKIT, may_use: &[LAPS, PROTO, CLIENT, SERVER, AGENT, CLI], never: &[] },
     CrateRule { name: XTASK, may_use: &[LAPS, PROTO, TESTKIT], never: &[] },
 ];

@@ -23,13 +23,16 @@ mod ping;
 mod principal;
 mod sealed;
 mod settings;
+mod tickets;
 mod tls;
 
 pub use computer::{Computer, Schema};
 pub use connection::{Connection, Controller, Domain};
+pub use dpapi::Sid;
 pub use error::Error;
 pub use group_key::{KeyCache, Wanted};
 pub use kerberos::keytab_environment;
 pub use keytab::Keytab;
 pub use ldap::Entry;
 pub use settings::{Credential, Dns, Security, Server, Settings};
+pub use tickets::ticket_principal;

@@ -88,6 +88,8 @@ pub(crate) enum Command {
     Demo(crate::demo::Demo),
     /// Make passwords here, without a server: one on each line
     Generate(command::generate::Generate),
+    /// Active Directory as the backup directory: schema, rights, passwords
+    Ad(command::ad::Ad),
     /// Documents that describe the policy settings
     #[command(subcommand)]
     Csp(command::csp::CspCommand),

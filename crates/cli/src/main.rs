@@ -50,6 +50,7 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Principal(command) => command::people::principal(&globals, command).await,
         Command::Demo(demo) => demo::demo(&demo).await,
         Command::Generate(generate) => command::generate::run(&globals, &generate),
+        Command::Ad(ad) => command::ad::run(&globals, ad).await,
         Command::Csp(command) => command::csp::run(command),
         Command::Completions { shell } => command::manual::completions(shell),
         Command::Man { directory } => command::manual::pages(&directory),

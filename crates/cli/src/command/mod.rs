@@ -1,5 +1,6 @@
 //! The commands, one file for each.
 
+pub(crate) mod ad;
 pub(crate) mod audit;
 pub(crate) mod csp;
 pub(crate) mod device;
