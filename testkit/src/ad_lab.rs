@@ -14,6 +14,12 @@ use std::{
 
 /// The folder of the running domain.
 const VARIABLE: &str = "LAPWING_AD_LAB";
+/// The folder of a running domain whose schema nobody extended.
+const BARE_VARIABLE: &str = "LAPWING_AD_LAB_BARE";
+/// Set when nobody else uses it at the same time.
+const ALONE: &str = "LAPWING_AD_LAB_ALONE";
+/// The script that started it.
+const SCRIPT: &str = "LAPWING_AD_LAB_SCRIPT";
 
 /// A running domain.
 #[derive(Debug, Clone)]
@@ -24,7 +30,16 @@ pub struct Lab {
 impl Lab {
     /// The running domain; without one it says that the test is skipped.
     pub fn running(test: &str) -> Option<Self> {
-        let Some(folder) = std::env::var_os(VARIABLE) else {
+        Self::of(VARIABLE, test)
+    }
+    /// The running domain whose schema nobody extended; the same Kerberos realm, so that it is reached over TLS with
+    /// passwords only.
+    pub fn bare(test: &str) -> Option<Self> {
+        Self::of(BARE_VARIABLE, test)
+    }
+
+    fn of(variable: &str, test: &str) -> Option<Self> {
+        let Some(folder) = std::env::var_os(variable) else {
             println!("SKIPPED {test}: no domain runs (ci/e2e-ad.sh starts one)");
             return None;
         };
@@ -32,6 +47,15 @@ impl Lab {
         let text = std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
         let facts = text.lines().filter_map(|line| line.split_once('='));
         Some(Self { facts: facts.map(|(name, value)| (name.to_owned(), value.to_owned())).collect() })
+    }
+
+    /// The running domain, for a test that takes it down: only when nobody else uses it.
+    pub fn running_alone(test: &str) -> Option<Self> {
+        if std::env::var_os(VARIABLE).is_some() && std::env::var_os(ALONE).is_none() {
+            println!("SKIPPED {test}: others use the domain; ci/e2e-ad.sh runs it behind them");
+            return None;
+        }
+        Self::running(test)
     }
 
     /// One of the facts that `samba-ad env` prints, without `LAB_`.
@@ -49,6 +73,52 @@ impl Lab {
     /// The keytab of a computer, as in `ws01`.
     pub fn keytab(&self, computer: &str) -> PathBuf {
         Path::new(self.fact("KEYTAB_DIR")).join(format!("{computer}.keytab"))
+    }
+
+    /// The domain controller's process.
+    fn process(&self) -> String {
+        let file = Path::new(self.fact("DIR")).join("samba.pid");
+        let text = std::fs::read_to_string(file).unwrap();
+        text.split_whitespace().next().unwrap().to_owned()
+    }
+    fn signal(&self, signal: &str) {
+        assert!(Command::new("kill").args([signal, &self.process()]).status().unwrap().success());
+    }
+    /// Ends the domain controller in the middle of whatever it does.
+    pub fn kill(&self) {
+        self.signal("-KILL");
+    }
+    /// Stops it: it takes connections and says nothing.
+    pub fn freeze(&self) {
+        self.signal("-STOP");
+    }
+    /// Starts it again as it was.
+    pub fn restart(&self) {
+        self.script("down");
+        self.script("up");
+    }
+    /// Starts it again as it was made.
+    pub fn reset(&self) {
+        self.script("reset");
+    }
+    fn script(&self, command: &str) {
+        let script = std::env::var_os(SCRIPT).expect("the script of the domain");
+        let output = Command::new("bash").arg(script).args([command, self.fact("DIR")]).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    /// Changes its database while it does not run, past every check.
+    pub fn change_offline(&self, ldif: &str) {
+        let database = Path::new(self.fact("DIR")).join("dc/private/sam.ldb");
+        let mut child = Command::new("ldbmodify")
+            .args([Path::new("-H"), &database])
+            .args(["--relax", "--option=dsdb:schema update allowed=yes"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(ldif.as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
     }
 
     /// Makes a computer with the password of all accounts below the organizational unit with LAPS rights

@@ -6,7 +6,7 @@ use crate::{
 };
 use hickory_resolver::{
     TokioResolver,
-    config::{ConnectionConfig, NameServerConfig, ResolverConfig},
+    config::{ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig},
     net::runtime::TokioRuntimeProvider,
     proto::rr::{Name, RData},
 };
@@ -51,6 +51,10 @@ impl Names {
             }
         };
         let options = builder.options_mut();
+        if matches!(dns, Dns::Server(_)) {
+            // One name server, and no other source.
+            options.use_hosts_file = ResolveHosts::Never;
+        }
         // Two attempts, so that one lost datagram does not cost the whole time.
         options.attempts = 2;
         options.timeout = (limit / 3).min(Duration::from_secs(5));

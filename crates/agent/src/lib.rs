@@ -10,6 +10,7 @@ pub mod clock;
 pub mod command;
 
 pub mod directory;
+pub mod domain;
 pub mod effect;
 pub mod events;
 pub mod join;

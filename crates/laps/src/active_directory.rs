@@ -300,9 +300,9 @@ pub fn version_of(guid: &[u8]) -> Option<VersionId> {
     Some(VersionId::from_bytes(guid_bytes(VersionId::from_bytes(bytes))))
 }
 
-/// What Active Directory says of this machine.
+/// What a domain controller answered about this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Standing {
+pub struct Answer {
     /// The DNS name of the domain controller that was asked.
     pub controller: String,
     /// How the password is to be kept there, with the principal as a SID.
@@ -311,7 +311,7 @@ pub struct Standing {
     pub expires_at: Option<Timestamp>,
     /// Whether it holds a password in that form; `None` when the machine may not see that.
     pub has_password: Option<bool>,
-    /// It holds what this machine set last.
+    /// It holds what this machine set last ([`is_stored`]).
     pub holds_last: bool,
     /// The schema knows versions; without them a restored machine is not noticed (event 10108).
     pub has_version: bool,
@@ -324,9 +324,9 @@ pub fn is_beyond(expires_at: Timestamp, now: Timestamp, age_days: u32) -> bool {
 
 /// Whether another controller than the one that took the last password must not be written to yet: what was
 /// written there may still be on its way, and would be lost (rotation.md 9).
-pub fn is_replicating(standing: &Standing, last: &Placement, now: Timestamp) -> bool {
-    !standing.holds_last
-        && !standing.controller.eq_ignore_ascii_case(&last.controller)
+pub fn is_replicating(answer: &Answer, last: &Placement, now: Timestamp) -> bool {
+    !answer.holds_last
+        && !answer.controller.eq_ignore_ascii_case(&last.controller)
         && now.ticks_since(last.written_at) < REPLICATION_TICKS_MAX
 }
 
@@ -456,7 +456,7 @@ mod tests {
     #[test]
     fn another_controller_waits_for_replication() {
         let last = placement(encrypted(), Replaces::Any);
-        let standing = |controller: &str, holds_last| Standing {
+        let answer = |controller: &str, holds_last| Answer {
             controller: controller.into(),
             form: encrypted(),
             expires_at: None,
@@ -464,10 +464,10 @@ mod tests {
             holds_last,
             has_version: true,
         };
-        assert!(is_replicating(&standing("dc2.corp.example", false), &last, at(200)));
-        assert!(!is_replicating(&standing("dc2.corp.example", true), &last, at(200)));
-        assert!(!is_replicating(&standing("DC1.corp.example", false), &last, at(200)));
+        assert!(is_replicating(&answer("dc2.corp.example", false), &last, at(200)));
+        assert!(!is_replicating(&answer("dc2.corp.example", true), &last, at(200)));
+        assert!(!is_replicating(&answer("DC1.corp.example", false), &last, at(200)));
         let later = at(100).plus_ticks(REPLICATION_TICKS_MAX);
-        assert!(!is_replicating(&standing("dc2.corp.example", false), &last, later));
+        assert!(!is_replicating(&answer("dc2.corp.example", false), &last, later));
     }
 }

@@ -239,7 +239,7 @@ mod tests {
     use super::*;
     use crate::{
         id::{DeviceId, Incarnation, TenantId, VersionId},
-        policy::BackupDirectory,
+        rotation::Destination,
     };
 
     const fn print(byte: u8) -> Fingerprint {
@@ -261,7 +261,8 @@ mod tests {
             incarnation: Incarnation::from_random_bytes([3; 16]),
             version: VersionId::from_random_bytes([4; 16]),
             account: AccountRef { id, name: name.into() },
-            directory: BackupDirectory::Entra,
+            destination: Destination::Cloud,
+            left_in_cloud: None,
             rotated_at: at(0),
             expires_at: at(720),
             fingerprint: print(5),

@@ -254,6 +254,7 @@ impl World {
             let start = Start {
                 tenant: super::server::TENANT,
                 device: identity.certificate.device,
+                has_server: true,
                 intent,
                 secret_held,
                 memory: state.memory.whole().cloned(),

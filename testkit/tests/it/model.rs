@@ -4,7 +4,9 @@
 
 use laps::{
     id::{DeviceId, TenantId, VersionId},
-    rotation::{AccountRef, Comparison, Effect, Failure, Fingerprint, Finish, Next, Outcome, ProofKind, Rotation},
+    rotation::{
+        AccountRef, Comparison, Destination, Effect, Failure, Fingerprint, Finish, Next, Outcome, ProofKind, Rotation,
+    },
     time::Timestamp,
 };
 use stateright::{Checker, Model, Property};
@@ -276,7 +278,8 @@ impl Model for Protocol {
             Action::Begin => {
                 state.begun += 1;
                 let (tenant, device) = (TenantId::from_bytes([0; 16]), DeviceId::from_bytes([0; 16]));
-                let (rotation, effect) = Rotation::start(tenant, device, version(state.begun), Timestamp::MIN);
+                let (rotation, effect) =
+                    Rotation::start(tenant, device, version(state.begun), Timestamp::MIN, Destination::Cloud);
                 state.process = Process::Doing(rotation, effect);
             }
             Action::Act => {
@@ -336,6 +339,7 @@ impl Model for Protocol {
                         account: AccountRef { id: 0, name: "root".into() },
                         fingerprint: Fingerprint::from_bytes([left; 16]),
                         expires_at: Timestamp::MIN,
+                        destination: Destination::Cloud,
                     };
                     let (rotation, effect) = Rotation::resume(intent, false);
                     state.process = Process::Doing(rotation, effect);

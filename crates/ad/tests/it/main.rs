@@ -4,9 +4,12 @@
 #[allow(dead_code, unreachable_pub, reason = "it is written for testkit, whose users need more of it")]
 #[path = "../../../../testkit/src/ad_lab.rs"]
 mod ad_lab;
+mod admin;
+mod alone;
 mod backup;
 mod faults;
 mod finding;
+mod key_service;
 mod proxy;
 mod rights;
 mod servers;

@@ -10,6 +10,7 @@ use std::{
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
+    sync::Notify,
 };
 
 const PASS: u8 = 0;
@@ -21,20 +22,34 @@ const HOLD_ANSWERS: u8 = 3;
 pub(crate) struct Proxy {
     address: SocketAddr,
     mode: Arc<AtomicU8>,
+    seen: Arc<Seen>,
+}
+
+/// What has happened.
+#[derive(Default)]
+struct Seen {
+    request: Notify,
+    held: Notify,
 }
 
 impl Proxy {
+    /// At the server's own address, where its other services are too.
     pub(crate) async fn to(target: SocketAddr) -> Self {
-        let listener = TcpListener::bind((target.ip(), 0)).await.unwrap();
+        Self::at(&target.ip().to_string(), target).await
+    }
+
+    /// At another address, where the server's other services are not.
+    pub(crate) async fn at(address: &str, target: SocketAddr) -> Self {
+        let listener = TcpListener::bind((address, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
-        let mode = Arc::new(AtomicU8::new(PASS));
-        let for_all = Arc::clone(&mode);
+        let (mode, seen) = (Arc::new(AtomicU8::new(PASS)), Arc::new(Seen::default()));
+        let (for_all, noticed) = (Arc::clone(&mode), Arc::clone(&seen));
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                tokio::spawn(serve(client, target, Arc::clone(&for_all)));
+                tokio::spawn(serve(client, target, Arc::clone(&for_all), Arc::clone(&noticed)));
             }
         });
-        Self { address, mode }
+        Self { address, mode, seen }
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -57,12 +72,21 @@ impl Proxy {
         self.set(HOLD_ANSWERS);
     }
 
+    /// Waits for a request that has gone through after this was called.
+    pub(crate) async fn request_passed(&self) {
+        self.seen.request.notified().await;
+    }
+    /// Waits for an answer that was held.
+    pub(crate) async fn answer_held(&self) {
+        self.seen.held.notified().await;
+    }
+
     fn set(&self, mode: u8) {
         self.mode.store(mode, Ordering::SeqCst);
     }
 }
 
-async fn serve(mut client: TcpStream, target: SocketAddr, mode: Arc<AtomicU8>) {
+async fn serve(mut client: TcpStream, target: SocketAddr, mode: Arc<AtomicU8>, seen: Arc<Seen>) {
     let Ok(mut server) = TcpStream::connect(target).await else { return };
     let (mut request, mut answer) = ([0; 16 * 1024], [0; 16 * 1024]);
     loop {
@@ -72,12 +96,13 @@ async fn serve(mut client: TcpStream, target: SocketAddr, mode: Arc<AtomicU8>) {
                 if mode.load(Ordering::SeqCst) == SWALLOW_REQUESTS || server.write_all(&request[..count]).await.is_err() {
                     return;
                 }
+                seen.request.notify_waiters();
             }
             read = server.read(&mut answer) => {
                 let Ok(count @ 1..) = read else { return };
                 match mode.load(Ordering::SeqCst) {
                     CUT_ANSWERS => return,
-                    HOLD_ANSWERS => {}
+                    HOLD_ANSWERS => seen.held.notify_one(),
                     _ if client.write_all(&answer[..count]).await.is_err() => return,
                     _ => {}
                 }

@@ -107,3 +107,25 @@ async fn no_tickets_and_no_kerberos_server_are_told_apart() {
     let error = refused(&lab, person(&lab, "laps.admin")).await;
     assert!(matches!(&error, Error::KdcUnreachable { realm, .. } if realm == "LAPS.TEST"), "{error:?}");
 }
+
+/// A clock that is off by more than the domain allows, in a Kerberos that does not correct it by itself.
+#[tokio::test]
+async fn a_clock_that_is_off_is_named() {
+    const TEST: &str = "sign_in::a_clock_that_is_off_is_named";
+    let Some(lab) = Lab::running(TEST) else { return };
+    let library = Path::new("/usr/lib").join(format!("{}-linux-gnu/faketime/libfaketime.so.1", std::env::consts::ARCH));
+    if !library.exists() {
+        println!("SKIPPED {TEST}: libfaketime is not installed");
+        return;
+    }
+    let path = std::env::temp_dir().join("lapwing-ad-clock.conf");
+    let config = std::fs::read_to_string(std::env::var_os("KRB5_CONFIG").unwrap()).unwrap();
+    std::fs::write(&path, config.replace("[libdefaults]", "[libdefaults]\nkdc_timesync = 0")).unwrap();
+    let (config, library) = (path.to_string_lossy().into_owned(), library.to_string_lossy().into_owned());
+    if !is_child(TEST, &[("KRB5_CONFIG", &config), ("LD_PRELOAD", &library), ("FAKETIME", "+20m")]) {
+        return;
+    }
+    let error = refused(&lab, person(&lab, "laps.reader")).await;
+    assert!(matches!(error, Error::ClockSkew), "{error:?}");
+    assert!(error.remedy().contains("clock"));
+}

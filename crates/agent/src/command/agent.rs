@@ -7,11 +7,12 @@ use super::{
 use crate::{
     clock::SystemClock,
     directory,
+    domain::Domain,
     effect::{NoWitness, Parts, Runner, StartError},
     events::EventLog,
     platform::RunningSystem,
     run::{Answer, Control, Verb, ask, run},
-    state::{StateDir, StateError},
+    state::{DomainJoin, StateDir, StateError},
 };
 use client::Client;
 use laps::event;
@@ -42,17 +43,19 @@ pub(super) struct Now {
 
 /// What an agent is made of, on a directory that this process has locked.
 pub(super) fn runner(state: StateDir, tree: &TreeArguments, log: EventOutput) -> Result<AgentRunner, Failed> {
-    let identity = state.identity()?.ok_or(StartError::NotJoined)?;
+    let joined = state.membership()?.ok_or(StartError::NotJoined)?;
+    let domain = state.domain()?;
     let mut events = EventLog::new(state.events(), log, SystemClock);
     let made = (|| {
-        let managed = tree_of(tree, Some(&identity))?;
+        let managed = tree_of(tree, Some(&joined))?;
         let runs_here = managed.tree().is_running();
         let mut runner = Runner::new(Parts {
             events: EventLog::new(state.events(), log, SystemClock),
             state,
             tree: managed,
-            durability: durability(tree.volatile_ok || identity.volatile_ok),
+            durability: durability(tree.volatile_ok || joined.volatile_ok),
             connect: Box::new(directory::client_of),
+            domain: speaker(domain.as_ref()),
             clock: SystemClock,
             witness: NoWitness,
         })?;
@@ -63,6 +66,18 @@ pub(super) fn runner(state: StateDir, tree: &TreeArguments, log: EventOutput) ->
         Ok(runner)
     })();
     made.inspect_err(|failed: &Failed| events.write(event::AGENT_FAILED, &format!("{}: {}", failed.code, failed.text)))
+}
+
+/// Who speaks to the domain.
+#[cfg(feature = "ad")]
+fn speaker(domain: Option<&DomainJoin>) -> Option<Box<dyn Domain>> {
+    domain.map(super::join_domain::speaker)
+}
+
+/// Nobody does, in this build: a policy that asks for it is refused by name.
+#[cfg(not(feature = "ad"))]
+fn speaker(_: Option<&DomainJoin>) -> Option<Box<dyn Domain>> {
+    None
 }
 
 impl Run {

@@ -49,7 +49,7 @@ fn apply(document: &Path, state: &Path) -> Result<(), Failed> {
         .map_err(|error| Failed::new(error.fault.code(), format_args!("{}: {error}", document.display())))?;
     let (state, _lock) = locked(state)?;
     let mut configuration = Configuration::load(&state)?;
-    let joined = state.identity()?.is_some();
+    let joined = state.membership()?.is_some();
     let (tree, file) = configuration.parts();
     let applied = dispatch::apply(&message, tree, file, Rights::ALL);
     print(proto::dm::write(&applied.answer));

@@ -5,7 +5,10 @@
 
 mod agent;
 mod csp;
+mod domain;
 mod join;
+#[cfg(feature = "ad")]
+mod join_domain;
 mod pam;
 mod policy;
 mod show;
@@ -40,6 +43,11 @@ pub struct CommandLine {
 enum Command {
     /// Join this machine to a server
     Join(join::Join),
+    /// Use the Active Directory domain that this machine is joined to
+    #[cfg(feature = "ad")]
+    JoinDomain(join_domain::JoinDomain),
+    /// Use the domain no more
+    LeaveDomain(domain::LeaveDomain),
     /// Run the agent (as a service)
     Run(agent::Run),
     /// Run one policy cycle now
@@ -120,6 +128,9 @@ struct OutputArgument {
 pub fn run(line: CommandLine) -> ExitCode {
     let done = match line.command {
         Command::Join(command) => command.run(),
+        #[cfg(feature = "ad")]
+        Command::JoinDomain(command) => command.run(),
+        Command::LeaveDomain(command) => command.run(),
         Command::Run(command) => command.run(),
         Command::Cycle(command) => command.cycle(),
         Command::Reset(command) => command.reset(),
@@ -222,8 +233,8 @@ const fn durability(volatile_ok: bool) -> Durability {
 }
 
 /// The tree that the arguments name, else the one of the join.
-fn tree_of(arguments: &TreeArguments, joined: Option<&crate::state::Identity>) -> Result<ManagedTree, Failed> {
-    let prefix = arguments.prefix.clone().or_else(|| joined.and_then(|identity| identity.prefix.clone()));
+fn tree_of(arguments: &TreeArguments, joined: Option<&crate::state::Membership>) -> Result<ManagedTree, Failed> {
+    let prefix = arguments.prefix.clone().or_else(|| joined.and_then(|joined| joined.prefix.clone()));
     Ok(ManagedTree::new(crate::join::tree_of(prefix.as_ref())?))
 }
 

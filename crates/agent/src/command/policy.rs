@@ -31,7 +31,7 @@ impl Policy {
     pub(super) fn run(self) -> Result<(), Failed> {
         let Self::Show { state, output } = self;
         let state = StateDir::existing(&state.state)?;
-        let join = if state.identity()?.is_some() { JoinState::Entra } else { JoinState::None };
+        let join = state.join_state()?;
         show(&state, &Configuration::load(&state)?.tree, join, output.output);
         Ok(())
     }

@@ -7,13 +7,12 @@ use crate::{
     events,
     management::Configuration,
     sources,
-    state::StateDir,
+    state::{Membership, StateDir},
 };
 use laps::{
     account::Selection,
     decide::{Manage, Plan},
     password::Password,
-    policy::JoinState,
 };
 use serde_json::json;
 use std::io::{self, IsTerminal as _, Read as _};
@@ -33,32 +32,40 @@ pub(super) struct Status {
 impl Status {
     pub(super) fn run(self) -> Result<(), Failed> {
         let state = StateDir::existing(&self.state.state)?;
-        let Some(identity) = state.identity()? else {
+        let (server, domain) = (state.identity()?, state.domain()?);
+        let Some(joined) = Membership::of(server.as_ref(), domain.as_ref()) else {
             return Err(crate::effect::StartError::NotJoined.into());
         };
-        let memory = state.memory()?.filter(|memory| memory.device == identity.device);
+        let memory = state.memory()?.filter(|memory| memory.device == joined.device);
         let contact = state.contact()?;
         let signed_in = state.sign_ins()?.schedule.waiting;
-        let in_force = sources::read(&state, &Configuration::load(&state)?.tree, JoinState::Entra);
+        let in_force = sources::read(&state, &Configuration::load(&state)?.tree, joined.join);
         let running = crate::run::running(&state);
         let managed = match in_force.plan() {
             Plan::Manage(manage) => Ok(manage.selection.to_string()),
             Plan::Unmanaged(why) => Err(why.as_str()),
         };
-        let valid_until = Validity::of(&identity.certificate).map(|validity| validity.not_after.to_string());
+        let certificate = server.as_ref().and_then(|identity| Validity::of(&identity.certificate));
+        let valid_until = certificate.map(|validity| validity.not_after.to_string());
+        let controller = memory.as_ref().and_then(|memory| memory.destination.placement());
         if self.output.output == Format::Json {
             print_json(&json!({
-                "server": identity.server,
-                "tenant": identity.tenant.to_string(),
-                "device": identity.device.to_string(),
-                "device_name": identity.name,
+                "server": server.as_ref().map(|identity| identity.server.clone()),
+                "tenant": joined.tenant.to_string(),
+                "device": joined.device.to_string(),
+                "device_name": server.as_ref().map(|identity| identity.name.clone()),
                 "certificate_valid_until": valid_until,
-                "prefix": identity.prefix,
+                "domain": domain.as_ref().map(|domain| domain.domain.clone()),
+                "computer": domain.as_ref().map(|domain| domain.computer.clone()),
+                "join_state": joined.join.to_string(),
+                "prefix": joined.prefix,
                 "agent_pid": running,
                 "policy_source": in_force.policy.source().map(|source| source.name()),
                 "managed": managed.as_ref().ok(),
                 "unmanaged": managed.as_ref().err(),
                 "account": memory.as_ref().map(|memory| memory.account.name.clone()),
+                "directory": memory.as_ref().map(|memory| memory.directory().to_string()),
+                "domain_controller": controller.map(|placement| placement.controller.clone()),
                 "version": memory.as_ref().map(|memory| memory.version.to_string()),
                 "rotated_at": memory.as_ref().map(|memory| memory.rotated_at.to_string()),
                 "expires_at": memory.as_ref().map(|memory| memory.expires_at.to_string()),
@@ -73,10 +80,16 @@ impl Status {
             }));
             return Ok(());
         }
-        print(format_args!("server:       {}", identity.server));
-        print(format_args!("device:       {} ({})", identity.name, identity.device));
-        print(format_args!("certificate:  valid until {}", valid_until.as_deref().unwrap_or("?")));
-        if let Some(prefix) = &identity.prefix {
+        if let Some(identity) = &server {
+            print(format_args!("server:       {}", identity.server));
+            print(format_args!("device:       {} ({})", identity.name, identity.device));
+            print(format_args!("certificate:  valid until {}", valid_until.as_deref().unwrap_or("?")));
+        }
+        if let Some(domain) = &domain {
+            print(format_args!("domain:       {}", domain.domain));
+            print(format_args!("computer:     {} (keytab {})", domain.computer, domain.keytab.display()));
+        }
+        if let Some(prefix) = &joined.prefix {
             print(format_args!("accounts of:  {}", prefix.display()));
         }
         print(format_args!(
@@ -95,6 +108,9 @@ impl Status {
                     "password:     of {:?}, proven {}, due {}",
                     memory.account.name, memory.rotated_at, memory.expires_at
                 ));
+                if let Some(placement) = controller {
+                    print(format_args!("              in Active Directory, at {}", placement.controller));
+                }
             }
             None => print("password:     none was proven yet"),
         }
@@ -144,9 +160,9 @@ pub(super) struct CheckPassword {
 
 impl CheckPassword {
     pub(super) fn run(self) -> Result<(), Failed> {
-        let (selection, identity) = match StateDir::existing(&self.state.state) {
+        let (selection, joined) = match StateDir::existing(&self.state.state) {
             Ok(state) => {
-                let plan = sources::read(&state, &Configuration::load(&state)?.tree, JoinState::Entra).plan();
+                let plan = sources::read(&state, &Configuration::load(&state)?.tree, state.join_state()?).plan();
                 let remembered = state.memory()?.map(|memory| Selection::Named(memory.account.name));
                 let selection = match plan {
                     // Which account that is, the last rotation knows.
@@ -156,11 +172,11 @@ impl CheckPassword {
                     Plan::Manage(manage) => manage.selection,
                     Plan::Unmanaged(_) => remembered.unwrap_or(Selection::BuiltIn),
                 };
-                (selection, state.identity()?)
+                (selection, state.membership()?)
             }
             Err(_) => (Selection::BuiltIn, None),
         };
-        let tree = tree_of(&self.tree, identity.as_ref())?;
+        let tree = tree_of(&self.tree, joined.as_ref())?;
         let today = crate::accounts::day_of(SystemClock.now());
         let account = tree.inspect(&selection, today).map_err(|error| {
             let exit = if error.code() == "account_not_found" { 4 } else { 1 };

@@ -7,6 +7,7 @@ mod renew;
 mod report;
 mod rotate;
 mod secret;
+mod server;
 mod signed_in;
 
 pub use renew::Validity;
@@ -15,12 +16,13 @@ use crate::{
     accounts::{AccountFile, FingerprintKey},
     clock::{self, Clock},
     directory::Directory,
+    domain::Domain,
     events::EventLog,
     management::{self, Configuration},
     platform::{Account, Durability, ManagedTree},
     sign_in::SignIns,
     sources::{self, InForce},
-    state::{Contact, Identity, JournalFound, Ownership, SoftwareKey, StateDir, StateError},
+    state::{Contact, Identity, JournalFound, Membership, Ownership, SoftwareKey, StateDir, StateError},
 };
 use client::Fault;
 use laps::{
@@ -28,12 +30,12 @@ use laps::{
     cycle::{CheckedIn, Cycle, Effect, Finish, Outcome, Start, Tick},
     decide::{Plan, Reason},
     event,
-    policy::JoinState,
     rotation::Failure,
     time::{TICKS_PER_SECOND, Timestamp},
 };
 use proto::device::Next;
 use secret::Held;
+use server::Server;
 use signed_in::Standing;
 use std::time::Duration;
 
@@ -63,8 +65,10 @@ pub struct Parts<D, C, W> {
     pub tree: ManagedTree,
     /// Whether that tree must be durable.
     pub durability: Durability,
-    /// Makes the client.
+    /// Makes the client of the server that the machine has joined.
     pub connect: Connect<D>,
+    /// The domain that the machine has joined.
+    pub domain: Option<Box<dyn Domain>>,
     /// The device's clock.
     pub clock: C,
     /// Takes events.
@@ -89,7 +93,10 @@ pub enum StartError {
     #[error(transparent)]
     State(#[from] StateError),
     /// The machine never joined.
-    #[error("this machine has not joined a server; join it first: lapwing-agent join --server URL --token TOKEN")]
+    #[error(
+        "this machine has joined neither a server nor a domain; join it first: \
+         lapwing-agent join --server URL --token TOKEN, or lapwing-agent join-domain"
+    )]
     NotJoined,
     /// What the join stored cannot be used.
     #[error("the stored identity cannot be used: {0}; join again")]
@@ -113,12 +120,12 @@ pub struct Runner<D, C, W = NoWitness> {
     tree: ManagedTree,
     durability: Durability,
     key: FingerprintKey,
-    connect: Connect<D>,
-    directory: D,
+    membership: Membership,
+    server: Option<Server<D>>,
+    domain: Option<Box<dyn Domain>>,
     clock: C,
     events: EventLog<C>,
     witness: W,
-    identity: Identity,
     contact: Contact,
     contact_written: Contact,
     configuration: Configuration,
@@ -129,7 +136,6 @@ pub struct Runner<D, C, W = NoWitness> {
     held: Option<Held>,
     next: Option<Next>,
     due_at: Option<Timestamp>,
-    identity_changed: bool,
     sign_ins: SignIns,
     standing: Standing,
 }
@@ -144,25 +150,31 @@ impl<D: Directory, C: Clock + Clone, W: Witness> Runner<D, C, W> {
         for text in &damaged {
             parts.events.write(event::STATE_DAMAGED, text);
         }
-        let identity = parts.state.identity()?.ok_or(StartError::NotJoined)?;
-        let key = parts.state.device_key(&identity)?;
+        let membership = parts.state.membership()?.ok_or(StartError::NotJoined)?;
         let mut contact = parts.state.contact()?;
         let contact_written = contact.clone();
         contact.damaged.extend(damaged);
         let configuration = Configuration::load(&parts.state)?;
-        let directory = (parts.connect)(&identity, &key, contact.server_time)?;
+        let server = match parts.state.identity()? {
+            Some(identity) => {
+                let key = parts.state.device_key(&identity)?;
+                let directory = (parts.connect)(&identity, &key, contact.server_time)?;
+                Some(Server { identity, connect: parts.connect, directory, changed: false })
+            }
+            None => None,
+        };
         let sign_ins = SignIns::load(&parts.state)?;
         Ok(Self {
             key: parts.state.fingerprint_key()?,
             state: parts.state,
             tree: parts.tree,
             durability: parts.durability,
-            connect: parts.connect,
-            directory,
+            membership,
+            server,
+            domain: parts.domain,
             clock: parts.clock,
             events: parts.events,
             witness: parts.witness,
-            identity,
             contact_written,
             contact,
             configuration,
@@ -173,23 +185,18 @@ impl<D: Directory, C: Clock + Clone, W: Witness> Runner<D, C, W> {
             held: None,
             next: None,
             due_at: None,
-            identity_changed: false,
             sign_ins,
             standing: Standing::Unknown,
         })
     }
 
-    /// The directory, for the wait channel.
-    pub const fn directory(&self) -> &D {
-        &self.directory
+    /// The server, for the wait channel; `None` when the machine has joined a domain alone.
+    pub fn directory(&self) -> Option<&D> {
+        self.server.as_ref().map(|server| &server.directory)
     }
     /// The state directory.
     pub const fn state(&self) -> &StateDir {
         &self.state
-    }
-    /// Who the device is.
-    pub const fn identity(&self) -> &Identity {
-        &self.identity
     }
     /// The log of events.
     pub const fn events(&mut self) -> &mut EventLog<C> {
@@ -282,12 +289,13 @@ impl<D: Directory, C: Clock + Clone, W: Witness> Runner<D, C, W> {
         let secret_held =
             intent.as_ref().is_some_and(|intent| self.held.as_ref().is_some_and(|held| held.version == intent.version));
         Ok(Start {
-            tenant: self.identity.tenant,
-            device: self.identity.device,
+            tenant: self.membership.tenant,
+            device: self.membership.device,
+            has_server: self.server.is_some(),
             intent,
             secret_held,
             memory,
-            joined_incarnation: self.identity.incarnation,
+            joined_incarnation: self.membership.incarnation,
             last_error: self.contact.last_error.as_ref().map(|(failure, _)| failure.clone()),
             reset,
             signed_in: self.sign_in_for_cycle(),
@@ -306,6 +314,12 @@ impl<D: Directory, C: Clock + Clone, W: Witness> Runner<D, C, W> {
             Effect::Shape(wanted) => self.shape(&wanted),
             Effect::Remove(ids) => self.remove(&ids),
             Effect::Report(report) => Outcome::Reported(self.report(report).await),
+            Effect::Consult { wanted, last } => Outcome::Consulted(match &mut self.domain {
+                Some(domain) => {
+                    domain.consult(&wanted, last.as_ref().map(|(version, placement)| (*version, placement))).await
+                }
+                None => Err(no_domain()),
+            }),
             Effect::Rotation(effect) => Outcome::Rotation(self.rotation(effect, reasons).await),
             Effect::Remember(memory) => {
                 if let Err(error) = self.state.remember(&memory) {
@@ -329,9 +343,14 @@ impl<D: Directory, C: Clock + Clone, W: Witness> Runner<D, C, W> {
             self.events.failure(&error.failure());
         }
         let clock = self.clock.clone();
+        let Some(server) = &self.server else {
+            return CheckedIn { plan: self.load_policy(), reset: self.reset_is_pending(), failure: None };
+        };
         let session =
-            management::session(&self.directory, &mut self.configuration, self.identity.device, ended, || clock.now())
-                .await;
+            management::session(&server.directory, &mut self.configuration, self.membership.device, ended, || {
+                clock.now()
+            })
+            .await;
         let failure = match session {
             Ok(report) => {
                 if report.policy_changed {
@@ -351,7 +370,7 @@ impl<D: Directory, C: Clock + Clone, W: Witness> Runner<D, C, W> {
 
     /// Reads every source of policy anew.
     fn load_policy(&mut self) -> Plan {
-        let in_force = sources::read(&self.state, &self.configuration.tree, JoinState::Entra);
+        let in_force = sources::read(&self.state, &self.configuration.tree, self.membership.join);
         for problem in &in_force.problems {
             self.events.write(event::CONFIGURATION_REFUSED, &problem.to_string());
         }
@@ -368,6 +387,9 @@ impl<D: Directory, C: Clock + Clone, W: Witness> Runner<D, C, W> {
     }
 
     fn finished(&mut self, finish: &Finish) {
+        if let Some(domain) = &mut self.domain {
+            domain.close();
+        }
         let now = self.clock.now();
         // A password that is overdue is not a reason to run at once again: the pace decides then.
         self.due_at = finish.expires_at.filter(|at| *at > now);
@@ -388,4 +410,13 @@ impl<D: Directory, C: Clock + Clone, W: Witness> Runner<D, C, W> {
     fn saw_server_time(&mut self, time: Timestamp) {
         self.contact.server_time = Some(self.contact.server_time.map_or(time, |known| known.max(time)));
     }
+}
+
+/// Policy names Active Directory, and this process cannot speak to it.
+fn no_domain() -> Failure {
+    Failure::new(
+        event::AD_QUERY_FAILED,
+        "ad_not_available",
+        "this build of lapwing-agent does not speak to Active Directory; install one with the feature `ad`",
+    )
 }

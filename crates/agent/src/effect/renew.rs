@@ -39,54 +39,55 @@ impl<D: Directory, C: Clock + Clone, W: Witness> Runner<D, C, W> {
     /// Renews the certificate when half of its life is over, by the later of the clock and the newest
     /// server time. An expired one may still renew. A failure is an event; the cycle goes on.
     pub(super) async fn renew_if_due(&mut self) {
-        if self.identity_changed {
-            self.reconnect();
-        }
+        self.reconnect_if_changed();
         let now = self.contact.judging_time(self.clock.now());
-        let due = Validity::of(&self.identity.certificate).is_none_or(|validity| validity.is_half_over(now));
-        if !due {
-            return;
-        }
-        if let Err(failure) = self.renew().await {
+        let Some(server) = &self.server else { return };
+        let due = Validity::of(&server.identity.certificate).is_none_or(|validity| validity.is_half_over(now));
+        if due && let Err(failure) = self.renew().await {
             self.events.failure(&failure);
         }
     }
 
     async fn renew(&mut self) -> Result<(), Failure> {
         let unusable = |text: String| Failure::new(event::AUTHENTICATION_FAILED, "renewal_failed", text);
+        let Some(server) = &mut self.server else { return Ok(()) };
         // With a new key; the former one stays in force until the certificate is written.
         let key = SoftwareKey::generate().map_err(|error| unusable(error.to_string()))?;
         let csr = key.request().map_err(|error| unusable(error.to_string()))?;
-        let answer = self
+        let answer = server
             .directory
             .renew(&RenewRequest { csr: STANDARD.encode(csr) })
             .await
             .map_err(|error| directory::failure(&error, "the device certificate was not renewed"))?;
-        self.saw_server_time(answer.server_time);
         let decode =
             |text: &String| STANDARD.decode(text).map_err(|_| unusable("the answer holds no certificate".into()));
         let certificate = decode(&answer.certificate)?;
         let validity = Validity::of(&certificate).ok_or_else(|| unusable("the answer holds no certificate".into()))?;
         let ca = answer.ca.iter().map(decode).collect::<Result<Vec<_>, _>>()?;
-        self.state.write_renewed(&mut self.identity, Some((certificate, &key)), ca).map_err(|error| error.failure())?;
+        self.state
+            .write_renewed(&mut server.identity, Some((certificate, &key)), ca)
+            .map_err(|error| error.failure())?;
+        server.changed = true;
+        self.saw_server_time(answer.server_time);
         self.events.write(
             event::CERTIFICATE_RENEWED,
             &format!("the device certificate is valid until {}", validity.not_after),
         );
-        self.reconnect();
+        self.reconnect_if_changed();
         Ok(())
     }
 
     /// A new client with what is stored now; the former one stays when that fails.
-    fn reconnect(&mut self) {
-        let made = self.state.device_key(&self.identity).map_err(|error| error.failure()).and_then(|key| {
-            (self.connect)(&self.identity, &key, self.contact.server_time)
+    fn reconnect_if_changed(&mut self) {
+        let Some(server) = self.server.as_mut().filter(|server| server.changed) else { return };
+        let made = self.state.device_key(&server.identity).map_err(|error| error.failure()).and_then(|key| {
+            (server.connect)(&server.identity, &key, self.contact.server_time)
                 .map_err(|error| Failure::new(event::AUTHENTICATION_FAILED, "identity_unusable", error.to_string()))
         });
         match made {
             Ok(directory) => {
-                self.directory = directory;
-                self.identity_changed = false;
+                server.directory = directory;
+                server.changed = false;
             }
             Err(failure) => self.events.failure(&failure),
         }

@@ -1,6 +1,6 @@
 //! `report`: the truth about the machine goes out, what the directory holds comes back.
 
-use super::{Runner, Witness};
+use super::{Runner, Witness, rotate::no_server};
 use crate::{accounts::LocalAccount, clock::Clock, directory, directory::Directory, sources};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use laps::{
@@ -9,8 +9,8 @@ use laps::{
     decide::{Plan, View},
     drift::REPAIRS_PER_DAY_MAX,
     event,
-    policy::{JoinState, Source},
-    rotation::{AccountRef, Failure, Intent},
+    policy::Source,
+    rotation::{AccountRef, Destination, Failure, Intent},
 };
 use proto::device::{
     AccountReport, DAMAGED_MAX, Evidence, LastError, Machine, MachineAccount, Report, ReportAnswer, Usability,
@@ -34,7 +34,7 @@ impl<D: Directory, C: Clock + Clone, W: Witness> Runner<D, C, W> {
         let now = self.clock.now();
         if self.in_force.is_none() {
             // Before the check-in that of the last one is in force: an intent that is left is reported with it.
-            self.in_force = Some(sources::read(&self.state, &self.configuration.tree, JoinState::Entra));
+            self.in_force = Some(sources::read(&self.state, &self.configuration.tree, self.membership.join));
         }
         let sign_ins = self.sign_ins.unreported();
         let account = report.account.as_ref().map(|facts| &facts.account);
@@ -70,7 +70,8 @@ impl<D: Directory, C: Clock + Clone, W: Witness> Runner<D, C, W> {
             audit_head: self.contact.audit_head.clone(),
             device_time: now,
         };
-        let answer = match self.directory.report(&body).await {
+        let Some(server) = &self.server else { return Err(no_server()) };
+        let answer = match server.directory.report(&body).await {
             Ok(answer) => answer,
             Err(error) => return Err(directory::failure(&error, "the directory could not be asked")),
         };
@@ -137,16 +138,17 @@ impl<D: Directory, C: Clock + Clone, W: Witness> Runner<D, C, W> {
     fn take_ca(&mut self, answer: &ReportAnswer) {
         let offered: Option<Vec<Vec<u8>>> =
             answer.ca.iter().map(|text| STANDARD.decode(text).ok().filter(|der| !der.is_empty())).collect();
-        let Some(offered) = offered.filter(|offered| !offered.is_empty() && *offered != self.identity.ca) else {
+        let Some(server) = &mut self.server else { return };
+        let Some(offered) = offered.filter(|offered| !offered.is_empty() && *offered != server.identity.ca) else {
             return;
         };
-        match self.state.write_renewed(&mut self.identity, None, offered) {
+        match self.state.write_renewed(&mut server.identity, None, offered) {
             Ok(()) => {
                 self.events.write(
                     event::CERTIFICATE_RENEWED,
                     "the server's CA certificates changed; the new ones are trusted",
                 );
-                self.identity_changed = true;
+                server.changed = true;
             }
             Err(error) => self.events.failure(&error.failure()),
         }
@@ -159,19 +161,24 @@ impl<D: Directory, C: Clock + Clone, W: Witness> Runner<D, C, W> {
                 .unresolved
                 .into_iter()
                 .map(|pending| Intent {
-                    tenant: self.identity.tenant,
-                    device: self.identity.device,
+                    tenant: self.membership.tenant,
+                    device: self.membership.device,
                     version: pending.version,
                     account: AccountRef { id: pending.account_id, name: pending.account_name },
                     fingerprint: pending.fingerprint,
                     expires_at: pending.expires_at,
+                    destination: Destination::Cloud,
                 })
                 .collect(),
             incarnation: answer.incarnation,
             rotate_requested: answer.rotate_requested.is_some(),
             repairs_per_day: answer.repairs_per_day.min(REPAIRS_PER_DAY_MAX),
-            store_refused: answer.store_refused,
+            store_refused: answer.store_refused.map(|code| {
+                let text = "the directory takes no password of this device now; the current password was not changed";
+                Failure::new(event::BACKUP_FAILED, code, text)
+            }),
             server_time: answer.server_time,
+            active_directory: None,
         }
     }
 }

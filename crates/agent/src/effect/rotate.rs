@@ -1,13 +1,14 @@
 //! The effects of a rotation: the eight steps of rotation.md 2 on a real machine.
 
 use super::{
-    Runner, Witness,
+    Runner, Witness, no_domain,
     owned::{automatic, refusal},
     secret::Held,
 };
-use crate::{accounts, clock::Clock, directory, directory::Directory, platform::AccountError};
+use crate::{accounts, clock::Clock, directory, directory::Directory, domain::Backup, platform::AccountError};
 use getrandom::{SysRng, rand_core::UnwrapErr};
 use laps::{
+    active_directory::Placement,
     decide::Reason,
     event,
     id::VersionId,
@@ -44,7 +45,8 @@ impl<D: Directory, C: Clock + Clone, W: Witness> Runner<D, C, W> {
             Effect::Prove(intent) => self.prove(&intent),
             Effect::Acknowledge { version, kind } => {
                 let prove = Prove { version, kind: kind.into(), device_time: self.clock.now() };
-                match self.directory.prove(&prove).await {
+                let Some(server) = &self.server else { return Outcome::Unknown(no_server()) };
+                match server.directory.prove(&prove).await {
                     Ok(answer) => {
                         self.saw_server_time(answer.server_time);
                         Outcome::Done
@@ -53,7 +55,8 @@ impl<D: Directory, C: Clock + Clone, W: Witness> Runner<D, C, W> {
                 }
             }
             Effect::Abandon { version, reason } => {
-                match self.directory.abandon(&Abandon { version, reason: reason.into() }).await {
+                let Some(server) = &self.server else { return Outcome::Unknown(no_server()) };
+                match server.directory.abandon(&Abandon { version, reason: reason.into() }).await {
                     Ok(_) => Outcome::Done,
                     Err(error) => Outcome::Unknown(directory::failure(&error, "a version was not abandoned")),
                 }
@@ -148,6 +151,9 @@ impl<D: Directory, C: Clock + Clone, W: Witness> Runner<D, C, W> {
     }
 
     async fn store(&mut self, intent: Intent, reasons: &[Reason]) -> Outcome {
+        if let Some(placement) = intent.destination.placement() {
+            return self.store_in_domain(&intent, placement, reasons).await;
+        }
         let Some(held) = self.held.as_mut().filter(|held| held.version == intent.version) else {
             return Outcome::Refused(internal("the password of the version is gone"));
         };
@@ -160,7 +166,8 @@ impl<D: Directory, C: Clock + Clone, W: Witness> Runner<D, C, W> {
             reasons: reasons.iter().map(|reason| reason.as_str().to_owned()).collect(),
         };
         let in_doubt = core::mem::replace(&mut held.maybe_stored, true);
-        match self.directory.store(&store, &held.password).await {
+        let Some(server) = &self.server else { return Outcome::Refused(no_server()) };
+        match server.directory.store(&store, &held.password).await {
             Ok(answer) => {
                 self.saw_server_time(answer.server_time);
                 Outcome::Done
@@ -173,6 +180,31 @@ impl<D: Directory, C: Clock + Clone, W: Witness> Runner<D, C, W> {
                 outcome
             }
         }
+    }
+
+    /// One LDAP modify (rotation.md 9).
+    async fn store_in_domain(&mut self, intent: &Intent, placement: &Placement, reasons: &[Reason]) -> Outcome {
+        let Some(held) = self.held.as_mut().filter(|held| held.version == intent.version) else {
+            return Outcome::Refused(internal("the password of the version is gone"));
+        };
+        let Some(domain) = &mut self.domain else { return Outcome::Refused(no_domain()) };
+        let moved = |reason: &Reason| {
+            matches!(reason, Reason::FirstRotation | Reason::Joined | Reason::DirectoryChanged | Reason::StorageChanged)
+        };
+        let in_doubt = core::mem::replace(&mut held.maybe_stored, true);
+        let backup = Backup {
+            intent,
+            placement,
+            password: &held.password,
+            history_max: self.in_force.as_ref().map_or(0, |in_force| in_force.policy.history_size() as usize),
+            moved: reasons.iter().any(moved),
+            in_doubt,
+        };
+        let outcome = domain.store(backup).await;
+        if matches!(outcome, Outcome::Refused(_)) {
+            held.maybe_stored = in_doubt;
+        }
+        outcome
     }
 
     fn set(&mut self, intent: &Intent) -> Outcome {
@@ -208,6 +240,15 @@ impl<D: Directory, C: Clock + Clone, W: Witness> Runner<D, C, W> {
     pub(super) fn today(&self) -> u32 {
         accounts::day_of(self.clock.now())
     }
+}
+
+/// A verb of the server, and the machine has left it.
+pub(super) fn no_server() -> Failure {
+    Failure::new(
+        event::DISCOVERY_FAILED,
+        "not_joined",
+        "this machine has joined no server; join it: lapwing-agent join",
+    )
 }
 
 fn internal(what: &str) -> Failure {

@@ -228,12 +228,12 @@ async fn wake<D: Directory, C: Clock + Clone, W: Witness>(
     pace: &mut Pace,
     from: &mut Instant,
 ) {
-    if !runner.next().is_some_and(|next| next.wait) {
+    let Some(directory) = runner.directory().filter(|_| runner.next().is_some_and(|next| next.wait)) else {
         return std::future::pending().await;
-    }
+    };
     loop {
         sleep_until(*from).await;
-        match runner.directory().wait(WAIT_MAX).await {
+        match directory.wait(WAIT_MAX).await {
             Ok(answer) => {
                 pace.recovered();
                 *from = Instant::now() + WAKE_GAP;

@@ -1,6 +1,9 @@
 //! The journal: the one intent that may be unresolved (rotation.md 2, step 3). It has no password.
 
-use super::{StateDir, StateError, durable};
+use super::{
+    StateDir, StateError, durable,
+    placement::{self, PlacementForm},
+};
 use laps::{
     id::{DeviceId, TenantId, VersionId},
     rotation::{AccountRef, Fingerprint, Intent},
@@ -24,6 +27,9 @@ struct IntentForm {
     fingerprint: Fingerprint,
     #[serde(with = "serde_text::time")]
     expires_at: Timestamp,
+    /// Where in Active Directory; absent: the server's directory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    active_directory: Option<PlacementForm>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -61,6 +67,7 @@ impl StateDir {
                 account: AccountRef { id: intent.account_id, name: intent.account_name },
                 fingerprint: intent.fingerprint,
                 expires_at: intent.expires_at,
+                destination: placement::destination(intent.active_directory),
             })),
             Err(StateError::Damaged { what, .. }) => {
                 let aside = self.keep_aside("journal.json")?;
@@ -87,6 +94,7 @@ impl StateDir {
             account_name: intent.account.name.clone(),
             fingerprint: intent.fingerprint,
             expires_at: intent.expires_at,
+            active_directory: intent.destination.placement().map(PlacementForm::of),
         };
         durable::write_json(&self.file("journal.json"), &JournalForm { intent })
     }
@@ -113,6 +121,7 @@ mod tests {
             account: AccountRef { id: 0, name: "root".into() },
             fingerprint: Fingerprint::from_bytes([4; 16]),
             expires_at: Timestamp::from_unix_ms(1_900_000_000_123),
+            destination: laps::rotation::Destination::Cloud,
         }
     }
 

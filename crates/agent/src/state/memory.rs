@@ -1,11 +1,13 @@
 //! What the agent remembers of the last rotation that the directory acknowledged.
 
-use super::{StateDir, StateError, durable};
+use super::{
+    StateDir, StateError, durable,
+    placement::{self, PlacementForm},
+};
 use laps::{
     decide::Memory,
     drift::{Drift, Standing, Watch},
     id::{DeviceId, Incarnation, TenantId, VersionId},
-    policy::BackupDirectory,
     rotation::{AccountRef, Fingerprint},
     time::Timestamp,
 };
@@ -26,6 +28,11 @@ struct MemoryForm {
     account_name: String,
     /// Number of BackupDirectory.
     directory: u32,
+    /// Where in Active Directory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    active_directory: Option<PlacementForm>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    left_in_cloud: Option<TextForm<VersionId>>,
     #[serde(with = "serde_text::time")]
     rotated_at: Timestamp,
     #[serde(with = "serde_text::time")]
@@ -92,16 +99,18 @@ impl StateDir {
         let Some(form) = durable::read_json::<MemoryForm>(&path)? else {
             return Ok(None);
         };
-        let Some(directory) = BackupDirectory::from_number(form.directory) else {
+        let destination = placement::destination(form.active_directory);
+        if destination.directory() as u32 != form.directory {
             return Err(StateError::Damaged { path, what: "an unknown directory".into() });
-        };
+        }
         Ok(Some(Memory {
             tenant: form.tenant,
             device: form.device,
             incarnation: form.incarnation,
             version: form.version,
             account: AccountRef { id: form.account_id, name: form.account_name },
-            directory,
+            destination,
+            left_in_cloud: form.left_in_cloud.map(|version| version.0),
             rotated_at: form.rotated_at,
             expires_at: form.expires_at,
             fingerprint: form.fingerprint,
@@ -129,7 +138,9 @@ impl StateDir {
             version: memory.version,
             account_id: memory.account.id,
             account_name: memory.account.name.clone(),
-            directory: memory.directory as u32,
+            directory: memory.directory() as u32,
+            active_directory: memory.destination.placement().map(PlacementForm::of),
+            left_in_cloud: memory.left_in_cloud.map(TextForm),
             rotated_at: memory.rotated_at,
             expires_at: memory.expires_at,
             fingerprint: memory.fingerprint,
@@ -142,6 +153,7 @@ impl StateDir {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use laps::rotation::Destination;
 
     #[test]
     fn it_comes_back() {
@@ -154,7 +166,8 @@ mod tests {
             incarnation: Incarnation::from_random_bytes([3; 16]),
             version: VersionId::from_random_bytes([4; 16]),
             account: AccountRef { id: 1000, name: "ops".into() },
-            directory: BackupDirectory::Entra,
+            destination: Destination::Cloud,
+            left_in_cloud: None,
             rotated_at: Timestamp::from_unix_ms(1_800_000_000_000),
             expires_at: Timestamp::from_unix_ms(1_800_086_400_000),
             fingerprint: Fingerprint::from_bytes([5; 16]),

@@ -3,6 +3,7 @@
 //! | file | what | who reads it |
 //! | --- | --- | --- |
 //! | `identity.json`, `device-*.key` | who the device is ([`Identity`]) | every command that speaks to the server |
+//! | `domain.json` | the Active Directory domain that the machine is joined to ([`DomainJoin`]) | the agent, `status` |
 //! | `fingerprint.key` | the key K of rotation.md 1 | the agent |
 //! | `journal.json` | the intent of a rotation ([`StateDir::journal`]) | the agent |
 //! | `memory.json` | the last proven rotation | the agent, `status` |
@@ -17,25 +18,30 @@
 //! Every JSON file names its `format`; one of a newer format is refused, not guessed at.
 
 mod contact;
+mod domain;
 mod durable;
 mod error;
 mod identity;
 mod journal;
 mod key;
 mod lock;
+mod membership;
 mod memory;
 mod mend;
 mod ownership;
+mod placement;
 mod policy;
 mod ring;
 mod sign_in;
 
 pub use contact::Contact;
+pub use domain::{DomainJoin, Security};
 pub use error::StateError;
 pub use identity::{Identity, Joined, PredecessorKey};
 pub use journal::JournalFound;
 pub use key::{DeviceKey, KeyError, SoftwareKey};
 pub use lock::Lock;
+pub use membership::Membership;
 pub use ownership::Ownership;
 pub use policy::PolicyFile;
 pub use ring::{EventRecord, EventRing};

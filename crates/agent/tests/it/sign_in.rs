@@ -118,6 +118,7 @@ impl Scene {
             tree: ManagedTree::new(Tree::below(&self.world.places.tree()).unwrap()),
             durability: Durability::VolatileOk,
             connect: Box::new(move |_, _, _| Ok(directory.clone())),
+            domain: None,
             clock: self.clock.clone(),
             witness: NoWitness,
         })

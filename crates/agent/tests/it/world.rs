@@ -360,6 +360,7 @@ impl Places {
             tree: ManagedTree::new(Tree::below(&self.tree()).unwrap()),
             durability: Durability::VolatileOk,
             connect,
+            domain: None,
             clock: SystemClock,
             witness,
         })

@@ -1,5 +1,6 @@
 //! The state machine of a cycle.
 
+mod active_directory;
 mod end;
 mod look;
 mod owned;
@@ -8,12 +9,12 @@ mod watch;
 use super::{CheckedIn, Effect, Note, Outcome, Report, Start, Tick, Turn};
 use crate::{
     account::{AccountFacts, Selection},
-    decide::{Facts, Manage, Memory, Plan, Reason, Unmanaged, View, deciding_time, is_skewed, reasons},
+    active_directory::WantedForm,
+    decide::{Facts, Manage, Memory, Plan, Reason, Target, Unmanaged, View, deciding_time, is_skewed, reasons},
     drift::{Drift, Trace},
     event,
     id::VersionId,
-    policy::BackupDirectory,
-    rotation::{self, AccountRef, Failure, Intent, Next, Rotation, Step},
+    rotation::{self, AccountRef, Destination, Failure, Intent, Next, Rotation, Step},
     time::Timestamp,
 };
 
@@ -32,6 +33,8 @@ enum State {
     Inspecting,
     Tracing,
     Reporting,
+    /// Active Directory is asked.
+    Consulting,
     Rotating(Rotation),
     Remembering,
     /// The result of a reset goes to the management server.
@@ -91,8 +94,9 @@ pub struct Cycle {
     notes: Vec<Note>,
 }
 
-/// What a report says that may have changed when the cycle ends: failure, drift, whether repair is held.
-type Told = (Option<(u32, String)>, Vec<Drift>, bool);
+/// What a report says that may have changed when the cycle ends: failure, why nothing is managed, drift, whether
+/// repair is held.
+type Told = (Option<(u32, String)>, Option<Unmanaged>, Vec<Drift>, bool);
 
 impl Cycle {
     /// A new cycle and the first thing to do.
@@ -147,7 +151,12 @@ impl Cycle {
     /// A request to change the password came while the cycle runs. Repeats coalesce.
     pub fn ask(&mut self, reason: Reason) {
         match self.state {
-            State::Recovering { .. } | State::CheckingIn | State::Shaping | State::Inspecting | State::Reporting
+            State::Recovering { .. }
+            | State::CheckingIn
+            | State::Shaping
+            | State::Inspecting
+            | State::Reporting
+            | State::Consulting
                 if !self.closing =>
             {
                 self.asked.push(reason);
@@ -181,11 +190,9 @@ impl Cycle {
             (State::Seeking(account), Outcome::Traced(trace)) => self.sought(account, trace),
             (State::Tracing, Outcome::Traced(trace)) => self.traced(trace),
             (State::Reporting, Outcome::Reported(Ok(view))) => self.reported(view, tick),
-            (State::Reporting, Outcome::Reported(Err(failure))) => {
-                self.offline = true;
-                self.fail(failure);
-                self.finish()
-            }
+            (State::Reporting, Outcome::Reported(Err(failure))) => self.not_reported(failure),
+            (State::Consulting, Outcome::Consulted(Ok(consulted))) => self.consulted(consulted, tick),
+            (State::Consulting, Outcome::Consulted(Err(failure))) => self.not_consulted(failure),
             (State::Rotating(rotation), Outcome::Rotation(outcome)) => self.rotating(rotation, outcome, tick),
             (State::Remembering, Outcome::Done) => self.remembered(tick),
             (State::Answering, Outcome::CheckedIn(_)) => self.close(),
@@ -269,7 +276,7 @@ impl Cycle {
     /// Recovery of the journal comes before the check-in, adoption of what the directory knows after it.
     fn after_recovery(&mut self) -> Effect {
         match (&self.plan, &self.view) {
-            (Plan::Manage(_), Some(_)) => self.report(State::Reporting),
+            (Plan::Manage(_), Some(_)) => self.report(State::Reporting), // only a server has pending versions
             _ => self.check_in(),
         }
     }
@@ -291,7 +298,8 @@ impl Cycle {
             Plan::Manage(manage) => {
                 let selection = manage.selection.clone();
                 let text = format!("{selection}, a new password every {} days", manage.age_days);
-                self.note(event::POLICY_CLOUD, text);
+                let event = policy_event(&manage.target);
+                self.note(event, text);
                 match selection {
                     Selection::Automatic(wanted) => {
                         self.state = State::Shaping;
@@ -311,12 +319,11 @@ impl Cycle {
                         "BackupDirectory names a directory that this device has not joined; \
                          set BackupDirectory to 1, or join the device to that directory",
                     )),
-                    Unmanaged::ActiveDirectory => self.fail(Failure::new(
-                        event::POLICY_FAILED,
-                        why.as_str(),
-                        "Active Directory is not available as a backup directory in this version; \
-                         set BackupDirectory to 1",
-                    )),
+                    Unmanaged::DomainController => self.note(
+                        event::NOT_ON_CONTROLLERS,
+                        "this machine is a domain controller, and policy does not set ADBackupDSRMPassword",
+                    ),
+                    Unmanaged::ActiveDirectory => {} // a report's word
                 }
                 self.report(State::Reporting)
             }
@@ -330,15 +337,17 @@ impl Cycle {
             _ => self.failure.clone(),
         };
         self.told = Some(self.to_tell(&last_error));
+        if !self.start.has_server {
+            return match self.state {
+                State::Reporting => self.not_told(),
+                _ => self.finish(),
+            };
+        }
         let memory = self.memory();
         Effect::Report(Report {
             account: self.account.clone(),
-            unmanaged: match &self.plan {
-                // Before the check-in nothing is known of the policy: the account is not said to be left.
-                Plan::Unmanaged(why) if self.intent_left.is_none() && !self.policy_unknown => Some(*why),
-                Plan::Unmanaged(_) | Plan::Manage(_) => None,
-            },
-            last_acknowledged: memory.map(|memory| memory.version),
+            unmanaged: self.unmanaged(),
+            last_acknowledged: memory.and_then(Memory::in_cloud),
             intent: self.intent_left,
             drift: self.drift(),
             repair_held: self.repair_held(),
@@ -347,9 +356,22 @@ impl Cycle {
         })
     }
 
+    /// Why the server keeps no password of this device, or none any more.
+    fn unmanaged(&self) -> Option<Unmanaged> {
+        match &self.plan {
+            // Before the check-in nothing is known of the policy: the account is not said to be left.
+            Plan::Unmanaged(why) if self.intent_left.is_none() && !self.policy_unknown => Some(*why),
+            // The server's live set stays until Active Directory has the password (rotation.md 9).
+            Plan::Manage(Manage { target: Target::ActiveDirectory(_), .. }) => {
+                self.memory().and_then(|memory| memory.destination.placement()).map(|_| Unmanaged::ActiveDirectory)
+            }
+            Plan::Unmanaged(_) | Plan::Manage(_) => None,
+        }
+    }
+
     fn to_tell(&self, failure: &Option<Failure>) -> Told {
         let code = failure.as_ref().map(|failure| (failure.event, failure.code.clone()));
-        (code, self.drift(), self.repair_held())
+        (code, self.unmanaged(), self.drift(), self.repair_held())
     }
 
     fn reported(&mut self, view: View, tick: Tick) -> Effect {
@@ -364,6 +386,9 @@ impl Cycle {
         let first_report = self.view.is_none();
         self.view = Some(view.clone());
 
+        if let Some(effect) = self.consult() {
+            return effect;
+        }
         let Plan::Manage(manage) = self.plan.clone() else {
             if self.csp_reset {
                 // laps-behaviour.md 1.8, row 15
@@ -375,17 +400,12 @@ impl Cycle {
             }
             return self.answer();
         };
-        if self.account.is_none() && !self.absent {
-            self.watch(&view, now);
-            return self.answer();
-        }
-        let account = self.account.clone();
-
         // A lost journal is rebuilt from the directory's answer (rotation.md 2, end).
         let known = self.start.memory.as_ref().map(|memory| memory.version);
+        let account = self.account.as_ref();
         let lost = view.unresolved.iter().find(|intent| {
             Some(intent.version) != known
-                && account.as_ref().is_some_and(|account| {
+                && account.is_some_and(|account| {
                     account.installed == Some(intent.fingerprint) && intent.account.id == account.account.id
                 })
         });
@@ -394,15 +414,25 @@ impl Cycle {
             self.start.secret_held = false;
             return self.recover(intent.clone());
         }
+        self.decide(&manage, &view, now, tick)
+    }
 
-        let repairs = self.watch(&view, now);
+    /// Whether the password is due, and if so, the rotation.
+    fn decide(&mut self, manage: &Manage, view: &View, now: Timestamp, tick: Tick) -> Effect {
+        if self.account.is_none() && !self.absent {
+            self.watch(view, now);
+            return self.answer();
+        }
+        let account = self.account.clone();
+        let known = self.start.memory.as_ref().map(|memory| memory.version);
+        let repairs = self.watch(view, now);
         let facts = Facts {
             now,
             device: self.start.device,
-            manage: &manage,
+            manage,
             account: account.as_ref().map(|account| &account.account),
             memory: self.start.memory.as_ref(),
-            view: &view,
+            view,
         };
         let mut found = reasons(&facts);
         found.extend(repairs);
@@ -416,23 +446,18 @@ impl Cycle {
         found.sort_unstable();
         found.dedup();
         if found.is_empty() {
-            let due = self.start.memory.as_ref().map(|memory| memory.expires_at);
+            let due = self.due_at();
             let text = due.map_or_else(String::new, |due| format!("the password is due at {due}"));
             self.note(event::UPDATE_NOT_NEEDED, text);
             return self.answer();
         }
-        if let Some(code) = &view.store_refused {
+        if let Some(failure) = view.store_refused.clone() {
             // The account is left alone: a new password could not be stored (rotation.md 2, step 4).
-            let code = code.clone();
             self.note(event::UPDATE_NEEDED, words(&found));
-            self.fail(Failure::new(
-                event::BACKUP_FAILED,
-                code,
-                "the directory takes no password of this device now; the current password was not changed",
-            ));
+            self.fail(failure);
             return self.answer();
         }
-        self.rotate(found, &manage, now, tick.fresh)
+        self.rotate(found, manage, now, tick.fresh)
     }
 
     fn rotate(&mut self, reasons: Vec<Reason>, manage: &Manage, now: Timestamp, fresh: VersionId) -> Effect {
@@ -443,7 +468,8 @@ impl Cycle {
         self.reasons = reasons;
         self.rotations += 1;
         let expires_at = now.plus_days(manage.age_days);
-        let (rotation, effect) = Rotation::start(self.start.tenant, self.start.device, fresh, expires_at);
+        let destination = self.destination(now);
+        let (rotation, effect) = Rotation::start(self.start.tenant, self.start.device, fresh, expires_at, destination);
         self.state = State::Rotating(rotation);
         Effect::Rotation(effect)
     }
@@ -452,16 +478,8 @@ impl Cycle {
         match rotation.on(outcome) {
             Next::Do(effect) => {
                 match &effect {
-                    rotation::Effect::Store(intent) => self.note(
-                        event::BACKUP_SENDING,
-                        format!(
-                            "version {} of account {:?} is sent to the directory",
-                            intent.version, intent.account.name
-                        ),
-                    ),
-                    rotation::Effect::Set(intent) => {
-                        self.note(event::BACKUP_SUCCEEDED, format!("the directory has version {}", intent.version));
-                    }
+                    rotation::Effect::Store(intent) => self.sending(intent),
+                    rotation::Effect::Set(intent) => self.stored(intent),
                     rotation::Effect::Prove(intent) => self.note(
                         event::SET_SUCCEEDED,
                         format!(
@@ -518,10 +536,11 @@ impl Cycle {
             },
             version: intent.version,
             account: intent.account,
-            directory: match &self.plan {
-                Plan::Manage(manage) => manage.directory,
-                Plan::Unmanaged(_) => BackupDirectory::Entra,
+            left_in_cloud: match intent.destination {
+                Destination::Cloud => None,
+                Destination::ActiveDirectory(_) => self.memory().and_then(Memory::in_cloud),
             },
+            destination: intent.destination,
             rotated_at: now,
             expires_at: intent.expires_at,
             fingerprint: intent.fingerprint,
@@ -554,6 +573,16 @@ impl Cycle {
             }
             _ => self.answer(),
         }
+    }
+}
+
+const fn policy_event(target: &Target) -> u32 {
+    match target {
+        Target::Cloud => event::POLICY_CLOUD,
+        Target::ActiveDirectory(wanted) => match &wanted.form {
+            Ok(WantedForm::Legacy) => event::POLICY_LEGACY,
+            Ok(_) | Err(_) => event::POLICY_AD,
+        },
     }
 }
 

@@ -10,6 +10,7 @@ pub use machine::Cycle;
 
 use crate::{
     account::{AccountFacts, Difference, Selection},
+    active_directory::{self, Wanted},
     decide::{Memory, Plan, Reason, Unmanaged, View},
     drift::{Drift, Trace},
     id::{DeviceId, Incarnation, TenantId, VersionId},
@@ -31,10 +32,12 @@ pub struct Tick {
 /// What a cycle starts from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Start {
-    /// The tenant that the device has joined.
+    /// The tenant that the device has joined; without a server, the join to its domain.
     pub tenant: TenantId,
-    /// The device object.
+    /// The device object; without a server, the machine in its domain.
     pub device: DeviceId,
+    /// The device has joined a server, which is told how each cycle went.
+    pub has_server: bool,
     /// The intent in the journal.
     pub intent: Option<Intent>,
     /// This process still holds the password of that intent.
@@ -72,8 +75,16 @@ pub enum Effect {
     /// Policy's account was not found: what has become of the account that was managed last, by its uid?
     /// Answer: [`Outcome::Traced`].
     Trace(AccountRef),
-    /// `report` to the directory. Answer: [`Outcome::Reported`].
+    /// `report` to the server. Answer: [`Outcome::Reported`].
     Report(Report),
+    /// Ask Active Directory about this machine: a writable controller, the one of `last` when it can be had; the
+    /// principal as a SID; what the computer object holds. Answer: [`Outcome::Consulted`].
+    Consult {
+        /// What policy asks for.
+        wanted: Wanted,
+        /// Where the last version went, and which it was.
+        last: Option<(VersionId, active_directory::Placement)>,
+    },
     /// A step of a rotation. Answer: [`Outcome::Rotation`].
     Rotation(rotation::Effect),
     /// Keep this, durably, in place of what was remembered. Answer: [`Outcome::Done`].
@@ -92,7 +103,7 @@ pub struct Report {
     pub account: Option<AccountFacts>,
     /// Why no password is managed.
     pub unmanaged: Option<Unmanaged>,
-    /// The version of the last proof that was acknowledged, by this device object.
+    /// The version of the last proof that the server acknowledged, for this device object.
     pub last_acknowledged: Option<VersionId>,
     /// The version of an intent that is left unresolved. When it is the directory's current one, only the
     /// answer to its proof was lost, and the device is not forked.
@@ -126,8 +137,19 @@ pub enum Outcome {
     Removed(Result<Removal, Failure>),
     /// [`Effect::Report`].
     Reported(Result<View, Failure>),
+    /// [`Effect::Consult`].
+    Consulted(Result<Consulted, Failure>),
     /// [`Effect::Rotation`].
     Rotation(rotation::Outcome),
+}
+
+/// What Active Directory answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Consulted {
+    /// What it says of this machine.
+    pub answer: active_directory::Answer,
+    /// The clock of the controller.
+    pub server_time: Timestamp,
 }
 
 /// What became of accounts that policy has left.

@@ -160,8 +160,12 @@ impl EffectivePolicy {
         }
         Ok(Encryption::On {
             principal: self.text(Setting::ADPasswordEncryptionPrincipal).map(Principal::parse).transpose()?,
-            history_size: self.int(Setting::ADEncryptedPasswordHistorySize),
+            history_size: self.history_size(),
         })
+    }
+    /// How many earlier encrypted passwords Active Directory keeps, 0 to 12.
+    pub fn history_size(&self) -> u32 {
+        self.int(Setting::ADEncryptedPasswordHistorySize)
     }
     /// Whether an expiry in Active Directory beyond the greatest age causes a rotation.
     pub fn protects_expiration(&self) -> bool {

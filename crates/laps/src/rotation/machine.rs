@@ -1,6 +1,6 @@
 //! The state machine of the eight steps.
 
-use super::{AccountRef, Comparison, Effect, Failure, Fingerprint, Intent, Next, Outcome, ProofKind};
+use super::{AccountRef, Comparison, Destination, Effect, Failure, Fingerprint, Intent, Next, Outcome, ProofKind};
 use crate::{
     id::{DeviceId, TenantId, VersionId},
     time::Timestamp,
@@ -122,13 +122,20 @@ pub struct Rotation {
     device: DeviceId,
     version: VersionId,
     expires_at: Timestamp,
+    destination: Destination,
     state: State,
 }
 
 impl Rotation {
     /// A new rotation. `version` is a fresh random one; `expires_at` is when the new password is due.
-    pub fn start(tenant: TenantId, device: DeviceId, version: VersionId, expires_at: Timestamp) -> (Self, Effect) {
-        let rotation = Self { tenant, device, version, expires_at, state: State::Preflight };
+    pub fn start(
+        tenant: TenantId,
+        device: DeviceId,
+        version: VersionId,
+        expires_at: Timestamp,
+        destination: Destination,
+    ) -> (Self, Effect) {
+        let rotation = Self { tenant, device, version, expires_at, destination, state: State::Preflight };
         (rotation, Effect::Preflight)
     }
 
@@ -140,6 +147,7 @@ impl Rotation {
             device: intent.device,
             version: intent.version,
             expires_at: intent.expires_at,
+            destination: intent.destination.clone(),
             state: State::Recovering { intent: intent.clone(), secret: secret_held },
         };
         (rotation, Effect::Compare(intent))
@@ -266,6 +274,7 @@ impl Rotation {
             account,
             fingerprint,
             expires_at: self.expires_at,
+            destination: self.destination.clone(),
         }
     }
 
@@ -274,12 +283,20 @@ impl Rotation {
         Next::Do(effect)
     }
 
+    /// Active Directory has no pending state: what was set there is current (rotation.md 9).
     fn acknowledge(&mut self, intent: Intent, kind: ProofKind) -> Next {
+        if let Destination::ActiveDirectory(_) = intent.destination {
+            return self.resolve(Finish::Proven { intent, kind });
+        }
         let version = intent.version;
         self.go(State::Acknowledging { intent, kind }, Effect::Acknowledge { version, kind })
     }
 
+    /// Nor has it a verb for this: the next modify takes the place of what was never set.
     fn abandon(&mut self, intent: Intent, reason: &'static str, finish: Finish) -> Next {
+        if let Destination::ActiveDirectory(_) = intent.destination {
+            return self.resolve(finish);
+        }
         let version = intent.version;
         self.go(State::Abandoning { intent, finish: Box::new(finish) }, Effect::Abandon { version, reason })
     }

@@ -9,7 +9,7 @@ mod machine;
 mod version;
 
 pub use machine::{Finish, Rotation, Step};
-pub use version::{AccountRef, Comparison, Failure, Fingerprint, Intent, NotAFingerprint, ProofKind};
+pub use version::{AccountRef, Comparison, Destination, Failure, Fingerprint, Intent, NotAFingerprint, ProofKind};
 
 use crate::id::VersionId;
 
@@ -26,7 +26,9 @@ pub enum Effect {
     },
     /// Step 3: write the intent and sync it and its directory.
     Journal(Intent),
-    /// Step 4: send it to the directory; answered only by the durable acknowledgement.
+    /// Step 4: send it to the directory; answered only by the durable acknowledgement. Active Directory: one modify,
+    /// at the controller of the intent; when an earlier answer was lost, that controller is read first, and the
+    /// modify is made again only if it has not arrived (rotation.md 9).
     Store(Intent),
     /// Step 5: set it locally. (rotation.md 7)
     Set(Intent),
@@ -34,14 +36,14 @@ pub enum Effect {
     Compare(Intent),
     /// Step 6: prove it with the password that the shell holds. Answer: [`Outcome::Proven`]. (rotation.md 8)
     Prove(Intent),
-    /// Step 7: tell the directory that the version is proven.
+    /// Step 7: tell the cloud directory that the version is proven.
     Acknowledge {
         /// The version that is set.
         version: VersionId,
         /// How that was proven.
         kind: ProofKind,
     },
-    /// Tell the directory that the version was never set.
+    /// Tell the cloud directory that the version was never set.
     Abandon {
         /// The version that was not set.
         version: VersionId,

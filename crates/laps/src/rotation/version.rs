@@ -1,7 +1,9 @@
 //! What a rotation speaks of: accounts, fingerprints, the journalled intent (rotation.md 1).
 
 use crate::{
+    active_directory::Placement,
     id::{DeviceId, TenantId, VersionId},
+    policy::BackupDirectory,
     time::Timestamp,
 };
 use core::{fmt, str::FromStr};
@@ -68,6 +70,32 @@ pub enum ProofKind {
     Pam,
 }
 
+/// Where a version goes.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Destination {
+    /// The server that the device has joined, with its verbs (rotation.md 3).
+    Cloud,
+    /// Active Directory: one modify, and no verb after it (rotation.md 9).
+    ActiveDirectory(Placement),
+}
+
+impl Destination {
+    /// The directory, as policy names it.
+    pub const fn directory(&self) -> BackupDirectory {
+        match self {
+            Self::Cloud => BackupDirectory::Entra,
+            Self::ActiveDirectory(_) => BackupDirectory::Ad,
+        }
+    }
+    /// Where in Active Directory.
+    pub const fn placement(&self) -> Option<&Placement> {
+        match self {
+            Self::Cloud => None,
+            Self::ActiveDirectory(placement) => Some(placement),
+        }
+    }
+}
+
 /// What is journalled before anything is stored (rotation.md 2, step 3): enough to finish or undo the
 /// rotation after a crash, and no password.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,6 +112,8 @@ pub struct Intent {
     pub fingerprint: Fingerprint,
     /// When the new password is to be changed again.
     pub expires_at: Timestamp,
+    /// Where it goes.
+    pub destination: Destination,
 }
 
 /// Whether the account database holds the version of an intent.

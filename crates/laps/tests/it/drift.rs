@@ -3,10 +3,10 @@
 use crate::model::{FOREIGN, World};
 use laps::{
     account::Selection,
-    decide::{Manage, Plan, Reason},
+    decide::{Manage, Plan, Reason, Target},
     drift::Drift,
     event,
-    policy::{AutomaticAccount, BackupDirectory},
+    policy::AutomaticAccount,
 };
 
 /// rotation.md 10: held after three repairs in 24 h, one retry a day, over after a day without drift; through the
@@ -92,7 +92,7 @@ fn rotation_md_10_a_look_that_failed_judges_no_drift() {
     let wanted =
         AutomaticAccount { built_in: false, name_or_prefix: "root".into(), randomize_name: false, enable: true };
     let selection = Selection::Automatic(wanted);
-    world.plan = Plan::Manage(Manage { directory: BackupDirectory::Entra, selection, age_days: 7 });
+    world.plan = Plan::Manage(Manage { target: Target::Cloud, selection, age_days: 7 });
     world.settle(1);
     world.failing_looks.insert(world.looks + 1);
     assert_eq!(world.settle(1).reasons, []);

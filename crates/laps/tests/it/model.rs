@@ -6,11 +6,10 @@
 use laps::{
     account::{AccountFacts, Selection},
     cycle::{CheckedIn, Cycle, Effect, Finish, Note, Outcome, Report, Start, Tick},
-    decide::{Manage, Memory, Plan, Reason, View},
+    decide::{Manage, Memory, Plan, Reason, Target, View},
     drift::Trace,
     event,
     id::{DeviceId, Incarnation, TenantId, VersionId},
-    policy::BackupDirectory,
     rotation::{self, AccountRef, Comparison, Failure, Fingerprint, Intent, ProofKind},
     time::Timestamp,
 };
@@ -108,11 +107,7 @@ impl World {
             sequence: 0,
             store_refused: None,
             rotate_requested: false,
-            plan: Plan::Manage(Manage {
-                directory: BackupDirectory::Entra,
-                selection: Selection::BuiltIn,
-                age_days: 7,
-            }),
+            plan: Plan::Manage(Manage { target: Target::Cloud, selection: Selection::BuiltIn, age_days: 7 }),
             check_ins: 0,
             effects: 0,
             faults: BTreeMap::new(),
@@ -192,9 +187,11 @@ impl World {
                 incarnation: self.incarnation,
                 rotate_requested: self.rotate_requested,
                 repairs_per_day: laps::drift::REPAIRS_PER_DAY,
-                store_refused: self.store_refused.clone(),
+                store_refused: self.store_refused.clone().map(|code| Failure::new(event::BACKUP_FAILED, code, "")),
                 server_time: self.now,
+                active_directory: None,
             })),
+            Effect::Consult { .. } => unreachable!("policy names the cloud directory"),
             Effect::Rotation(effect) => Outcome::Rotation(self.rotate(effect)),
             Effect::Remember(memory) => {
                 self.memory = Some(memory.clone());
@@ -294,6 +291,7 @@ impl World {
         let (mut cycle, mut turn) = Cycle::start(Start {
             tenant: TENANT,
             device: DEVICE,
+            has_server: true,
             intent: self.journal.clone(),
             secret_held,
             memory: self.memory.clone(),

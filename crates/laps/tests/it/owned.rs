@@ -3,12 +3,12 @@
 use laps::{
     account::{AccountFacts, Difference, Selection},
     cycle::{CheckedIn, Cycle, Effect, Outcome, Removal, Start, Tick, Turn},
-    decide::{Facts, Manage, Memory, Plan, Reason, Unmanaged, View, reasons},
+    decide::{Facts, Manage, Memory, Plan, Reason, Target, Unmanaged, View, reasons},
     drift::{Drift, Standing, Trace},
     event,
     id::{DeviceId, Incarnation, TenantId, VersionId},
-    policy::{AutomaticAccount, BackupDirectory},
-    rotation::{self, AccountRef, Comparison, Failure, Fingerprint, Intent, ProofKind},
+    policy::AutomaticAccount,
+    rotation::{self, AccountRef, Comparison, Destination, Failure, Fingerprint, Intent, ProofKind},
     time::Timestamp,
 };
 
@@ -24,7 +24,7 @@ fn wanted(random: bool) -> AutomaticAccount {
 }
 
 fn manage(selection: Selection) -> Manage {
-    Manage { directory: BackupDirectory::Entra, selection, age_days: 30 }
+    Manage { target: Target::Cloud, selection, age_days: 30 }
 }
 
 fn facts(id: u32, name: &str) -> AccountFacts {
@@ -45,7 +45,8 @@ fn memory(id: u32, name: &str) -> Memory {
         incarnation: INCARNATION,
         version: FORMER,
         account: AccountRef { id, name: name.into() },
-        directory: BackupDirectory::Entra,
+        destination: Destination::Cloud,
+        left_in_cloud: None,
         rotated_at: NOW,
         expires_at: NOW.plus_days(30),
         fingerprint: Fingerprint::from_bytes([5; 16]),
@@ -57,6 +58,7 @@ fn start(memory: Option<Memory>, created: &[u32]) -> Start {
     Start {
         tenant: TENANT,
         device: DEVICE,
+        has_server: true,
         intent: None,
         secret_held: false,
         memory,
@@ -78,6 +80,7 @@ fn view(current: Option<VersionId>) -> View {
         repairs_per_day: laps::drift::REPAIRS_PER_DAY,
         store_refused: None,
         server_time: NOW,
+        active_directory: None,
     }
 }
 
@@ -98,6 +101,7 @@ fn drive(start: Start, plan: &Plan, found: Option<AccountFacts>) -> (Vec<Effect>
             Effect::Inspect(_) => found.clone().map_or(Outcome::AccountAbsent, |facts| Outcome::Inspected(Ok(facts))),
             Effect::Report(_) => Outcome::Reported(Ok(view(current))),
             Effect::Trace(_) => Outcome::Traced(None),
+            Effect::Consult { .. } => unreachable!("policy names the cloud directory"),
             Effect::Remember(_) => Outcome::Done,
             Effect::Remove(ids) => Outcome::Removed(Ok(Removal {
                 removed: ids.iter().map(|id| AccountRef { id: *id, name: "old".into() }).collect(),
@@ -132,6 +136,7 @@ fn names(asked: &[Effect]) -> Vec<&'static str> {
             Effect::Inspect(_) => "inspect",
             Effect::Trace(_) => "trace",
             Effect::Report(_) => "report",
+            Effect::Consult { .. } => "consult",
             Effect::Rotation(rotation::Effect::Generate { .. }) => "generate",
             Effect::Rotation(_) => "rotation",
             Effect::Remember(_) => "remember",
@@ -225,6 +230,7 @@ fn a_cycle_that_cannot_resolve_its_intent_says_nothing_of_policy() {
         account: AccountRef { id: 1001, name: "adm".into() },
         fingerprint: Fingerprint::from_bytes([6; 16]),
         expires_at: NOW,
+        destination: Destination::Cloud,
     };
     let tick = Tick { now: NOW, fresh: FRESH };
     let lost = Failure::new(event::DISCOVERY_FAILED, "unreachable", "no answer");

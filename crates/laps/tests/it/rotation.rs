@@ -3,7 +3,7 @@
 use crate::model::{DEVICE, FAULTS, Fault, Stored, TENANT, World, version};
 use laps::{
     decide::{Plan, Reason, Unmanaged},
-    rotation::{self, Comparison, ProofKind, Rotation},
+    rotation::{self, Comparison, Destination, ProofKind, Rotation},
 };
 
 /// How many effects an undisturbed first cycle has.
@@ -27,7 +27,8 @@ fn rotation_md_2_the_eight_steps_end_proven() {
 #[test]
 fn rotation_md_2_the_steps_come_in_their_order() {
     let (mut world, mut names) = (World::new(), Vec::new());
-    let (mut rotation, mut effect) = Rotation::start(TENANT, DEVICE, version(1), world.now.plus_days(7));
+    let (mut rotation, mut effect) =
+        Rotation::start(TENANT, DEVICE, version(1), world.now.plus_days(7), Destination::Cloud);
     let finish = loop {
         let name = format!("{effect:?}");
         names.push(name.split([' ', '(']).next().unwrap_or_default().to_owned());

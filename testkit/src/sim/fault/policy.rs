@@ -8,13 +8,13 @@ use crate::sim::{
 };
 use laps::{
     account::Selection,
-    decide::{Manage, Plan, Unmanaged},
-    policy::{AutomaticAccount, BackupDirectory},
+    decide::{Manage, Plan, Target, Unmanaged},
+    policy::AutomaticAccount,
 };
 
 /// The policy that manages an account.
 pub(in crate::sim) fn manages(selection: Selection, age_days: u32) -> Plan {
-    Plan::Manage(Manage { directory: BackupDirectory::Entra, selection, age_days })
+    Plan::Manage(Manage { target: Target::Cloud, selection, age_days })
 }
 
 /// An account that policy may name: every target, two names, with and without random digits, enabled or not.
@@ -41,7 +41,7 @@ impl World {
         let plan = match fault {
             Fault::PolicyLeft => Plan::Unmanaged(self.dice.pick(&[Unmanaged::BackupDisabled, Unmanaged::NoPolicy])),
             Fault::DirectoryChanged => {
-                Plan::Unmanaged(self.dice.pick(&[Unmanaged::ActiveDirectory, Unmanaged::JoinStateMismatch]))
+                Plan::Unmanaged(self.dice.pick(&[Unmanaged::DomainController, Unmanaged::JoinStateMismatch]))
             }
             _ => manages(any_account(&mut self.dice), age),
         };

@@ -120,6 +120,7 @@ pub(super) fn carry_out(
             Act::Answered(Outcome::Removed(answered(removal, running)?))
         }
         Effect::Report(report) => Act::Sends(Request::Report(Box::new(wire::report(report, given.now)))),
+        Effect::Consult { .. } => Act::Answered(Outcome::Consulted(Err(failure("no domain")))),
         Effect::Remember(memory) => {
             let memory = if given.mutation == Some(Mutation::ExpiryForgotten) {
                 laps::decide::Memory { expires_at: memory.expires_at.plus_days(3000), ..memory }

@@ -3,8 +3,9 @@
 use laps::{
     cycle,
     decide::View,
+    event,
     id::DeviceId,
-    rotation::{AccountRef, Intent},
+    rotation::{AccountRef, Destination, Failure, Intent},
     time::Timestamp,
 };
 use proto::device::{AccountReport, Evidence, LastError, Report, ReportAnswer, Usability};
@@ -57,12 +58,14 @@ pub(super) fn view(answer: ReportAnswer, device: DeviceId) -> View {
                 account: AccountRef { id: pending.account_id, name: pending.account_name },
                 fingerprint: pending.fingerprint,
                 expires_at: pending.expires_at,
+                destination: Destination::Cloud,
             })
             .collect(),
         incarnation: answer.incarnation,
         rotate_requested: answer.rotate_requested.is_some(),
         repairs_per_day: answer.repairs_per_day,
-        store_refused: answer.store_refused,
+        store_refused: answer.store_refused.map(|code| Failure::new(event::BACKUP_FAILED, code, "in the simulation")),
         server_time: answer.server_time,
+        active_directory: None,
     }
 }

@@ -118,7 +118,7 @@ async fn absence(connection: &Connection, reading: &Reading) -> Result<Failure, 
         }
         Absence::NoRight(rights) => {
             let attributes: Vec<_> = rights.iter().filter_map(|right| right.attribute()).collect();
-            let stored = if reading.expires_at.is_some() { " (one is stored, for it has an expiry)" } else { "" };
+            let stored = if reading.expires_at.is_some() { " (it has an expiry, so there may well be one)" } else { "" };
             Failure::refused(
                 "ad_read_refused",
                 format!("{name}: no password is seen{stored}: this account may not read {}", attributes.join(", ")),
@@ -134,7 +134,8 @@ async fn absence(connection: &Connection, reading: &Reading) -> Result<Failure, 
     })
 }
 
-fn print(form: Form, readings: &[Reading]) -> Result<(), Failure> {
+/// Passwords as data: with the cmdlet's names of fields.
+pub(super) fn print(form: Form, readings: &[Reading]) -> Result<(), Failure> {
     if form == Form::Json {
         return output::json(&readings.iter().map(Row::from).collect::<Vec<_>>());
     }

@@ -64,7 +64,7 @@ impl Cycle {
             last_error: self.failure.clone(),
             offline: self.offline,
             unresolved: self.intent_left.is_some(),
-            expires_at: self.start.memory.as_ref().map(|memory| memory.expires_at),
+            expires_at: self.due_at(),
             reasons: core::mem::take(&mut self.reasons),
         })
     }

@@ -35,7 +35,7 @@ impl Cycle {
     /// Accounts that the agent made and that policy has left. The account that policy wants now has been proven
     /// to the directory first; an unfit or unknown policy leaves nothing.
     pub(super) fn departed(&self) -> Vec<u32> {
-        if self.view.is_none() || self.intent_left.is_some() || self.failure.is_some() {
+        if !self.is_told() || self.intent_left.is_some() || self.failure.is_some() {
             return Vec::new();
         }
         let managed = match &self.plan {
@@ -58,11 +58,16 @@ impl Cycle {
     /// proof ends a release; so the password is due as soon as policy comes back.
     pub(super) fn remembered_as_left(&self) -> Option<Memory> {
         let has_left = matches!(self.plan, Plan::Unmanaged(Unmanaged::NoPolicy | Unmanaged::BackupDisabled));
-        if !has_left || self.policy_unknown || self.view.is_none() || self.intent_left.is_some() {
+        if !has_left || self.policy_unknown || !self.is_told() || self.intent_left.is_some() {
             return None;
         }
         let memory = self.start.memory.clone().filter(|memory| memory.expires_at > memory.rotated_at)?;
         Some(Memory { expires_at: memory.rotated_at, ..memory })
+    }
+
+    /// The server, if there is one, has heard of this cycle.
+    fn is_told(&self) -> bool {
+        self.view.is_some() || !self.start.has_server
     }
 
     pub(super) fn removed(&mut self, removal: Result<Removal, Failure>) {

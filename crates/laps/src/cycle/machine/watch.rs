@@ -63,7 +63,7 @@ impl Cycle {
         let mut found = self.drift();
         let Some(memory) = self.memory() else { return Vec::new() };
         // The agent's own state may be the older one then; the password is changed at once anyway.
-        if memory.incarnation != view.incarnation || view.current != Some(memory.version) {
+        if memory.incarnation != view.incarnation || !memory.is_held(view) {
             found.retain(|drift| !matches!(drift, Drift::ChangedByHand | Drift::RolledBack));
             if memory.incarnation == view.incarnation {
                 self.note(
