@@ -29,6 +29,7 @@ pub struct Lab {
 
 impl Lab {
     /// The running domain; without one it says that the test is skipped.
+    #[allow(clippy::print_stdout, reason = "what is skipped is printed")]
     pub fn running(test: &str) -> Option<Self> {
         Self::of(VARIABLE, test)
     }
@@ -50,6 +51,7 @@ impl Lab {
     }
 
     /// The running domain, for a test that takes it down: only when nobody else uses it.
+    #[allow(clippy::print_stdout, reason = "what is skipped is printed")]
     pub fn running_alone(test: &str) -> Option<Self> {
         if std::env::var_os(VARIABLE).is_some() && std::env::var_os(ALONE).is_none() {
             println!("SKIPPED {test}: others use the domain; ci/e2e-ad.sh runs it behind them");

@@ -1,5 +1,11 @@
 //! Everything against a real domain (testkit/ad-lab), and against servers that misbehave.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a failed step of a test ends the test, and what is skipped is printed"
+)]
 
 #[allow(dead_code, unreachable_pub, reason = "it is written for testkit, whose users need more of it")]
 #[path = "../../../../testkit/src/ad_lab.rs"]

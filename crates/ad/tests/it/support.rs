@@ -26,6 +26,7 @@ pub(crate) fn rng() -> UnwrapErr<getrandom::SysRng> {
 }
 
 /// The time.
+#[allow(clippy::disallowed_methods, reason = "a test is a shell")]
 pub(crate) fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
     Timestamp::from_unix_ms(i64::try_from(since.as_millis()).unwrap())
