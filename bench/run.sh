@@ -4,7 +4,7 @@
 . "$(dirname "$0")/lib.sh"
 cd "$ROOT"
 pairs=("$@")
-[ $# -gt 0 ] || pairs=(a b c d e f g)
+[ $# -gt 0 ] || pairs=(a b c d e f g h)
 
 cargo build --release --locked -p lapwing-server -p lapwing-agent -p lapwing-cli
 CARGO_TARGET_DIR=$TARGET/bench cargo build --release --locked --manifest-path bench/Cargo.toml

@@ -9,6 +9,29 @@ use dpapi::{
     value::{Credential, CredentialError, EncryptedValue, history_after_rotation},
 };
 
+/// The target of this name: a blob, and the SID in it.
+pub fn dpapi_blob(bytes: &[u8]) {
+    blob(bytes);
+    sid(bytes);
+}
+/// The target of this name: what a group key comes in and with.
+pub fn group_key(bytes: &[u8]) {
+    for decode in [envelope, key_id, public_key, group, hash] {
+        decode(bytes);
+    }
+}
+/// The target of this name: what stands in the attributes.
+pub fn laps_value(bytes: &[u8]) {
+    value(bytes);
+    credential(bytes);
+}
+/// The target of this name: what a domain controller answers.
+pub fn rpc(bytes: &[u8]) {
+    fragment(bytes);
+    endpoint_answer(bytes);
+    key_answer(bytes);
+}
+
 fn place(error: &FormatError, bytes: &[u8]) {
     assert!(error.offset <= bytes.len(), "{error} of {} bytes", bytes.len());
     assert!(!error.structure.is_empty() && !error.expected.is_empty());

@@ -19,6 +19,7 @@ mod group_key;
 mod kerberos;
 mod keytab;
 mod ldap;
+pub mod offline;
 mod ping;
 mod principal;
 mod sealed;

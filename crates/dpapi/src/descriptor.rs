@@ -18,7 +18,7 @@ pub fn target_descriptor(principal: &Sid) -> Vec<u8> {
     let aces = [ace(READ_AND_WRITE, &principal.to_bytes()), ace(WRITE, &EVERYONE)].concat();
     let mut dacl = vec![2, 0];
     // A SID has at most 68 bytes, so the sizes fit.
-    dacl.extend_from_slice(&u16::try_from(8 + aces.len()).unwrap_or_default().to_le_bytes());
+    dacl.extend_from_slice(&u16::try_from(aces.len().saturating_add(8)).unwrap_or_default().to_le_bytes());
     dacl.extend_from_slice(&[2, 0, 0, 0]);
     dacl.extend_from_slice(&aces);
 
@@ -38,7 +38,7 @@ pub fn target_descriptor(principal: &Sid) -> Vec<u8> {
 /// ACCESS_ALLOWED_ACE (MS-DTYP 2.4.4.2).
 fn ace(mask: u32, sid: &[u8]) -> Vec<u8> {
     let mut ace = vec![0, 0];
-    ace.extend_from_slice(&u16::try_from(8 + sid.len()).unwrap_or_default().to_le_bytes());
+    ace.extend_from_slice(&u16::try_from(sid.len().saturating_add(8)).unwrap_or_default().to_le_bytes());
     ace.extend_from_slice(&mask.to_le_bytes());
     ace.extend_from_slice(sid);
     ace

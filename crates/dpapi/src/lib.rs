@@ -8,6 +8,7 @@
 //! In contact with: `ad`, which fetches keys and attributes.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects, clippy::indexing_slicing))]
 
 pub mod blob;
 mod descriptor;

@@ -31,6 +31,10 @@ impl<'a> Reader<'a> {
     pub(crate) fn new(structure: &'static str, bytes: &'a [u8]) -> Self {
         Self { structure, bytes, at: 0 }
     }
+    /// Refuses an input of more bytes, at the first that is too many.
+    pub(crate) fn at_most(&self, bytes_max: usize, expected: &'static str) -> Result<(), FormatError> {
+        if self.bytes.len() <= bytes_max { Ok(()) } else { Err(self.error(bytes_max, expected)) }
+    }
     /// Bytes read so far.
     pub(crate) fn at(&self) -> usize {
         self.at
@@ -75,7 +79,7 @@ impl<'a> Reader<'a> {
         if bytes.is_empty() {
             return Ok(String::new());
         }
-        let mut units: Vec<u16> = bytes.chunks_exact(2).map(|unit| u16::from_le_bytes([unit[0], unit[1]])).collect();
+        let mut units: Vec<u16> = bytes.as_chunks().0.iter().map(|unit| u16::from_le_bytes(*unit)).collect();
         let terminated = length.is_multiple_of(2) && units.pop() == Some(0) && !units.contains(&0);
         let text = terminated.then(|| String::from_utf16(&units).ok()).flatten();
         text.ok_or_else(|| self.error(at, expected))

@@ -11,7 +11,7 @@ pub mod grant;
 mod object;
 pub mod password;
 pub mod rights;
-mod root_key;
+pub(crate) mod root_key;
 pub mod schema;
 
 pub use entry::List;

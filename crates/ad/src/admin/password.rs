@@ -15,8 +15,24 @@ use dpapi::{
     value::{Credential, EncryptedValue, Holder},
 };
 use laps::{password::Password, time::Timestamp};
-use std::{cmp::Reverse, collections::HashMap};
+use std::{
+    cmp::Reverse,
+    collections::{HashMap, hash_map},
+};
 use uuid::Uuid;
+
+/// What is read of a computer.
+pub(crate) const ATTRIBUTES: [&str; 9] = [
+    "name",
+    EXPIRY,
+    CLEAR,
+    LEGACY,
+    LEGACY_EXPIRY,
+    Holder::Account.attribute(),
+    Holder::Account.history_attribute(),
+    Holder::Dsrm.attribute(),
+    Holder::Dsrm.history_attribute(),
+];
 
 /// Where a password was found, as the cmdlet names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -152,50 +168,15 @@ impl Connection {
         with_history: bool,
         keys: &mut Keys,
     ) -> Result<Vec<Reading>, AdminError> {
-        let attributes = [
-            "name",
-            EXPIRY,
-            CLEAR,
-            LEGACY,
-            LEGACY_EXPIRY,
-            Holder::Account.attribute(),
-            Holder::Account.history_attribute(),
-            Holder::Dsrm.attribute(),
-            Holder::Dsrm.history_attribute(),
-        ];
-        let entry = self.computer_named(identity, &attributes).await?;
-        let holder = [Holder::Account, Holder::Dsrm].into_iter().find(|holder| {
-            !entry.all(holder.attribute()).is_empty() || !entry.all(holder.history_attribute()).is_empty()
-        });
+        let entry = self.computer_named(identity, &ATTRIBUTES).await?;
         let mut readings = Vec::new();
-        match holder {
-            Some(holder) => {
-                if let Some(value) = entry.bytes(holder.attribute()) {
-                    let source = match holder {
-                        Holder::Account => Source::EncryptedPassword,
-                        Holder::Dsrm => Source::EncryptedDsrmPassword,
-                    };
-                    readings.push(Reading {
-                        expires_at: time(&entry, EXPIRY),
-                        ..self.opened(&entry, value, source, keys).await?
-                    });
-                }
+        for Held { mut reading, blob } in held(&entry, with_history) {
+            if let Some(blob) = blob {
+                reading.decryptor = Some(self.name_of(&blob.principal).await?);
+                let seed = self.seed_key(&blob, keys).await.map_err(|error| error.to_string());
+                reading.open(&blob, seed);
             }
-            None => readings.extend(in_clear(&entry)),
-        }
-        if readings.is_empty() {
-            readings.push(Reading { expires_at: time(&entry, EXPIRY), ..empty(&entry, Source::PasswordMissing) });
-        }
-        if let Some(holder) = holder.filter(|_| with_history) {
-            let source = match holder {
-                Holder::Account => Source::EncryptedPasswordHistory,
-                Holder::Dsrm => Source::EncryptedDsrmPasswordHistory,
-            };
-            let mut former = entry.all(holder.history_attribute()).to_vec();
-            former.sort_by_cached_key(|value| Reverse(EncryptedValue::from_bytes(value).ok().map(|v| v.updated_at)));
-            for value in &former {
-                readings.push(self.opened(&entry, value, source, keys).await?);
-            }
+            readings.push(reading);
         }
         Ok(readings)
     }
@@ -219,52 +200,6 @@ impl Connection {
         Ok(if missing.is_empty() { Absence::NotStored } else { Absence::NoRight(missing) })
     }
 
-    /// An encrypted value, opened when that is possible.
-    async fn opened(
-        &mut self,
-        entry: &Entry,
-        value: &[u8],
-        source: Source,
-        keys: &mut Keys,
-    ) -> Result<Reading, AdminError> {
-        let mut reading = empty(entry, source);
-        let value = match EncryptedValue::from_bytes(value) {
-            Ok(value) => value,
-            Err(error) => {
-                reading.decryption = Decryption::Error(error.to_string());
-                return Ok(reading);
-            }
-        };
-        reading.updated_at = Some(value.updated_at);
-        let blob = match Blob::from_bytes(value.blob) {
-            Ok(blob) => blob,
-            Err(error) => {
-                reading.decryption = Decryption::Error(error.to_string());
-                return Ok(reading);
-            }
-        };
-        reading.decryptor = Some(self.name_of(&blob.principal).await?);
-        let opened = match self.seed_key(&blob, keys).await {
-            Ok(Some(seed)) => open(&blob, &seed).map_err(|error| error.to_string()),
-            Ok(None) => {
-                reading.decryption = Decryption::Unauthorized;
-                return Ok(reading);
-            }
-            Err(error) => Err(error.to_string()),
-        };
-        let credential = opened.and_then(|clear| Credential::from_clear(&clear).map_err(|error| error.to_string()));
-        match credential {
-            Ok(credential) => {
-                reading.account = Some(credential.account);
-                reading.updated_at = Some(credential.updated_at);
-                reading.password = Some(credential.password);
-                reading.decryption = Decryption::Success;
-            }
-            Err(error) => reading.decryption = Decryption::Error(error),
-        }
-        Ok(reading)
-    }
-
     /// The key that opens a blob; `None` when the caller is not among those who may.
     async fn seed_key(&mut self, blob: &Blob, keys: &mut Keys) -> Result<Option<SeedKey>, AdminError> {
         let (principal, id, index) = (&blob.principal, blob.key_id.root_key_id, blob.key_id.index);
@@ -273,8 +208,8 @@ impl Connection {
             return Ok(Some(seed.clone()));
         }
         let seed = if keys.from_root_key {
-            if !keys.roots.contains_key(&id) {
-                keys.roots.insert(id, self.root_key(id).await?);
+            if let hash_map::Entry::Vacant(place) = keys.roots.entry(id) {
+                place.insert(self.root_key(id).await?);
             }
             keys.roots.get(&id).map(|root| root.seed_key(&target_descriptor(principal), index))
         } else {
@@ -298,6 +233,84 @@ impl Connection {
         self.session.modify(&entry.dn, vec![change], None).await?;
         Ok(entry.dn)
     }
+}
+
+/// A value of a computer as it is told: complete, or with the blob that is to be opened.
+pub(crate) struct Held {
+    pub(crate) reading: Reading,
+    pub(crate) blob: Option<Blob>,
+}
+
+impl From<Reading> for Held {
+    fn from(reading: Reading) -> Self {
+        Self { reading, blob: None }
+    }
+}
+
+/// What a computer holds, the password first (there is always one entry, if only that it is missing), then the former
+/// ones, newest first.
+pub(crate) fn held(entry: &Entry, with_history: bool) -> Vec<Held> {
+    let holder = [Holder::Account, Holder::Dsrm]
+        .into_iter()
+        .find(|holder| !entry.all(holder.attribute()).is_empty() || !entry.all(holder.history_attribute()).is_empty());
+    let Some(holder) = holder else { return vec![in_clear(entry).unwrap_or_else(|| missing(entry)).into()] };
+    let (source, former_source) = match holder {
+        Holder::Account => (Source::EncryptedPassword, Source::EncryptedPasswordHistory),
+        Holder::Dsrm => (Source::EncryptedDsrmPassword, Source::EncryptedDsrmPasswordHistory),
+    };
+    let mut all: Vec<Held> = match entry.bytes(holder.attribute()) {
+        Some(value) => {
+            let held = encrypted(entry, value, source);
+            vec![Held { reading: Reading { expires_at: time(entry, EXPIRY), ..held.reading }, ..held }]
+        }
+        None => vec![missing(entry).into()],
+    };
+    if with_history {
+        let mut former = entry.all(holder.history_attribute()).to_vec();
+        former.sort_by_cached_key(|value| Reverse(EncryptedValue::from_bytes(value).ok().map(|v| v.updated_at)));
+        all.extend(former.iter().map(|value| encrypted(entry, value, former_source)));
+    }
+    all
+}
+
+/// An encrypted value, not opened yet.
+fn encrypted(entry: &Entry, value: &[u8], source: Source) -> Held {
+    let mut reading = empty(entry, source);
+    let blob = EncryptedValue::from_bytes(value).map_err(|error| error.to_string()).and_then(|value| {
+        reading.updated_at = Some(value.updated_at);
+        Blob::from_bytes(value.blob).map_err(|error| error.to_string())
+    });
+    match blob {
+        Ok(blob) => Held { reading, blob: Some(blob) },
+        Err(error) => Reading { decryption: Decryption::Error(error), ..reading }.into(),
+    }
+}
+
+impl Reading {
+    /// Opens the blob with a key, if there is one: `None` when the caller is not among those who may.
+    pub(crate) fn open(&mut self, blob: &Blob, seed: Result<Option<SeedKey>, String>) {
+        let opened = match seed {
+            Ok(Some(seed)) => open(blob, &seed).map_err(|error| error.to_string()),
+            Ok(None) => {
+                self.decryption = Decryption::Unauthorized;
+                return;
+            }
+            Err(error) => Err(error),
+        };
+        match opened.and_then(|clear| Credential::from_clear(&clear).map_err(|error| error.to_string())) {
+            Ok(credential) => {
+                self.account = Some(credential.account);
+                self.updated_at = Some(credential.updated_at);
+                self.password = Some(credential.password);
+                self.decryption = Decryption::Success;
+            }
+            Err(error) => self.decryption = Decryption::Error(error),
+        }
+    }
+}
+
+fn missing(entry: &Entry) -> Reading {
+    Reading { expires_at: time(entry, EXPIRY), ..empty(entry, Source::PasswordMissing) }
 }
 
 fn time(entry: &Entry, attribute: &str) -> Option<Timestamp> {

@@ -7,7 +7,8 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 const DOING: &str = "reading the root key";
-const ATTRIBUTES: [&str; 7] = [
+/// What is read of a root key.
+pub(crate) const ATTRIBUTES: [&str; 7] = [
     "msKds-KDFAlgorithmID",
     "msKds-KDFParam",
     "msKds-SecretAgreementAlgorithmID",
@@ -35,7 +36,8 @@ impl Connection {
     }
 }
 
-fn root_key(id: Uuid, entry: &Entry) -> Result<RootKey, ParameterError> {
+/// A root key from its object.
+pub(crate) fn root_key(id: Uuid, entry: &Entry) -> Result<RootKey, ParameterError> {
     let bytes = |name| entry.bytes(name).unwrap_or_default();
     let text = |name| entry.text(name).unwrap_or_default();
     let hash = Hash::from_parameters(bytes("msKds-KDFParam"))?;

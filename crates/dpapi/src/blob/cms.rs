@@ -1,10 +1,13 @@
 //! The CMS structures of a blob (RFC 5652 section 6, laps-behaviour.md 7.5): as much as DPAPI-NG uses of them.
 
-use super::{Blob, BlobError, TAG_BYTES, protector_name};
-use crate::{gkdi::KeyId, reader::FormatError};
+use super::{BLOB_BYTES_MAX, Blob, BlobError, TAG_BYTES, protector_name};
+use crate::{
+    gkdi::KeyId,
+    reader::{FormatError, Reader},
+};
 use der::{
-    Choice, Decode as _, DecodeValue, Encode as _, EncodeValue, ErrorKind, FixedTag, Header, Length, Reader, Sequence,
-    Tag, ValueOrd, Writer,
+    Choice, Decode as _, DecodeValue, Encode as _, EncodeValue, ErrorKind, FixedTag, Header, Length,
+    Reader as DerReader, Sequence, Tag, ValueOrd, Writer,
     asn1::{AnyRef, ObjectIdentifier, OctetStringRef, SetOfVec, Utf8StringRef},
 };
 
@@ -26,7 +29,7 @@ macro_rules! fixed_oid {
         }
         impl<'a> DecodeValue<'a> for $name {
             type Error = der::Error;
-            fn decode_value<R: Reader<'a>>(reader: &mut R, header: Header) -> der::Result<Self> {
+            fn decode_value<R: DerReader<'a>>(reader: &mut R, header: Header) -> der::Result<Self> {
                 let at = reader.position();
                 let oid = ObjectIdentifier::decode_value(reader, header)?;
                 if oid == Self::OID { Ok(Self) } else { Err(ErrorKind::OidUnknown { oid }.at(at)) }
@@ -61,7 +64,7 @@ impl<const N: u8> FixedTag for Always<N> {
 }
 impl<'a, const N: u8> DecodeValue<'a> for Always<N> {
     type Error = der::Error;
-    fn decode_value<R: Reader<'a>>(reader: &mut R, header: Header) -> der::Result<Self> {
+    fn decode_value<R: DerReader<'a>>(reader: &mut R, header: Header) -> der::Result<Self> {
         let at = reader.position();
         if u8::decode_value(reader, header)? == N {
             Ok(Self)
@@ -199,6 +202,7 @@ fn der_error(error: der::Error, base: usize) -> FormatError {
 }
 
 pub(super) fn read(bytes: &[u8]) -> Result<Blob, BlobError> {
+    Reader::new(STRUCTURE, bytes).at_most(BLOB_BYTES_MAX, "a blob of at most 16 KiB")?;
     let (info, behind) = ContentInfo::from_der_partial(bytes).map_err(|e| der_error(e, 0))?;
     let envelope = info.content;
     let [Recipient::Kek(recipient)] = envelope.recipients.as_slice() else {

@@ -7,6 +7,10 @@ pub use protect::{OpenError, ProtectError, open, protect};
 
 use crate::{FormatError, Sid, gkdi::KeyId};
 
+/// The longest blob that is read, bytes.
+pub const BLOB_BYTES_MAX: usize = 16 * 1024;
+/// The most that is protected, bytes: such a blob can be read again.
+pub const CLEAR_BYTES_MAX: usize = 8 * 1024;
 /// Bytes of a data key under AES-256 key wrap.
 const WRAPPED_KEY_BYTES: usize = 40;
 /// Bytes of a nonce of AES-256-GCM.
@@ -62,7 +66,7 @@ fn protector_name(oid: &str) -> &'static str {
 }
 
 impl Blob {
-    /// Reads a blob whose ciphertext stands behind the structure, or inside.
+    /// Reads a blob of at most [`BLOB_BYTES_MAX`] whose ciphertext stands behind the structure, or inside.
     ///
     /// # Errors
     /// [`BlobError`].

@@ -28,8 +28,8 @@ pub enum ProtectError {
     /// The public key of the envelope does not fit its own parameters.
     #[error(transparent)]
     Agreement(#[from] AgreementError),
-    /// More bytes than AES-GCM takes.
-    #[error("too many bytes for one blob")]
+    /// More than [`super::CLEAR_BYTES_MAX`].
+    #[error("more than 8 KiB are too much for one blob")]
     TooLong,
 }
 
@@ -61,6 +61,9 @@ pub fn protect<R: CryptoRng + ?Sized>(
 ) -> Result<Blob, ProtectError> {
     if !envelope.for_encryption {
         return Err(ProtectError::NotForEncryption);
+    }
+    if clear.len() > super::CLEAR_BYTES_MAX {
+        return Err(ProtectError::TooLong);
     }
     let (kek, info) = match &envelope.key {
         EnvelopeKey::Public(group) => {

@@ -2,7 +2,7 @@
 
 use super::{
     Curve, DhGroup, Hash, ParameterError,
-    dh::{DhExponent, DhPublicKey, NUMBER_BYTES},
+    dh::{DhExponent, DhPublicKey, NUMBER_BITS},
     ecdh::{EcPublicKey, EcScalar},
     shown,
 };
@@ -82,13 +82,13 @@ impl Agreement {
     pub fn new(method: Method, private_key_bits: u32, public_key_bits: u32) -> Result<Self, ParameterError> {
         let impossible = |what, bits| ParameterError::LengthImpossible { what, bits, agreement: method.name() };
         let private_max = match &method {
-            Method::Dh(_) => (NUMBER_BYTES as u32) * 8,
+            Method::Dh(_) => NUMBER_BITS,
             Method::Ecdh(curve) => curve.bits(),
         };
         if !(PRIVATE_KEY_BITS_MIN..=private_max).contains(&private_key_bits) {
             return Err(impossible("private key", private_key_bits));
         }
-        if matches!(method, Method::Dh(_)) && public_key_bits != (NUMBER_BYTES as u32) * 8 {
+        if matches!(method, Method::Dh(_)) && public_key_bits != NUMBER_BITS {
             return Err(impossible("public key", public_key_bits));
         }
         Ok(Self { method, private_key_bits, public_key_bits })
@@ -149,7 +149,7 @@ impl Agreement {
     pub fn generate<R: CryptoRng + ?Sized>(&self, rng: &mut R) -> PrivateKey {
         let mut bytes = Zeroizing::new(vec![0; self.private_key_bytes()]);
         // Bits above the length, which only P-521 has.
-        let spare = (8 - self.private_key_bits % 8) % 8;
+        let spare = self.private_key_bits.next_multiple_of(8).saturating_sub(self.private_key_bits);
         loop {
             rng.fill_bytes(&mut bytes);
             if let Some(first) = bytes.first_mut() {
@@ -174,6 +174,9 @@ pub enum PublicKey {
 
 impl PublicKey {
     /// From FFCDHKey or ECDHKey (MS-GKDI 2.2.3), which begin differently.
+    ///
+    /// A point must lie on its curve, whose order is prime; a number must be from 2 to p-2. That a number lies in the
+    /// subgroup of prime order is not checked: docs/design/group-keys.md says why.
     ///
     /// # Errors
     /// [`FormatError`], also for a number outside the group and a point beside the curve.

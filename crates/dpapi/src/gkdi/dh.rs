@@ -11,6 +11,8 @@ use zeroize::Zeroizing;
 
 /// Bytes of the modulus, of the generator and of a public key.
 pub(crate) const NUMBER_BYTES: usize = 256;
+/// Bits of them.
+pub(crate) const NUMBER_BITS: u32 = U2048::BITS;
 const LIMBS: usize = U2048::LIMBS;
 const PARAMETERS_MAGIC: &[u8] = b"DHPM";
 const KEY_MAGIC: &[u8] = b"DHPB";

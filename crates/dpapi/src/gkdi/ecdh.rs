@@ -91,7 +91,7 @@ impl EcPublicKey {
         reader.exactly(&(length as u32).to_le_bytes(), expected)?;
         let at = reader.at();
         let mut sec1 = vec![4];
-        sec1.extend_from_slice(reader.take(2 * length, "two coordinates")?);
+        sec1.extend_from_slice(reader.take(length.saturating_mul(2), "two coordinates")?);
         reader.finish()?;
         if !on_curve!(curve, C => PublicKey::<C>::from_sec1_bytes(&sec1).is_ok()) {
             return Err(FormatError { structure: "ECDHKey", offset: at, expected: "a point of the curve" });

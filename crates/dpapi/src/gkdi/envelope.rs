@@ -119,7 +119,7 @@ impl GroupKeyEnvelope {
         let fields = [&kdf[..], &kdf_parameters, &method, &method_parameters, &domain, &forest, l1, &l2];
 
         // All at once: growing it would leave copies of keys behind.
-        let length = 80 + fields.iter().map(|field| field.len()).sum::<usize>();
+        let length = fields.iter().map(|field| field.len()).fold(80, usize::saturating_add);
         let mut bytes = Zeroizing::new(Vec::with_capacity(length));
         bytes.extend_from_slice(&1_u32.to_le_bytes());
         bytes.extend_from_slice(MAGIC);

@@ -46,7 +46,8 @@ impl KeyIndex {
     }
     /// When the interval begins.
     pub fn starts_at(self) -> Timestamp {
-        let interval = u64::from(self.l0) * 1024 + u64::from(self.l1) * 32 + u64::from(self.l2);
+        // 32, 5 and 5 bits.
+        let interval = u64::from(self.l0) << 10 | u64::from(self.l1) << 5 | u64::from(self.l2);
         Timestamp::from_ticks(interval.saturating_mul(L2_TICKS))
     }
     /// When the next interval begins: a cached key is of use until then.

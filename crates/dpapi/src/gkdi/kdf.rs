@@ -36,11 +36,15 @@ impl Hash {
         }
     }
 
-    /// From KDFParameters (MS-GKDI 2.2.1).
+    /// From KDFParameters (MS-GKDI 2.2.1). They are optional in root keys and envelopes (2.2.4): none are SHA-256, as
+    /// Samba reads them.
     ///
     /// # Errors
     /// [`ParameterError::Format`] and [`ParameterError::HashUnknown`].
     pub fn from_parameters(bytes: &[u8]) -> Result<Self, ParameterError> {
+        if bytes.is_empty() {
+            return Ok(Self::Sha256);
+        }
         let name = hash_name(bytes)?;
         Self::ALL.into_iter().find(|hash| hash.name() == name).ok_or_else(|| ParameterError::HashUnknown(shown(&name)))
     }
@@ -131,7 +135,8 @@ mod tests {
         let mut md5 = vec![0, 0, 0, 0, 1, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0];
         md5.extend(wide("MD5"));
         assert_eq!(Hash::from_parameters(&md5), Err(ParameterError::HashUnknown("MD5".into())));
-        for end in 0..published.len() {
+        assert_eq!(Hash::from_parameters(&[]), Ok(Hash::Sha256));
+        for end in 1..published.len() {
             assert!(matches!(Hash::from_parameters(&published[..end]), Err(ParameterError::Format(_))));
         }
     }

@@ -59,7 +59,7 @@ pub enum ParameterError {
     },
 }
 
-/// A name out of a structure, short enough to be shown.
+/// A name out of a structure as an error may show it: short, and no bytes that are not a name's.
 fn shown(name: &str) -> String {
-    name.chars().take(64).collect()
+    name.chars().take(32).map(|c| if c.is_ascii_alphanumeric() || "_-. ".contains(c) { c } else { '?' }).collect()
 }

@@ -72,7 +72,7 @@ fn message(
 ) -> Result<Vec<u8>, TooLong> {
     let mut rest = body.to_vec();
     if let Some((security, token)) = token {
-        let padding = rest.len().next_multiple_of(4) - rest.len();
+        let padding = rest.len().next_multiple_of(4).saturating_sub(rest.len());
         rest.extend(core::iter::repeat_n(0, padding));
         rest.extend_from_slice(&security.trailer(padding as u8));
         rest.extend_from_slice(token);

@@ -88,9 +88,9 @@ pub fn port(interface: Interface, stub: &[u8]) -> Result<u16, EndpointError> {
     if count > u64::from(TOWERS_MAX) {
         return Err(ndr.reader.error(at, "at most as many towers as were asked for").into());
     }
-    let mut present = 0;
+    let mut present = 0_u64;
     for _ in 0..count {
-        present += u64::from(ndr.long("the pointer to a tower")? != 0);
+        present = present.saturating_add(u64::from(ndr.long("the pointer to a tower")? != 0));
     }
     let mut found = None;
     for _ in 0..present {

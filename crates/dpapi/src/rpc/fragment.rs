@@ -138,7 +138,7 @@ impl<'a> Fragment<'a> {
             let split = body.len().checked_sub(token_bytes).ok_or(error)?;
             token = body.get(split..);
             let trailer_at = split.checked_sub(TRAILER_BYTES).ok_or(error)?;
-            padding_bytes = body.get(trailer_at + 2).map_or(0, |padding| usize::from(*padding));
+            padding_bytes = body.get(trailer_at.saturating_add(2)).map_or(0, |padding| usize::from(*padding));
             let end = trailer_at.checked_sub(padding_bytes).ok_or(error)?;
             body = body.get(..end).ok_or(error)?;
         }
@@ -169,12 +169,12 @@ impl<'a> Fragment<'a> {
             self.whole.split_at_checked(RESPONSE_HEADER_BYTES).ok_or_else(|| error(16, "a header of 24 bytes"))?;
         let (data, trailer) = rest
             .len()
-            .checked_sub(token.len() + TRAILER_BYTES)
+            .checked_sub(token.len().saturating_add(TRAILER_BYTES))
             .and_then(|end| rest.split_at_checked(end))
             .ok_or_else(|| error(RESPONSE_HEADER_BYTES, "data before the trailer"))?;
         let trailer = trailer.get(..TRAILER_BYTES).unwrap_or_default();
         if self.padding_bytes > data.len() {
-            return Err(error(RESPONSE_HEADER_BYTES + data.len() + 2, "no more padding than data"));
+            return Err(error(data.len().saturating_add(RESPONSE_HEADER_BYTES + 2), "no more padding than data"));
         }
         Ok(Sealed { header, data, trailer, token, padding_bytes: self.padding_bytes })
     }

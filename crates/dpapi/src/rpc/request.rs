@@ -79,9 +79,9 @@ impl SealedRequest {
         let mut data = stub.to_vec();
         data.resize(data.len().next_multiple_of(4), 0);
         data.extend_from_slice(&verification_trailer(interface, syntax));
-        let padding = data.len().next_multiple_of(SEALED_UNIT) - data.len();
         let unpadded = data.len();
-        data.resize(unpadded + padding, 0);
+        data.resize(unpadded.next_multiple_of(SEALED_UNIT), 0);
+        let padding = data.len().saturating_sub(unpadded);
         let trailer = security.trailer(padding as u8);
         let all =
             REQUEST_HEADER_BYTES.saturating_add(data.len()).saturating_add(trailer.len()).saturating_add(token_bytes);

@@ -6,7 +6,7 @@ use checks::{
     blob, credential, endpoint_answer, envelope, fragment, group, hash, key_answer, key_id, public_key, sid, value,
 };
 use dpapi::{
-    blob::{Blob, BlobError, open, protect},
+    blob::{Blob, BlobError, CLEAR_BYTES_MAX, ProtectError, open, protect},
     gkdi::{DhGroup, Hash, SeedKey},
     rpc::{self, Interface, Mechanism, Security, Syntax},
     target_descriptor,
@@ -17,7 +17,7 @@ use rand_chacha::{ChaCha12Rng, rand_core::SeedableRng as _};
 
 #[path = "../../../../fuzz/src/dpapi_checks.rs"]
 #[allow(unreachable_pub, reason = "the fuzz crate, whose file this is, exports them")]
-mod checks;
+pub(crate) mod checks;
 
 /// A decoder over any bytes; true when it read them.
 type Decoder = fn(&[u8]) -> bool;
@@ -62,6 +62,9 @@ fn samples() -> Samples {
     let stored = samples.blobs[0].to_bytes();
     let stored = EncryptedValue { updated_at: laps::time::Timestamp::from_ticks(1 << 57), blob: &stored };
     samples.all.push((value, stored.to_bytes()));
+    samples.all.push((value, [&stored.to_bytes()[..], b"behind it"].concat()));
+    let escaped = r#"{ "p" : "\u0041\"\\\ud83d\udc26" , "x" : 1, "t":"1","n":"\u0000" }"#;
+    samples.all.push((credential, escaped.bytes().flat_map(|b| [b, 0]).collect()));
     samples.all.push((credential, clear));
     let (_, key) = &samples.all[0];
     samples.all.push((key_answer, key_stub(key)));
@@ -103,18 +106,29 @@ fn fragments() -> impl Iterator<Item = Vec<u8>> {
         bytes
     };
     let (response, opened, fault) = (of_kind(&sealed, 2), of_kind(&request, 2), of_kind(&request, 3));
-    let (ack, nak) = (of_kind(&bind, 12), of_kind(&request, 13));
+    let (ack, nak) = (bind_ack(), of_kind(&request, 13));
     [bind, alter, auth3, request, sealed, response, opened, fault, ack, nak].into_iter()
+}
+
+/// NDR64 refused, NDR taken; `135` as the secondary address.
+fn bind_ack() -> Vec<u8> {
+    let mut bytes = vec![5, 0, 12, 7, 0x10, 0, 0, 0, 84, 0, 0, 0, 1, 0, 0, 0];
+    bytes.extend([0xd0, 0x16, 0xd0, 0x16, 4, 3, 2, 1, 4, 0, b'1', b'3', b'5', 0, 0, 0, 2, 0, 0, 0]);
+    bytes.extend([2, 0, 2, 0].into_iter().chain([0; 20]));
+    bytes.extend([0; 24]);
+    bytes
 }
 
 #[test]
 fn every_decoder_reads_its_samples_and_refuses_them_cut_short() {
     for (decode, bytes) in samples().all {
         assert!(decode(&bytes));
-        // A ciphertext behind a blob and a text without its NUL may be shorter: those are read or refused.
-        let may_end = [blob as Decoder, credential].iter().any(|one| core::ptr::fn_addr_eq(*one, decode));
+        // What stands behind a structure or a text without its NUL may be shorter: those are read or refused.
+        let may_end = [blob as Decoder, value, credential].iter().any(|one| core::ptr::fn_addr_eq(*one, decode));
         for end in 0..bytes.len() {
-            assert!(!decode(&bytes[..end]) || may_end, "cut to {end} of {}", bytes.len());
+            // No parameters of the key derivation are parameters too.
+            let none = end == 0 && core::ptr::fn_addr_eq(hash as Decoder, decode);
+            assert!(!decode(&bytes[..end]) || may_end || none, "cut to {end} of {}", bytes.len());
         }
     }
 }
@@ -151,6 +165,26 @@ fn changed_secrets_do_not_open() {
         changed.ciphertext[0] ^= 1;
         assert!(open(&changed, keys).is_err());
     }
+}
+
+/// A directory in which somebody else wrote 20 kB: refused before anything is looked at.
+#[test]
+fn what_is_far_too_long_is_refused_for_its_length() {
+    let mut long = samples().blobs[0].to_bytes();
+    long.resize(20_000, 0x41);
+    let BlobError::Format(error) = Blob::from_bytes(&long).unwrap_err() else { panic!("a format error") };
+    assert_eq!(error.to_string(), "DPAPI-NG blob: at byte 16384, expected a blob of at most 16 KiB");
+    let stored = EncryptedValue { updated_at: laps::time::Timestamp::MIN, blob: &long }.to_bytes();
+    let error = EncryptedValue::from_bytes(&stored).unwrap_err();
+    assert_eq!(error.to_string(), "encrypted LAPS value: at byte 16384, expected a value of at most 16 KiB");
+
+    let envelope = root_key(Hash::Sha512, agreements()[0].clone());
+    let envelope = envelope.seed_envelope(&target_descriptor(&principal()), index(), "corp.example", "example");
+    let mut rng = ChaCha12Rng::seed_from_u64(4);
+    let most = protect(&[7; CLEAR_BYTES_MAX], &principal(), &envelope, &mut rng).unwrap();
+    assert_eq!(Blob::from_bytes(&most.to_bytes()).as_ref(), Ok(&most));
+    let error = protect(&[7; CLEAR_BYTES_MAX + 1], &principal(), &envelope, &mut rng).unwrap_err();
+    assert_eq!(error, ProtectError::TooLong);
 }
 
 #[test]

@@ -22,7 +22,7 @@ use zeroize::Zeroizing;
 
 /// For each hash, method and form.
 const ROUNDS: usize = 17;
-const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/dpapi_ng.py");
+const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/peer.py");
 
 struct Case {
     root: RootKey,
