@@ -259,6 +259,8 @@ impl ActiveDirectory {
                 self.connection = None;
                 Outcome::Unknown(failure(&error))
             }
+            // A modify of before may have arrived between reading and writing: the next attempt reads again.
+            Err(error @ Error::ChangedMeanwhile { .. }) if backup.in_doubt => Outcome::Unknown(failure(&error)),
             Err(error) => no(failure(&error)),
         }
     }
