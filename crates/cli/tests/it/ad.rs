@@ -241,4 +241,33 @@ mod built {
         let run = ad_as(&lab, "help.desk", &["expire", "CliExpire", "--at", "tomorrow"]);
         assert_eq!(run.status, 2, "{run:?}");
     }
+
+    /// laps-behaviour.md 11.1, as far as the directory shows it.
+    #[test]
+    fn explain_names_the_link_that_is_broken() {
+        let Some(lab) = Lab::running("explain_names_the_link_that_is_broken") else { return };
+        let code = |user: &str, computer: &str| {
+            let run = ad_as(&lab, user, &["explain", computer, "-o", "json"]);
+            assert_eq!(run.status, 0, "{run:?}");
+            json(&run)["code"].as_str().unwrap().to_owned()
+        };
+        assert_eq!(code("laps.admin", "no-such-computer"), "computer_unknown");
+        let dn = lab.make_computer("CliExplain", "Workstations");
+        lab.make_computer("CliBare", "NoLapsRights");
+        // Row 15, of a computer that was moved out of the unit with rights; then 27 and 24.
+        assert_eq!(code("domain.admin", "CliBare"), "computer_may_not_store");
+        assert_eq!(code("laps.admin", "CliExplain"), "not_stored_yet");
+        put(&lab, &dn, "msLAPS-Password", r#"{"n":"root","t":"1d8161b41c41cde","p":"canary-8"}"#);
+        assert_eq!(code("laps.admin", "CliExplain"), "ok");
+        assert_eq!(code("plain.user", "CliExplain"), "reader_may_not_read");
+        put(&lab, &dn, "msLAPS-PasswordExpirationTime", "133000000000000000");
+        let run = ad_as(&lab, "laps.admin", &["explain", "CliExplain"]);
+        assert!(run.out.contains("✗ still_fits") && run.out.contains("code:  overdue"), "{run:?}");
+        assert!(!format!("{run:?}").contains("canary-8"), "{run:?}");
+        // Row 26: a value that does not open; then 3.
+        put(&lab, &dn, "msLAPS-EncryptedPassword", "not ours");
+        assert_eq!(code("laps.admin", "CliExplain"), "decryption_failed");
+        put(&lab, &dn, "userAccountControl", "4098");
+        assert_eq!(code("laps.admin", "CliExplain"), "computer_disabled");
+    }
 }
