@@ -8,6 +8,8 @@ mod connect;
 #[cfg(feature = "ad")]
 mod expire;
 #[cfg(feature = "ad")]
+mod explain;
+#[cfg(feature = "ad")]
 mod get;
 #[cfg(feature = "ad")]
 mod permit;
@@ -107,6 +109,11 @@ pub(crate) enum AdCommand {
         /// may read the root key, when the group that may decrypt is gone
         #[arg(long)]
         recovery_mode: bool,
+    },
+    /// Why a computer has no password, or an old one, and what to do
+    Explain {
+        /// The computer: name, DNS name, account name ending in $, or distinguished name
+        computer: String,
     },
     /// Let a password expire, so that the computer sets a new one
     Expire {
@@ -217,6 +224,7 @@ pub(crate) async fn run(globals: &Globals, ad: Ad) -> Result<(), Failure> {
         AdCommand::Get { computer, history, recovery_mode } => {
             get::get(globals, &ad.access, &computer, history, recovery_mode).await
         }
+        AdCommand::Explain { computer } => explain::explain(globals, &ad.access, &computer, expire::now()).await,
         AdCommand::Expire { computer, at } => expire::expire(globals, &ad.access, &computer, at.as_deref()).await,
     }
 }
