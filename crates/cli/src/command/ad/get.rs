@@ -118,7 +118,8 @@ async fn absence(connection: &Connection, reading: &Reading) -> Result<Failure, 
         }
         Absence::NoRight(rights) => {
             let attributes: Vec<_> = rights.iter().filter_map(|right| right.attribute()).collect();
-            let stored = if reading.expires_at.is_some() { " (it has an expiry, so there may well be one)" } else { "" };
+            let stored =
+                if reading.expires_at.is_some() { " (it has an expiry, so there may well be one)" } else { "" };
             Failure::refused(
                 "ad_read_refused",
                 format!("{name}: no password is seen{stored}: this account may not read {}", attributes.join(", ")),
