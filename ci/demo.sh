@@ -2,7 +2,7 @@
 # `lapwing demo` as a person without any right: under 15 s, nothing left behind, nothing left running.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
-cargo build --release --locked -p lapwing-server -p lapwing-agent -p lapwing-cli
+cargo build --release --locked "${DAEMONS[@]}"
 
 place=$(mktemp -d)
 trap 'rm -rf "$place"' EXIT

@@ -12,7 +12,7 @@ tree=$LOGS/chroot
 if [ "${1:-}" = prepare ]; then
     [ -s "$tarball" ] && exit 0
     rm -rf "$tree"
-    debootstrap --variant=minbase --include=libpam-modules,passwd,login,jq "$suite" "$tree"
+    debootstrap --variant=minbase --include=libpam-modules,passwd,login,jq,libgssapi-krb5-2 "$suite" "$tree"
     tar -C "$tree" -cf "$tarball.new" --one-file-system .
     mv "$tarball.new" "$tarball"
     exit 0
@@ -20,7 +20,7 @@ fi
 
 if [ "${1:-}" != inside ]; then
     bash "$0" prepare
-    cargo xtask dist
+    cargo xtask dist $(has_kerberos && echo --active-directory)
     rm -rf "$tree"
     mkdir "$tree" && tar -C "$tree" -xf "$tarball"
     echo '127.0.0.1 localhost' >"$tree/etc/hosts"

@@ -4,7 +4,7 @@
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
-cargo xtask dist --no-build
+cargo xtask dist --no-build $(has_kerberos && echo --active-directory)
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 for package in lapwingd lapwing-agent lapwing; do

@@ -5,7 +5,7 @@
 # are built for release. The figures are the lines that begin with "soak: "; one lost password fails.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
-[ -n "${BIN:-}" ] || cargo build --release --locked -p lapwing-server -p lapwing-agent -p lapwing-cli
+[ -n "${BIN:-}" ] || cargo build --release --locked "${DAEMONS[@]}"
 export LAPWING_PROGRAMS=${BIN:-$TARGET/release} LAPWING_ROTATIONS=${1:-500}
 [ -z "${2:-}" ] || export LAPWING_SEED=$2
-cargo test --workspace --locked --test it -- --exact served::soak::both_killed_at_random_moments_while_rotating --nocapture
+cargo test "${HOUSE[@]}" --locked --test it -- --exact served::soak::both_killed_at_random_moments_while_rotating --nocapture

@@ -9,11 +9,18 @@ need cc build-essential || { echo "a C compiler is needed (Debian: build-essenti
 need cargo cargo || { echo "cargo is needed, Rust 1.95 or later: https://rustup.rs"; exit 2; }
 need git git || true
 
+# Without the headers everything but Active Directory is built and tested.
+has_kerberos || install_packages libkrb5-dev libclang-dev || true
+choose_features
+has_kerberos || skip "Active Directory" "libkrb5-dev or libclang-dev is missing and could not be installed"
+
 fetch() { cargo fetch --locked || { sleep 5; cargo fetch --locked; }; }
 step "dependencies" fetch || finish
 
 step "format" cargo fmt --all --check
-step "clippy" cargo clippy --workspace --all-targets --locked -- -D warnings
+step "clippy" cargo clippy "${HOUSE[@]}" --all-targets --locked -- -D warnings
+# The build of a machine with Rust and nothing else.
+step "without Active Directory" cargo check --locked -p lapwing-agent -p lapwing-cli
 step "dependency rules" cargo xtask check-deps
 step "rules and their tests" cargo xtask check-rules
 step "generated files" cargo xtask generate --check
@@ -40,10 +47,10 @@ fi
 # A test that cannot do its work here says "SKIPPED name: reason"; ignored tests are children that others start.
 tests_log=$LOGS/unit-and-integration-tests.log
 if command -v cargo-nextest >/dev/null; then
-    step "unit and integration tests" cargo nextest run --workspace --locked --no-fail-fast --status-level fail --success-output final
+    step "unit and integration tests" cargo nextest run "${HOUSE[@]}" --locked --no-fail-fast --status-level fail --success-output final
     count "tests: $(grep -h 'Summary' "$tests_log" | tail -n 1 | sed 's/^ *Summary *//')"
 else
-    step "unit and integration tests" cargo test --workspace --locked --no-fail-fast --lib --bins --tests -- --show-output
+    step "unit and integration tests" cargo test "${HOUSE[@]}" --locked --no-fail-fast --lib --bins --tests -- --show-output
     count "tests: $(awk '/^test result:/ {p += $4; f += $6; i += $8} END {print p + 0, "passed,", f + 0, "failed,", i + 0, "ignored (children of others)"}' "$tests_log")"
 fi
 while read -r line; do count "dpapi-ng: $line"; done < <(grep -ho '[0-9]* blobs each way' "$tests_log" | sort -u)
@@ -54,7 +61,7 @@ namespaces() { unshare --mount --pid --fork true 2>/dev/null; }
 if ! need jq jq; then
     for each in "end to end as root" "no password leaks" "other people's clients"; do skip "$each" "jq is missing and could not be installed"; done
 else
-    step "binaries" cargo build --workspace --bins --locked
+    step "binaries" cargo build "${HOUSE[@]}" --bins --locked
     if ! is_root || ! namespaces; then
         skip "end to end as root" "needs root and the right to make a mount namespace"
     elif ! need su login libpam-modules; then
@@ -79,9 +86,9 @@ else
     fi
 fi
 
-step "doc tests" cargo test --workspace --locked --doc
+step "doc tests" cargo test "${HOUSE[@]}" --locked --doc
 count "doc tests: $(awk '/^test result:/ {p += $4} END {print p + 0, "passed"}' "$LOGS/doc-tests.log")"
-step "documentation" env RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" cargo doc --workspace --locked --no-deps --document-private-items
+step "documentation" env RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" cargo doc "${HOUSE[@]}" --locked --no-deps --document-private-items
 
 # The fuzz targets' own checks run over the corpus and seeded mutations in the tests of proto and dpapi; this is the engine.
 if command -v cargo-fuzz >/dev/null && cargo +nightly --version >/dev/null 2>&1; then
@@ -103,7 +110,7 @@ else
 fi
 
 # The release build: the demo as a person without rights, and the packages in a fresh Debian.
-if step "release build" cargo build --release --locked -p lapwing-server -p lapwing-agent -p lapwing-cli; then
+if step "release build" cargo build --release --locked "${DAEMONS[@]}"; then
     # Rotations under every fault, judged by I1 to I4 of docs/design/rotation.md: fixed seeds, then fresh ones.
     simulation() {
         local fixed fresh=0

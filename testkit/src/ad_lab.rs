@@ -66,6 +66,10 @@ impl Lab {
     pub fn address(&self) -> IpAddr {
         self.fact("DC_IP").parse().unwrap()
     }
+    /// Address of the second domain controller, when the domain has one.
+    pub fn second_address(&self) -> Option<IpAddr> {
+        self.fact("SECOND_IP").parse().ok()
+    }
     /// Its name server.
     pub fn dns(&self) -> SocketAddr {
         self.fact("DNS_SERVER").parse().unwrap()
@@ -75,22 +79,20 @@ impl Lab {
         Path::new(self.fact("KEYTAB_DIR")).join(format!("{computer}.keytab"))
     }
 
-    /// The domain controller's process.
-    fn process(&self) -> String {
-        let file = Path::new(self.fact("DIR")).join("samba.pid");
+    fn signal(&self, process: &str, signal: &str) {
+        let file = Path::new(self.fact("DIR")).join(process).with_extension("pid");
         let text = std::fs::read_to_string(file).unwrap();
-        text.split_whitespace().next().unwrap().to_owned()
+        let id = text.split_whitespace().next().unwrap();
+        assert!(Command::new("kill").args([signal, id]).status().unwrap().success());
     }
-    fn signal(&self, signal: &str) {
-        assert!(Command::new("kill").args([signal, &self.process()]).status().unwrap().success());
-    }
-    /// Ends the domain controller in the middle of whatever it does.
+    /// Ends the (first) domain controller in the middle of whatever it does, its service for group keys too.
     pub fn kill(&self) {
-        self.signal("-KILL");
+        self.signal("samba", "-KILL");
+        self.signal("gkdi", "-KILL");
     }
     /// Stops it: it takes connections and says nothing.
     pub fn freeze(&self) {
-        self.signal("-STOP");
+        self.signal("samba", "-STOP");
     }
     /// Starts it again as it was.
     pub fn restart(&self) {

@@ -6,19 +6,45 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+/// How the packages are made.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Options {
+    /// The release binaries are there.
+    no_build: bool,
+    /// With the feature `ad`: agent and command line are linked to the system's Kerberos.
+    active_directory: bool,
+}
+
+impl Options {
+    pub(crate) fn of(words: &[&str]) -> Result<Self> {
+        let mut options = Self::default();
+        for word in words {
+            match *word {
+                "--no-build" => options.no_build = true,
+                "--active-directory" => options.active_directory = true,
+                other => bail!("dist has no option {other}"),
+            }
+        }
+        Ok(options)
+    }
+}
+
 /// Builds the release binaries (unless told that they are there) and writes `dist/*.deb`.
-pub(crate) fn packages(root: &Path, build: bool) -> Result<()> {
-    if build {
+pub(crate) fn packages(root: &Path, options: &Options) -> Result<()> {
+    if !options.no_build {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let mut command = Command::new(cargo);
         command.args(["build", "--release", "--locked"]).current_dir(root);
         for package in PACKAGES {
             command.args(["-p", package.member]);
+            if options.active_directory && package.speaks_kerberos {
+                command.args(["--features", &format!("{}/ad", package.member)]);
+            }
         }
         run(&mut command)?;
     }
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
-    let built = Built { root, binaries: root.join(target).join("release"), architecture: architecture()? };
+    let built = Built { root, binaries: root.join(target).join("release"), architecture: architecture()?, options };
     let out = root.join("dist");
     for package in PACKAGES {
         let made = built.package(package, &out)?;
@@ -31,6 +57,7 @@ struct Built<'a> {
     root: &'a Path,
     binaries: PathBuf,
     architecture: String,
+    options: &'a Options,
 }
 
 impl Built<'_> {
@@ -97,6 +124,11 @@ impl Built<'_> {
         Ok(())
     }
 
+    fn depends(&self, package: &Package) -> String {
+        let kerberos = if self.options.active_directory && package.speaks_kerberos { ", libgssapi-krb5-2" } else { "" };
+        format!("{}{kerberos}", package.depends)
+    }
+
     /// The control file, the list of configuration files and the maintainer scripts.
     fn control(&self, package: &Package, tree: &Path) -> Result<()> {
         let control = format!(
@@ -105,7 +137,7 @@ impl Built<'_> {
             package.name,
             self.architecture,
             size_kib(tree)?,
-            package.depends,
+            self.depends(package),
             package.recommends,
             package.description,
         );
@@ -180,6 +212,8 @@ struct Package {
     /// Member of the workspace that builds it.
     member: &'static str,
     depends: &'static str,
+    /// Its feature `ad` links it to the system's Kerberos.
+    speaks_kerberos: bool,
     recommends: &'static str,
     description: &'static str,
     /// From (under the root of the workspace), to (under `/`).
@@ -191,6 +225,7 @@ const PACKAGES: &[Package] = &[
         name: "lapwingd",
         member: "lapwing-server",
         depends: "libc6, libgcc-s1",
+        speaks_kerberos: false,
         recommends: "lapwing, systemd",
         description: "server of Lapwing: local administrator passwords of a fleet\n \
             Directory of devices and people, management server, and a Graph-compatible\n \
@@ -205,6 +240,7 @@ const PACKAGES: &[Package] = &[
         name: "lapwing-agent",
         member: "lapwing-agent",
         depends: "libc6, libgcc-s1, libpam-modules, libpam-runtime",
+        speaks_kerberos: true,
         recommends: "systemd",
         description: "agent of Lapwing: rotates the local administrator password\n \
             Joins a Lapwing server, takes policy from it, keeps the password of the local\n \
@@ -220,6 +256,7 @@ const PACKAGES: &[Package] = &[
         name: "lapwing",
         member: "lapwing-cli",
         depends: "libc6, libgcc-s1",
+        speaks_kerberos: true,
         recommends: "ca-certificates",
         description: "command line of Lapwing\n \
             Reads and rotates local administrator passwords, assigns policy, explains why a\n \

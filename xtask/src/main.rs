@@ -20,7 +20,8 @@ usage: cargo xtask TASK
   check-deps           who may use whom, and what may not stand where
   check-rules          every rule of rotation.md has a test, and every test named for one exists
   generate [--check]   the reference pages and templates that come from the table of settings
-  dist [--no-build]    the three Debian packages, in dist/
+  dist [--no-build] [--active-directory]
+                       the three Debian packages, in dist/; with Active Directory they need libgssapi-krb5-2
   canary PLACE...      looks below PLACE for the passwords on standard input, in every form
   simulate [--seed N | --runs N [--start-seed N] [--seconds N]] [--sqlite | --memory]
                        rotations under every fault; --seed replays one run with its trace";
@@ -45,8 +46,7 @@ fn task() -> Result<()> {
         ["simulate", arguments @ ..] => simulate::simulate(&root(), arguments),
         ["generate"] => generate::generate(&root(), false),
         ["generate", "--check"] => generate::generate(&root(), true),
-        ["dist"] => dist::packages(&root(), true),
-        ["dist", "--no-build"] => dist::packages(&root(), false),
+        ["dist", options @ ..] => dist::packages(&root(), &dist::Options::of(options)?),
         _ => bail!("{USAGE}"),
     }
 }

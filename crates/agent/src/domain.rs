@@ -3,6 +3,12 @@
 //! The domain itself is spoken to by `ad`, in a build with the feature `ad`; without it nothing implements
 //! [`Domain`], and `join-domain` says so.
 
+#[cfg(feature = "ad")]
+mod active_directory;
+
+#[cfg(feature = "ad")]
+pub use active_directory::{ActiveDirectory, Found, Keys, keys_of, look, use_keytab};
+
 use laps::{
     active_directory::{Placement, Wanted},
     cycle::Consulted,

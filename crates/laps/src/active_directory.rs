@@ -204,12 +204,13 @@ impl Replaces {
     }
 }
 
-/// Whether the object holds this version: by its version, or, where the schema has none, by the time in the value.
+/// Whether the object holds this version: by its version, or, where the schema has none, by the time in the value. A
+/// machine that may read neither cannot tell, and takes it that it does: it would rotate in each cycle otherwise.
 pub fn is_stored(object: &Object, version: VersionId, written_at: Timestamp) -> bool {
-    if object.has_version {
-        object.version == Some(version)
-    } else {
-        object.encrypted.as_ref().and_then(|value| value.written_at) == Some(written_at)
+    match (object.version, &object.encrypted) {
+        (Some(found), _) => found == version,
+        (None, Some(value)) => value.written_at == Some(written_at),
+        (None, None) => true,
     }
 }
 
@@ -315,6 +316,8 @@ pub struct Answer {
     pub holds_last: bool,
     /// The schema knows versions; without them a restored machine is not noticed (event 10108).
     pub has_version: bool,
+    /// The machine may read what it wrote; otherwise no history can be kept.
+    pub is_readable: bool,
 }
 
 /// Whether an expiry lies farther ahead than the greatest age, in whole days (laps-behaviour.md 4.4).
@@ -463,6 +466,7 @@ mod tests {
             has_password: Some(true),
             holds_last,
             has_version: true,
+            is_readable: true,
         };
         assert!(is_replicating(&answer("dc2.corp.example", false), &last, at(200)));
         assert!(!is_replicating(&answer("dc2.corp.example", true), &last, at(200)));

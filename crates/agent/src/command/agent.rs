@@ -55,7 +55,7 @@ pub(super) fn runner(state: StateDir, tree: &TreeArguments, log: EventOutput) ->
             tree: managed,
             durability: durability(tree.volatile_ok || joined.volatile_ok),
             connect: Box::new(directory::client_of),
-            domain: speaker(domain.as_ref()),
+            domain: speaker(domain.as_ref())?,
             clock: SystemClock,
             witness: NoWitness,
         })?;
@@ -70,14 +70,14 @@ pub(super) fn runner(state: StateDir, tree: &TreeArguments, log: EventOutput) ->
 
 /// Who speaks to the domain.
 #[cfg(feature = "ad")]
-fn speaker(domain: Option<&DomainJoin>) -> Option<Box<dyn Domain>> {
-    domain.map(super::join_domain::speaker)
+fn speaker(domain: Option<&DomainJoin>) -> Result<Option<Box<dyn Domain>>, Failed> {
+    domain.map(super::join_domain::speaker).transpose()
 }
 
 /// Nobody does, in this build: a policy that asks for it is refused by name.
 #[cfg(not(feature = "ad"))]
-fn speaker(_: Option<&DomainJoin>) -> Option<Box<dyn Domain>> {
-    None
+fn speaker(_: Option<&DomainJoin>) -> Result<Option<Box<dyn Domain>>, Failed> {
+    Ok(None)
 }
 
 impl Run {

@@ -6,7 +6,10 @@ use crate::{
     domain::{ActiveDirectory, Domain},
     state::{DomainJoin, Security},
 };
-use laps::id::{DeviceId, TenantId};
+use laps::{
+    id::{DeviceId, TenantId},
+    rotation::Failure,
+};
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -57,8 +60,7 @@ impl JoinDomain {
     /// Nothing is kept before a controller has answered: the account, its rights and the schema are looked at first.
     pub(super) fn run(self) -> Result<(), Failed> {
         let (state, _lock) = locked(&self.state.state)?;
-        let keys = domain::keys_of(&self.keytab, self.computer.as_deref(), self.domain.as_deref())
-            .map_err(|failure| Failed::new(failure.code, failure.text))?;
+        let keys = domain::keys_of(&self.keytab, self.computer.as_deref(), self.domain.as_deref()).map_err(failed)?;
         let random =
             || clock::random::<16>().map_err(|_| Failed::new("no_randomness", "the system's random generator failed"));
         let absolute = |path: &Path| {
@@ -82,7 +84,7 @@ impl JoinDomain {
             prefix,
             volatile_ok: self.tree.volatile_ok,
         };
-        domain::use_keytab(&join.keytab);
+        domain::use_keytab(&join.keytab).map_err(failed)?;
         let found =
             runtime()?.block_on(domain::look(&join)).map_err(|failure| Failed::new(failure.code, failure.text))?;
         state.write_domain(&join)?;
@@ -101,7 +103,11 @@ impl JoinDomain {
 }
 
 /// Who speaks to the domain.
-pub(super) fn speaker(join: &DomainJoin) -> Box<dyn Domain> {
-    domain::use_keytab(&join.keytab);
-    Box::new(ActiveDirectory::new(join.clone()))
+pub(super) fn speaker(join: &DomainJoin) -> Result<Box<dyn Domain>, Failed> {
+    domain::use_keytab(&join.keytab).map_err(failed)?;
+    Ok(Box::new(ActiveDirectory::new(join.clone())))
+}
+
+fn failed(failure: Failure) -> Failed {
+    Failed::new(failure.code, failure.text)
 }

@@ -8,6 +8,7 @@
 mod auth_stack;
 mod claim;
 mod crypt;
+mod environment;
 mod error;
 mod harden;
 mod lock;
@@ -25,6 +26,7 @@ mod tree;
 
 pub use auth_stack::{AuthStack, AuthStackError, HOOK_PROGRAM, HookLine, hook_line};
 pub use crypt::SystemCrypt;
+pub use environment::set_environment;
 pub use error::AccountError;
 pub use harden::forbid_core_dumps;
 pub use managed::{Account, ManagedTree, Proof};

@@ -7,6 +7,7 @@
     reason = "tests fail by panicking"
 )]
 
+mod ad;
 mod demo;
 mod documents;
 mod drift;

@@ -52,7 +52,14 @@ fn broken(
 }
 
 fn look(link: Link, evidence: &Evidence) -> Look {
+    let is_elsewhere = evidence.report.as_ref().is_some_and(|report| report.in_active_directory.is_some());
     match link {
+        // What this server would need does not matter to a password that is kept elsewhere.
+        Link::TenantSwitch | Link::PolicyAssigned | Link::PolicyDelivered | Link::PolicyAccepted | Link::SourceWon
+            if is_elsewhere =>
+        {
+            holds("not needed: the machine keeps its password in Active Directory", None)
+        }
         Link::DeviceObject => device_object(evidence),
         Link::DeviceState => device_state(evidence),
         Link::PersonMayRead => person_may_read(evidence),
@@ -252,8 +259,19 @@ fn source_won(evidence: &Evidence) -> Look {
     }
 }
 
-// Row 7, BackupDirectory 0.
+// Rows 7 (BackupDirectory 0), 9 and 36.
 fn backup_directory(evidence: &Evidence) -> Look {
+    if let Some(report) = &evidence.report
+        && let Some(name) = &report.in_active_directory
+    {
+        return broken(
+            "BackupDirectory is 2, and the machine keeps its password in Active Directory",
+            Some(report.at),
+            "in_active_directory",
+            "The password is now in Active Directory, set and proven; what is stored here is of the time before.",
+            format!("Read it there: lapwing ad get {name}"),
+        );
+    }
     match &evidence.report {
         Some(report) if report.backup_directory == 0 => broken(
             "BackupDirectory is 0",

@@ -36,7 +36,8 @@ pub enum LocalError {
 }
 
 /// Reads a local configuration: `Name = value` lines, `#` comments, empty lines. Text may stand in
-/// double quotes (to keep blanks at its ends); truth values are true, false, 1 or 0.
+/// double quotes (to keep blanks at its ends), and a backslash in them once or twice: `"CORP\\LAPSAdmins"` and
+/// `"CORP\LAPSAdmins"` are the same; truth values are true, false, 1 or 0.
 ///
 /// A value that is not allowed does not refuse the file: it becomes the default, as from any source
 /// (laps-behaviour.md 2.4).
@@ -61,10 +62,12 @@ pub fn parse_local(text: &str) -> Result<PolicySet, LocalError> {
         if set.get(setting).is_some() {
             return Err(LocalError::Twice { line, setting });
         }
-        let value = match value.strip_prefix('"') {
-            Some(rest) => rest.strip_suffix('"').ok_or(LocalError::Malformed { line })?,
-            None => value,
+        let unquoted = match value.strip_prefix('"') {
+            // As in TOML a backslash may stand there twice; alone it is taken for itself.
+            Some(rest) => rest.strip_suffix('"').ok_or(LocalError::Malformed { line })?.replace(r"\\", r"\"),
+            None => value.to_owned(),
         };
+        let value = unquoted.as_str();
         let info = setting.info();
         let read = match (info.format, value) {
             (Format::Bool, "0") => info.parse("false", Source::Local),
@@ -100,6 +103,15 @@ mod tests {
             set.get(Setting::PasswordAgeDays),
             Some(Given::Bad { text, .. }) if text == "1000"
         ));
+    }
+
+    #[test]
+    fn a_backslash_once_or_twice() {
+        for text in [r#""CORP\LAPS Admins""#, r#""CORP\LAPS Admins""#, r"CORP\LAPS Admins"] {
+            let set = parse_local(&format!("ADPasswordEncryptionPrincipal = {text}")).unwrap();
+            let value = Value::Text(r"CORP\LAPS Admins".into());
+            assert_eq!(set.get(Setting::ADPasswordEncryptionPrincipal), Some(&Given::Value(value)), "{text}");
+        }
     }
 
     #[test]

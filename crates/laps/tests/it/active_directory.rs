@@ -205,6 +205,7 @@ impl World {
                             .as_ref()
                             .is_some_and(|(version, at)| is_stored(&self.object, *version, at.written_at)),
                         has_version: self.object.has_version,
+                        is_readable: true,
                     },
                     server_time: self.now,
                 }));

@@ -97,7 +97,7 @@ impl App {
             assigned: assigned.into_iter().map(|assigned| assigned.policy.name).collect(),
             conflicts,
             delivery,
-            report: report.map(reported),
+            report: report.map(|report| reported(report, &device.name)),
             fork: device.forked_at.map(|at| explain::Fork { at, clone_suspected: device.clone_suspected }),
             from_backup: device.from_backup_at,
             credential: explain::Credential {
@@ -138,7 +138,7 @@ fn object(device: &store::Device, tombstone_days: u32) -> explain::Device {
     }
 }
 
-fn reported(report: store::DeviceReport) -> explain::Report {
+fn reported(report: store::DeviceReport, name: &str) -> explain::Report {
     let evidence: DeviceEvidence = serde_json::from_str(&report.report.evidence).unwrap_or_default();
     let last_error = report.report.last_error.and_then(|text| {
         let error: Value = serde_json::from_str(&text).ok()?;
@@ -153,6 +153,11 @@ fn reported(report: store::DeviceReport) -> explain::Report {
         policy_source: evidence.policy_source,
         backup_directory: evidence.backup_directory,
         join_state_mismatch: evidence.unmanaged.as_deref().is_some_and(|unmanaged| unmanaged.contains("join_state")),
+        in_active_directory: evidence
+            .unmanaged
+            .as_deref()
+            .is_some_and(|unmanaged| unmanaged == laps::decide::Unmanaged::ActiveDirectory.as_str())
+            .then(|| name.to_owned()),
         account_wanted: evidence.account_wanted,
         account_automatic: evidence.account_automatic,
         drift: evidence.drift.iter().filter_map(|word| Drift::parse(word)).collect(),

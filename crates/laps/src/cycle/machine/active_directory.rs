@@ -56,6 +56,11 @@ impl Cycle {
             let text = "msLAPS-CurrentPasswordVersion is not in the schema; extend it: lapwing ad schema extend";
             self.note(event::NO_ROLLBACK_DETECTION, text);
         }
+        if !answer.is_readable {
+            let text = "this machine may not read its own encrypted password, so that no history is kept and a crash \
+                        can leave a password that nobody has; grant it: lapwing ad permit self OU";
+            self.note(event::INSUFFICIENT_RIGHTS, text);
+        }
         let view = self.view_of(answer, server_time, now);
         self.view = Some(view.clone());
         match self.plan.clone() {
@@ -66,7 +71,7 @@ impl Cycle {
 
     /// Existing passwords stay valid, also after their expiry (laps-behaviour.md 4.3).
     pub(super) fn not_consulted(&mut self, failure: Failure) -> Effect {
-        self.offline = true;
+        self.offline = matches!(failure.event, event::NO_CONTROLLER | event::AD_QUERY_FAILED | event::BIND_FAILED);
         self.fail(failure);
         self.answer()
     }

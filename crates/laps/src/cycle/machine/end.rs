@@ -59,12 +59,13 @@ impl Cycle {
                 self.note(event::POLICY_FAILED, text);
             }
         }
+        let expires_at = self.due_at();
         Effect::Finish(Finish {
             proven: core::mem::take(&mut self.proven),
             last_error: self.failure.clone(),
             offline: self.offline,
             unresolved: self.intent_left.is_some(),
-            expires_at: self.due_at(),
+            expires_at,
             reasons: core::mem::take(&mut self.reasons),
         })
     }

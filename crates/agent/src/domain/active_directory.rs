@@ -1,0 +1,317 @@
+//! [`Domain`] on a real domain: one connection for a cycle, the machine's own account, its own object.
+
+use super::{Answer, Backup, Domain};
+use crate::{
+    platform,
+    state::{DomainJoin, Security},
+};
+use ad::{Connection, Credential, Dns, Error, KeyCache, Keytab, Server, Settings};
+use dpapi::{
+    blob::protect,
+    value::{Credential as Stored, EncryptedValue},
+};
+use getrandom::{SysRng, rand_core::UnwrapErr};
+use laps::{
+    active_directory::{self, ENCRYPTION_LEVEL_MIN, Form, Placement, Wanted, WantedForm, has_arrived, is_stored},
+    cycle::Consulted,
+    event,
+    id::VersionId,
+    password::Password,
+    rotation::{Failure, Outcome},
+    time::Timestamp,
+};
+use std::{path::Path, time::Duration};
+
+/// The longest that one step may take: a connection, a bind, a question and its answer.
+const STEP_MAX: Duration = Duration::from_secs(15);
+
+/// The domain that the machine has joined.
+pub struct ActiveDirectory {
+    join: DomainJoin,
+    connection: Option<Connection>,
+    keys: KeyCache,
+}
+
+/// Whose keys a keytab has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Keys {
+    /// The DNS name of the domain: the realm in small letters.
+    pub domain: String,
+    /// The computer account, such as `WS01$`.
+    pub computer: String,
+}
+
+/// What a look at the domain found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// The controller that answered.
+    pub controller: String,
+    /// msDS-Behavior-Version of the domain.
+    pub functional_level: u32,
+    /// The distinguished name of the computer object.
+    pub computer: String,
+    /// What will keep a backup from working, as far as it can be seen without one.
+    pub warnings: Vec<Failure>,
+}
+
+fn failure(error: &Error) -> Failure {
+    Failure::new(error.event(), error.code(), format!("{error}; {}", error.remedy()))
+}
+
+/// Whose keys a keytab has. `computer` and `domain` choose when there are several.
+///
+/// # Errors
+/// A [`Failure`]: it cannot be read, or has no computer account that fits.
+pub fn keys_of(keytab: &Path, computer: Option<&str>, domain: Option<&str>) -> Result<Keys, Failure> {
+    let keys = Keytab::open(keytab).map_err(|error| failure(&error))?;
+    let fits = |principal: &&str| {
+        principal.rsplit_once('@').is_some_and(|(name, realm)| {
+            name.ends_with('$')
+                && !name.contains('/')
+                && computer.is_none_or(|wanted| wanted.eq_ignore_ascii_case(name))
+                && domain.is_none_or(|wanted| wanted.eq_ignore_ascii_case(realm))
+        })
+    };
+    let found = keys.principals().find(fits).and_then(|principal| principal.rsplit_once('@'));
+    let (computer, realm) = found.ok_or_else(|| {
+        let has: Vec<&str> = keys.principals().collect();
+        let text = format!(
+            "{} has no key of a computer account that fits, only of: {}; join the machine to the domain with adcli or \
+             realmd, or name its keytab with --keytab",
+            keytab.display(),
+            if has.is_empty() { "nobody".to_owned() } else { has.join(", ") }
+        );
+        Failure::new(event::BIND_FAILED, "keytab_without_account", text)
+    })?;
+    Ok(Keys { domain: realm.to_ascii_lowercase(), computer: computer.to_owned() })
+}
+
+/// Tells Kerberos which keytab is the machine's. Only while the process has one thread.
+///
+/// # Errors
+/// A [`Failure`]: it has others.
+pub fn use_keytab(keytab: &Path) -> Result<(), Failure> {
+    platform::set_environment(&ad::keytab_environment(keytab)).map_err(|error| {
+        Failure::new(event::AGENT_FAILED, "keytab_not_named", format!("Kerberos cannot be told of the keytab: {error}"))
+    })
+}
+
+/// Looks at the domain without changing anything there.
+///
+/// # Errors
+/// A [`Failure`]: no controller, no bind, no such computer.
+pub async fn look(join: &DomainJoin) -> Result<Found, Failure> {
+    let mut connection = Connection::open(&settings(join), None).await.map_err(|error| failure(&error))?;
+    let mut warnings = Vec::new();
+    let form = WantedForm::Encrypted { principal: None };
+    let computer = match connection.computer(&join.computer, &form).await {
+        Ok(found) => {
+            if !found.object.has_version {
+                warnings.push(Failure::new(
+                    event::NO_ROLLBACK_DETECTION,
+                    "schema_without_version",
+                    "msLAPS-CurrentPasswordVersion is not in the schema; extend it: lapwing ad schema extend",
+                ));
+            }
+            found.dn
+        }
+        Err(error @ Error::SchemaMissing { .. }) => {
+            warnings.push(failure(&error));
+            join.computer.clone()
+        }
+        Err(error) => return Err(failure(&error)),
+    };
+    let functional_level = connection.domain().functional_level;
+    warnings.extend(level_failure(functional_level));
+    Ok(Found { controller: connection.controller().host.clone(), functional_level, computer, warnings })
+}
+
+/// Encryption needs Windows Server 2016; below it nothing is stored, and never in clear instead (event 10006).
+fn level_failure(functional_level: u32) -> Option<Failure> {
+    (functional_level < ENCRYPTION_LEVEL_MIN).then(|| {
+        let text = format!(
+            "the domain's functional level is {functional_level}, and encryption needs {ENCRYPTION_LEVEL_MIN} (Windows \
+             Server 2016); raise it, or set ADPasswordEncryptionEnabled to false; nothing was stored, the current \
+             password was not changed"
+        );
+        Failure::new(event::ENCRYPTION_NOT_POSSIBLE, "functional_level", text)
+    })
+}
+
+fn settings(join: &DomainJoin) -> Settings {
+    Settings {
+        domain: join.domain.clone(),
+        realm: None,
+        server: join.server.clone().map(|host| Server { host, address: join.server_address }),
+        site: join.site.clone(),
+        security: match join.security {
+            Security::Sealed => ad::Security::Sealed,
+            Security::Ldaps => ad::Security::Ldaps { ca: join.ca.clone() },
+            Security::StartTls => ad::Security::StartTls { ca: join.ca.clone() },
+        },
+        credential: Credential::Keytab {
+            path: join.keytab.clone(),
+            principal: Some(format!("{}@{}", join.computer, join.domain.to_ascii_uppercase())),
+        },
+        timeout: STEP_MAX,
+        dns: join.dns.map_or(Dns::System, Dns::Server),
+    }
+}
+
+impl ActiveDirectory {
+    /// A domain that nobody has spoken to yet.
+    pub fn new(join: DomainJoin) -> Self {
+        Self { join, connection: None, keys: KeyCache::default() }
+    }
+
+    async fn ask(&mut self, wanted: &Wanted, last: Option<(VersionId, &Placement)>) -> Result<Consulted, Failure> {
+        let form = wanted.form.clone()?;
+        let prefer = last.map(|(_, placement)| placement.controller.as_str());
+        let opened = Connection::open(&settings(&self.join), prefer).await.map_err(|error| failure(&error))?;
+        let connection = self.connection.insert(opened);
+        if let (WantedForm::Encrypted { .. } | WantedForm::Dsrm, Some(failure)) =
+            (&form, level_failure(connection.domain().functional_level))
+        {
+            return Err(failure);
+        }
+        let computer = connection.computer(&self.join.computer, &form).await.map_err(|error| failure(&error))?;
+        let server_time = connection.server_time().await.map_err(|error| failure(&error))?;
+        let kept = match &form {
+            WantedForm::Encrypted { principal: Some(principal) } => {
+                let sid = connection.resolve(principal).await.map_err(|error| failure(&error))?;
+                Form::Encrypted { decryptor: sid.to_string() }
+            }
+            WantedForm::Encrypted { principal: None } => Form::Encrypted {
+                decryptor: connection.domain().admins().map_err(|error| failure(&error))?.to_string(),
+            },
+            WantedForm::Dsrm => {
+                Form::Dsrm { decryptor: connection.domain().admins().map_err(|error| failure(&error))?.to_string() }
+            }
+            WantedForm::Clear => Form::Clear,
+            WantedForm::Legacy => Form::Legacy,
+        };
+        let object = &computer.object;
+        let encrypted = kept.decryptor().is_some();
+        let wrote = last.filter(|(_, placement)| placement.form.attribute() == kept.attribute());
+        Ok(Consulted {
+            answer: active_directory::Answer {
+                controller: connection.controller().host.clone(),
+                expires_at: object.expires_at,
+                // A value that may not be read looks like one that is not there.
+                has_password: (encrypted && object.version.is_some()).then_some(object.encrypted.is_some()),
+                holds_last: last.is_some_and(|(version, placement)| is_stored(object, version, placement.written_at)),
+                has_version: object.has_version || kept == Form::Legacy,
+                is_readable: !encrypted || wrote.is_none() || object.encrypted.is_some() || object.version.is_some(),
+                form: kept,
+            },
+            server_time,
+        })
+    }
+
+    async fn put(&mut self, backup: Backup<'_>) -> Outcome {
+        // As long as an earlier modify may have arrived, no failure is a certain no.
+        let no = |failure: Failure| if backup.in_doubt { Outcome::Unknown(failure) } else { Outcome::Refused(failure) };
+        let Backup { intent, placement, .. } = &backup;
+        if self.connection.as_ref().is_none_or(|open| open.controller().host != placement.controller) {
+            match Connection::open(&settings(&self.join), Some(&placement.controller)).await {
+                Ok(open) if open.controller().host == placement.controller => self.connection = Some(open),
+                Ok(open) => {
+                    let text = format!(
+                        "{} does not answer, and {} may not have what it took; nothing is written elsewhere",
+                        placement.controller,
+                        open.controller().host
+                    );
+                    return no(Failure::new(event::AD_UPDATE_FAILED, "controller_gone", text));
+                }
+                Err(error) => return no(failure(&error)),
+            }
+        }
+        let Some(connection) = &mut self.connection else {
+            return no(Failure::new(event::POLICY_FAILED, "internal_error", "no connection; report this"));
+        };
+        // Read afresh: the history goes along as it stands now.
+        let computer = match connection.computer(&self.join.computer, &wanted_of(&placement.form)).await {
+            Ok(computer) => computer,
+            Err(error) => {
+                self.connection = None;
+                return no(failure(&error));
+            }
+        };
+        if backup.in_doubt && has_arrived(&computer.object, intent.version, intent.expires_at) {
+            return Outcome::Done;
+        }
+        let value = match value(connection, &mut self.keys, &backup).await {
+            Ok(value) => value,
+            Err(failure) => return no(failure),
+        };
+        let update = active_directory::update(
+            &computer.object,
+            placement,
+            intent.version,
+            intent.expires_at,
+            value,
+            backup.history_max,
+            backup.moved,
+        );
+        match connection.modify(&computer.dn, &update).await {
+            Ok(()) => Outcome::Done,
+            Err(error) if error.is_unknown() => {
+                self.connection = None;
+                Outcome::Unknown(failure(&error))
+            }
+            Err(error) => no(failure(&error)),
+        }
+    }
+}
+
+fn wanted_of(form: &Form) -> WantedForm {
+    match form {
+        Form::Encrypted { .. } => WantedForm::Encrypted { principal: None },
+        Form::Clear => WantedForm::Clear,
+        Form::Legacy => WantedForm::Legacy,
+        Form::Dsrm { .. } => WantedForm::Dsrm,
+    }
+}
+
+/// The value of the attribute: the one place where a password is made ready for Active Directory.
+async fn value(connection: &mut Connection, keys: &mut KeyCache, backup: &Backup<'_>) -> Result<Vec<u8>, Failure> {
+    let Backup { intent, placement, password, .. } = backup;
+    let at: Timestamp = placement.written_at;
+    let stored = || Stored {
+        account: intent.account.name.clone(),
+        updated_at: at,
+        password: Password::new(password.reveal().to_owned()),
+    };
+    let Some(decryptor) = placement.form.decryptor() else {
+        return Ok(match placement.form {
+            // Legacy LAPS keeps the bare password (laps-behaviour.md 2.5).
+            Form::Legacy => password.reveal().as_bytes().to_vec(),
+            _ => stored().to_json().as_bytes().to_vec(),
+        });
+    };
+    let unusable = |text: String| Failure::new(event::AD_UPDATE_FAILED, "encryption_failed", text);
+    let sid = decryptor.parse().map_err(|_| unusable(format!("{decryptor} is not a SID")))?;
+    let envelope = keys.newest(connection, &sid, at).await.map_err(|error| failure(&error))?;
+    let blob = protect(&stored().to_clear(), &sid, &envelope, &mut UnwrapErr(SysRng))
+        .map_err(|error| unusable(error.to_string()))?
+        .to_bytes();
+    Ok(EncryptedValue { updated_at: at, blob: &blob }.to_bytes())
+}
+
+impl Domain for ActiveDirectory {
+    fn consult<'a>(
+        &'a mut self,
+        wanted: &'a Wanted,
+        last: Option<(VersionId, &'a Placement)>,
+    ) -> Answer<'a, Result<Consulted, Failure>> {
+        Box::pin(self.ask(wanted, last))
+    }
+
+    fn store<'a>(&'a mut self, backup: Backup<'a>) -> Answer<'a, Outcome> {
+        Box::pin(self.put(backup))
+    }
+
+    fn close(&mut self) {
+        self.connection = None;
+    }
+}
