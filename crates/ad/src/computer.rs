@@ -3,10 +3,18 @@
 use crate::{Connection, Error, ldap::Query};
 use dpapi::value::EncryptedValue;
 use laps::{
-    active_directory::{Attribute, Object, StoredValue, Update, WantedForm, version_of},
+    active_directory::{
+        Attribute, Former, Object, StoredValue, Update, VersionChange, WantedForm, guid_bytes, version_of,
+    },
     time::Timestamp,
 };
 use ldap3::{Mod, Scope, ldap_escape};
+use std::collections::HashSet;
+
+/// noSuchAttribute (RFC 4511 4.1.9): a value that is to be taken away is not there.
+const RESULT_NO_SUCH_VALUE: u32 = 16;
+/// attributeOrValueExists.
+const RESULT_VALUE_EXISTS: u32 = 20;
 
 /// Which attributes the schema of the forest has.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,13 +113,33 @@ impl Connection {
     ///
     /// # Errors
     /// [`Error::NoRights`] (event 10065), [`Error::ChangeRefused`] (10017): nothing was changed.
+    /// [`Error::ChangedMeanwhile`]: nor then; the object has another version than the one that was read.
     /// [`Error::Unknown`]: it may have been made; ask this domain controller ([`Connection::controller`]) for the
     /// object again before anything else (rotation.md 9).
     pub async fn modify(&mut self, dn: &str, update: &Update) -> Result<(), Error> {
         let changes = update.changes.iter().map(|change| {
             Mod::Replace(change.attribute.name().as_bytes().to_vec(), change.values.iter().cloned().collect())
         });
-        self.session.modify(dn, changes.collect(), None).await
+        let name = || Attribute::CurrentPasswordVersion.name().as_bytes().to_vec();
+        let one = |version| HashSet::from([guid_bytes(version).to_vec()]);
+        let version = match update.version {
+            // All or nothing: the object must still have the version that was read (RFC 4511 4.6).
+            Some(VersionChange { from: Former::Version(from), to }) => {
+                vec![Mod::Delete(name(), one(from)), Mod::Add(name(), one(to))]
+            }
+            Some(VersionChange { from: Former::NoneSeen, to }) => vec![Mod::Add(name(), one(to))],
+            Some(VersionChange { from: Former::Unreadable, to }) => vec![Mod::Replace(name(), one(to))],
+            None => Vec::new(),
+        };
+        let done = self.session.modify(dn, changes.chain(version).collect(), None).await;
+        match done {
+            Err(Error::ChangeRefused {
+                controller, dn, result: RESULT_NO_SUCH_VALUE | RESULT_VALUE_EXISTS, ..
+            }) if update.version.is_some_and(|version| version.from != Former::Unreadable) => {
+                Err(Error::ChangedMeanwhile { controller, dn })
+            }
+            done => done,
+        }
     }
 }
 

@@ -234,6 +234,14 @@ pub enum Error {
         /// LDAP's result and its text.
         detail: String,
     },
+    /// The object has another version than the one that was read; nothing was changed.
+    #[error("{controller}: {dn} was changed since it was read")]
+    ChangedMeanwhile {
+        /// The domain controller.
+        controller: String,
+        /// The object.
+        dn: String,
+    },
     /// A change was refused; nothing was changed.
     #[error("{controller} refused the change of {dn}: {detail}")]
     ChangeRefused {
@@ -396,6 +404,7 @@ impl Error {
             Self::Kerberos { .. } => "ad_kerberos_failed",
             Self::QueryRefused { .. } => "ad_query_refused",
             Self::ChangeRefused { .. } => "ad_change_refused",
+            Self::ChangedMeanwhile { .. } => "ad_changed_meanwhile",
             Self::ChangeTooLarge { .. } => "ad_change_too_large",
             Self::NoRights { .. } => "ad_no_rights",
             Self::Unknown { .. } => "ad_change_unknown",
@@ -424,9 +433,11 @@ impl Error {
             | Self::TimedOut { .. }
             | Self::BrokeOff { .. } => 10011,
             Self::SchemaMissing { .. } => 10012,
-            Self::ChangeRefused { .. } | Self::Unknown { .. } | Self::NoKeyService { .. } | Self::KeyRefused { .. } => {
-                10017
-            }
+            Self::ChangeRefused { .. }
+            | Self::ChangedMeanwhile { .. }
+            | Self::Unknown { .. }
+            | Self::NoKeyService { .. }
+            | Self::KeyRefused { .. } => 10017,
             Self::PrincipalIsolated { .. } => 10034,
             Self::PrincipalUnknown { .. } => 10035,
             Self::NoController { .. }
@@ -505,6 +516,9 @@ impl Error {
             Self::Kerberos { .. } => "KRB5_TRACE=/dev/stderr shows what Kerberos does",
             Self::QueryRefused { .. } => "read the domain controller's reason",
             Self::ChangeRefused { .. } => "read the domain controller's reason; the current password was not changed",
+            Self::ChangedMeanwhile { .. } => {
+                "it is tried again in the next cycle; when it stays so, two agents have this machine's account"
+            }
             Self::ChangeTooLarge { .. } => {
                 "values in the history are not of LAPS: find out who wrote them, and clear it"
             }

@@ -13,6 +13,8 @@ use core::cmp::Reverse;
 
 /// The functional level of a domain from which on passwords can be encrypted: Windows Server 2016 (MS-ADTS 6.1.4.3).
 pub const ENCRYPTION_LEVEL_MIN: u32 = 7;
+/// The largest value of LAPS, in bytes; an ordinary one has 1.3 kB (laps-behaviour.md 7.5).
+const VALUE_BYTES_MAX: usize = 16 * 1024;
 /// A controller that did not take the last modify and does not have its version is not written to for so long:
 /// longer than the three hours between two sites' replications (MS-ADTS 6.1.1.2.2.2.2, default of `replInterval`).
 pub const REPLICATION_TICKS_MAX: u64 = 4 * TICKS_PER_HOUR;
@@ -193,6 +195,13 @@ pub enum Replaces {
         /// The time in its value, for a schema without versions.
         written_at: Timestamp,
     },
+    /// Anything but this version, which was never set; what is installed the machine does not know.
+    AnyBut {
+        /// The version.
+        version: VersionId,
+        /// The time in its value.
+        written_at: Timestamp,
+    },
 }
 
 impl Replaces {
@@ -200,17 +209,18 @@ impl Replaces {
         match self {
             Self::Any => true,
             Self::Installed { version, written_at } => is_stored(object, version, written_at),
+            Self::AnyBut { version, written_at } => !is_stored(object, version, written_at),
         }
     }
 }
 
 /// Whether the object holds this version: by its version, or, where the schema has none, by the time in the value. A
-/// machine that may read neither cannot tell, and takes it that it does: it would rotate in each cycle otherwise.
+/// machine that may read neither sees the expiry, and takes it for its own: it would rotate in each cycle otherwise.
 pub fn is_stored(object: &Object, version: VersionId, written_at: Timestamp) -> bool {
     match (object.version, &object.encrypted) {
         (Some(found), _) => found == version,
         (None, Some(value)) => value.written_at == Some(written_at),
-        (None, None) => true,
+        (None, None) => object.expires_at.is_some(),
     }
 }
 
@@ -233,6 +243,30 @@ pub struct Change {
 pub struct Update {
     /// What is replaced.
     pub changes: Vec<Change>,
+    /// The new version, where the schema has versions.
+    pub version: Option<VersionChange>,
+}
+
+/// How msLAPS-CurrentPasswordVersion changes. When the one that was read is taken away and the new one put in its place
+/// (RFC 4511 4.6, delete and add of values), the whole modify fails if the object has changed since: a modify that was
+/// held up somewhere cannot undo a later one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VersionChange {
+    /// What the new one takes the place of.
+    pub from: Former,
+    /// The new one.
+    pub to: VersionId,
+}
+
+/// The version that an object has before a modify.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Former {
+    /// This one; the modify fails when it is not there any more.
+    Version(VersionId),
+    /// None that can be seen; the modify fails when there is one.
+    NoneSeen,
+    /// One that the machine may not read: whatever it is, it is replaced.
+    Unreadable,
 }
 
 /// The modify that puts `value` on an object. `history_max`: entries that are kept. `moved`: the object may hold a
@@ -253,7 +287,7 @@ pub fn update(
     ];
     let none = |attribute| Change { attribute, values: Vec::new() };
     let (kept, standing) = match placement.form {
-        Form::Legacy => return Update { changes },
+        Form::Legacy => return Update { changes, version: None },
         Form::Dsrm { .. } => (Attribute::EncryptedDsrmPasswordHistory, None),
         Form::Encrypted { .. } => (Attribute::EncryptedPasswordHistory, moved.then_some(Attribute::Password)),
         Form::Clear => (
@@ -270,17 +304,20 @@ pub fn update(
         changes.push(Change { attribute: kept, values: history.iter().map(|value| value.bytes.clone()).collect() });
     }
     changes.extend(standing.map(none));
-    if object.has_version {
-        changes.push(one(Attribute::CurrentPasswordVersion, guid_bytes(version).to_vec()));
-    }
-    Update { changes }
+    let from = object.version.map_or(Former::NoneSeen, Former::Version);
+    Update { changes, version: object.has_version.then_some(VersionChange { from, to: version }) }
 }
 
 /// The history after a rotation: what stood there joins it as it stands, the oldest go (laps-behaviour.md 4.9). A
 /// value that is there already is not added again. Newest first.
 fn history(object: &Object, replaces: Replaces, history_max: usize) -> Vec<&StoredValue> {
     let standing = object.encrypted.as_ref().filter(|_| replaces.admits(object));
-    let mut kept: Vec<&StoredValue> = object.history.iter().collect();
+    // What is no value of LAPS and larger than any of them is not carried on: the modify would become too large.
+    let mut kept: Vec<&StoredValue> = object
+        .history
+        .iter()
+        .filter(|value| value.written_at.is_some() || value.bytes.len() <= VALUE_BYTES_MAX)
+        .collect();
     kept.extend(standing.filter(|value| !object.history.iter().any(|had| had.bytes == value.bytes)));
     // What has no time is taken for the oldest: it is not of LAPS.
     kept.sort_by_key(|value| Reverse(value.written_at));
@@ -394,6 +431,10 @@ mod tests {
         let history = |replaces| values(&after(&had, encrypted(), replaces, 1), Attribute::EncryptedPasswordHistory);
         assert_eq!(history(installed(8)), None, "9 was never set, 8 is installed: the history stays as it is");
         assert_eq!(history(Replaces::Any), Some(vec![vec![9]]));
+        assert_eq!(history(Replaces::AnyBut { version: version(9), written_at: at(9) }), None);
+        assert!(!is_stored(&Object::default(), version(9), at(9)), "nothing was ever written");
+        let hidden = Object { expires_at: Some(at(1)), ..Object::default() };
+        assert!(is_stored(&hidden, version(9), at(9)), "what cannot be read is taken for right");
         let without = Object { has_version: false, version: None, ..had.clone() };
         assert_eq!(
             values(&after(&without, encrypted(), installed(9), 1), Attribute::EncryptedPasswordHistory),
@@ -407,14 +448,14 @@ mod tests {
     #[test]
     fn the_version_and_the_expiry_go_along() {
         let update = after(&object(9, &[]), encrypted(), installed(9), 0);
-        assert_eq!(values(&update, Attribute::CurrentPasswordVersion), Some(vec![guid_bytes(version(100)).to_vec()]));
+        assert_eq!(update.version, Some(VersionChange { from: Former::Version(version(9)), to: version(100) }));
         let due = at(1000).ticks().to_string().into_bytes();
         assert_eq!(values(&update, Attribute::PasswordExpirationTime), Some(vec![due.clone()]));
         let legacy = after(&object(9, &[]), Form::Legacy, Replaces::Any, 12);
         assert_eq!(values(&legacy, Attribute::LegacyExpirationTime), Some(vec![due]));
         assert_eq!(legacy.changes.len(), 2);
         let without = after(&Object { has_version: false, ..object(9, &[]) }, encrypted(), Replaces::Any, 0);
-        assert_eq!(values(&without, Attribute::CurrentPasswordVersion), None);
+        assert_eq!(without.version, None);
         let recovery = after(&object(9, &[]), Form::Dsrm { decryptor: "S-1-5-32-544".into() }, Replaces::Any, 3);
         assert_eq!(values(&recovery, Attribute::EncryptedDsrmPasswordHistory), Some(vec![vec![9]]));
         assert_eq!(values(&recovery, Attribute::EncryptedPassword), None);

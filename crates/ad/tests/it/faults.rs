@@ -57,11 +57,39 @@ async fn a_lost_answer_is_unknown_until_the_same_controller_is_asked() {
             assert_eq!(after, before, "{what}");
         }
         // The same modify again, whether it was made or not: it is there once.
-        again.modify(&dn, &update).await.unwrap();
+        match again.modify(&dn, &update).await {
+            Ok(()) => assert!(!arrives, "{what}"),
+            Err(error) => assert!(arrives && matches!(error, Error::ChangedMeanwhile { .. }), "{what}: {error:?}"),
+        }
         let after = again.computer("LOST$", &ENCRYPTED).await.unwrap().object;
         assert!(has_arrived(&after, version, at.plus_days(30)), "{what}");
         assert_eq!(after.history.len(), before.history.len() + usize::from(before.encrypted.is_some()), "{what}");
     }
+}
+
+/// A modify that was held up somewhere does not undo a later one: the object must have the version that was read.
+#[tokio::test]
+async fn a_modify_of_an_older_reading_is_refused_whole() {
+    let Some(lab) = Lab::running("a_modify_of_an_older_reading_is_refused_whole") else { return };
+    let dn = lab.make_computer("LATE", "Workstations");
+    let mut machine = open_as(&lab, "LATE$").await;
+    let admins = machine.resolve_text("LAPS\\LAPSAdmins").await.unwrap();
+    let mut cache = KeyCache::default();
+    let mut prepared = Vec::new();
+    for password in ["First-1", "Late-2", "Third-3"] {
+        let object = machine.computer("LATE$", &ENCRYPTED).await.unwrap().object;
+        let value = encrypted(&mut machine, &mut cache, &admins, password, now()).await;
+        let (update, _) = backup(&object, &admins, value, now(), 3);
+        if password != "Late-2" {
+            machine.modify(&dn, &update).await.unwrap();
+        }
+        prepared.push(update);
+    }
+    let before = machine.computer("LATE$", &ENCRYPTED).await.unwrap();
+    let error = machine.modify(&dn, &prepared[1]).await.unwrap_err();
+    assert!(matches!(error, Error::ChangedMeanwhile { .. }), "{error:?}");
+    assert_eq!((error.code(), error.event(), error.is_unknown()), ("ad_changed_meanwhile", 10017, false));
+    assert_eq!(machine.computer("LATE$", &ENCRYPTED).await.unwrap(), before, "nothing of it was made");
 }
 
 /// A connection that was lost before the modify was handed over: certainly not made.
@@ -75,7 +103,7 @@ async fn a_connection_that_has_ended_takes_no_modify() {
     // The question tells that it is over.
     assert!(machine.computer("ENDED$", &ENCRYPTED).await.is_err());
     let change = Change { attribute: Attribute::PasswordExpirationTime, values: vec![b"0".to_vec()] };
-    let error = machine.modify(&dn, &Update { changes: vec![change] }).await.unwrap_err();
+    let error = machine.modify(&dn, &Update { changes: vec![change], version: None }).await.unwrap_err();
     assert!(matches!(error, Error::Unreachable { .. }), "{error:?}");
 }
 
@@ -123,6 +151,7 @@ async fn a_hostile_value_does_not_stop_a_backup() {
     let mut cache = KeyCache::default();
     let written = |bytes: usize| Update {
         changes: vec![Change { attribute: Attribute::EncryptedPassword, values: vec![vec![0xff; bytes]] }],
+        version: None,
     };
     let at = now();
     let value = encrypted(&mut machine, &mut cache, &admins, "Before-1", at).await;

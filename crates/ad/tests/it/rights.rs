@@ -128,7 +128,7 @@ async fn the_other_forms_are_written_too() {
     ] {
         let one = |attribute, value: &str| Change { attribute, values: vec![value.into()] };
         let changes = vec![one(attribute, "Clear-Text-1"), one(expiry, &at.ticks().to_string())];
-        machine.modify(&dn, &Update { changes }).await.unwrap();
+        machine.modify(&dn, &Update { changes, version: None }).await.unwrap();
         let computer = machine.computer("FORMS$", &form).await.unwrap();
         assert_eq!(computer.object.expires_at, Some(at));
         let (_, seen) =

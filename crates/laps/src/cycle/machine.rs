@@ -71,6 +71,8 @@ pub struct Cycle {
     closing: bool,
     /// A rotation made or renamed the account since it was looked at.
     outdated: bool,
+    /// A version that recovery found never set, and when it was written to Active Directory.
+    never_set: Option<(VersionId, Timestamp)>,
     /// Accounts that policy has left were dealt with in this cycle.
     left: bool,
     view: Option<View>,
@@ -111,6 +113,7 @@ impl Cycle {
             absent: false,
             closing: false,
             outdated: false,
+            never_set: None,
             left: false,
             view: None,
             policy_unknown: false,
@@ -230,6 +233,7 @@ impl Cycle {
     }
 
     fn recover(&mut self, intent: Intent) -> Effect {
+        self.never_set = intent.destination.placement().map(|placement| (intent.version, placement.written_at));
         let account = intent.account.clone();
         let (rotation, effect) = Rotation::resume(intent, self.start.secret_held);
         self.state = State::Recovering { rotation, account };

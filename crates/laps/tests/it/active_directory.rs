@@ -4,8 +4,8 @@
 use laps::{
     account::{AccountFacts, Selection},
     active_directory::{
-        Answer, Form, Object, Placement, Replaces, StoredValue, Wanted, WantedForm, guid_bytes, has_arrived, is_stored,
-        update, version_of,
+        Answer, Form, Former, Object, Placement, Replaces, StoredValue, Wanted, WantedForm, guid_bytes, has_arrived,
+        is_stored, update,
     },
     cycle::{CheckedIn, Consulted, Cycle, Effect, Finish, Note, Outcome, Report, Start, Tick},
     decide::{Manage, Memory, Plan, Reason, Target, Unmanaged, View},
@@ -138,6 +138,10 @@ impl World {
         let value = intent.version.as_bytes().to_vec();
         let update = update(&self.object, placement, intent.version, intent.expires_at, value, history_max, false);
         self.modifies += 1;
+        if let Some(change) = update.version {
+            assert_eq!(change.from, self.object.version.map_or(Former::NoneSeen, Former::Version), "read afresh");
+            self.object.version = Some(change.to);
+        }
         for change in update.changes {
             use laps::active_directory::Attribute as A;
             match change.attribute {
@@ -155,7 +159,6 @@ impl World {
                         .collect();
                 }
                 A::PasswordExpirationTime => self.object.expires_at = Some(intent.expires_at),
-                A::CurrentPasswordVersion => self.object.version = version_of(&change.values[0]),
                 other => panic!("{other:?}"),
             }
         }
