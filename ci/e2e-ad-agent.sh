@@ -11,6 +11,8 @@ lab=$here/../testkit/ad-lab
 dir=$(mktemp -d /tmp/lapwing-ad.XXXX)
 trap 'bash "$lab/samba-ad" down "$dir" 2>/dev/null; rm -rf "$dir"; stop_all' EXIT
 
+# Before the machine asks the domain's name server only: it may have to be downloaded.
+python=$(bash "$here/dpapi-ng.sh" 2>"$WORK/dpapi-ng.log") || python=
 bash "$lab/samba-ad" up "$dir" >"$WORK/lab.env"
 set -a
 . "$WORK/lab.env"
@@ -69,7 +71,7 @@ has_event 10018 '' && has_event 10020 '' || die "events: $(events | jq -c '.[].e
 say "policy from registry.pol: backed up for LAPS\\LAPSAdmins, opens the account through su and PAM"
 
 # --- readers that are not ours
-if python=$(bash "$here/dpapi-ng.sh" 2>"$WORK/dpapi-ng.log"); then
+if [ -n "$python" ]; then
     open_offline() { /usr/bin/python3 "$lab/stored.py" "$LAB_SMB_CONF" 'AGENT01$' | "$python" "$lab/open-offline.py"; }
     [ "$(open_offline | head -n 1 | json .p)" = "$first" ] || die "dpapi-ng reads another password"
     say "dpapi-ng opens it offline, from the domain's root key"
@@ -109,6 +111,31 @@ agent cycle
 fourth=$(get laps.admin AGENT01)
 opens "$fourth" contoso || die "the password in the directory does not open the account"
 say "domain controller killed: nothing was changed; back again, the stored password opens the account"
+
+# --- hybrid: joined to a Lapwing server too, and policy moves between the two directories
+server_up
+policy_up "$here/data/contoso.xml"
+agent_join
+agent cycle
+cloud=$(password)
+opens "$cloud" contoso && ! opens "$fourth" contoso || die "moving to the cloud did not rotate at once"
+[ "$(get laps.admin AGENT01)" = "$fourth" ] || die "both directories were written"
+lapwing policy import "$WORK/hybrid.xml" --name domain
+lapwing policy unassign e2e
+lapwing policy assign domain
+agent cycle
+fifth=$(get laps.admin AGENT01)
+opens "$fifth" contoso && ! opens "$cloud" contoso || die "moving to the domain did not rotate at once"
+[ "$(password)" = "$cloud" ] || die "both directories were written"
+lapwing password get "$DEVICE" >"$WORK/released" 2>&1 || true
+grep -q "no longer rotated" "$WORK/released" || die "retrieval does not say that it is released: $(cat "$WORK/released")"
+lapwing policy unassign domain
+lapwing policy assign e2e
+agent cycle
+sixth=$(password)
+opens "$sixth" contoso && [ "$sixth" != "$cloud" ] && [ "$(get laps.admin AGENT01)" = "$fifth" ] || die "moving back to the cloud"
+lapwing audit verify
+say "hybrid: each move rotates at once, into one directory; what the server had is released"
 
 # --- what is refused, on a tree of its own
 refused() { # NAME, EVENT, TEXT, keytab, settings...
