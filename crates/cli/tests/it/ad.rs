@@ -110,7 +110,7 @@ mod built {
             "DistinguishedName": dn,
             "Account": "Administrator",
             "Password": "canary-7",
-            "PasswordUpdateTime": "2022-01-30T20:41:54.6757854Z",
+            "PasswordUpdateTime": "2022-01-30T20:52:13.0729182Z",
             "ExpirationTimestamp": "2022-06-18T04:26:40Z",
             "Source": "CleartextPassword",
             "DecryptionStatus": "NotApplicable",

@@ -8,6 +8,8 @@ mod connect;
 #[cfg(feature = "ad")]
 mod expire;
 #[cfg(feature = "ad")]
+mod explain;
+#[cfg(feature = "ad")]
 mod get;
 #[cfg(feature = "ad")]
 mod permit;
@@ -128,6 +130,11 @@ pub(crate) enum AdCommand {
         #[arg(long)]
         history: bool,
     },
+    /// Why a computer has no password, or an old one, and what to do
+    Explain {
+        /// The computer: name, DNS name, account name ending in $, or distinguished name
+        computer: String,
+    },
     /// Let a password expire, so that the computer sets a new one
     Expire {
         /// Computers: name, DNS name, account name ending in $, or distinguished name
@@ -240,6 +247,7 @@ pub(crate) async fn run(globals: &Globals, ad: Ad) -> Result<(), Failure> {
         AdCommand::Recover { computer, database, ldif, history } => {
             recover::recover(globals, database.as_deref(), &ldif, &computer, history)
         }
+        AdCommand::Explain { computer } => explain::explain(globals, &ad.access, &computer, expire::now()).await,
         AdCommand::Expire { computer, at } => expire::expire(globals, &ad.access, &computer, at.as_deref()).await,
     }
 }
