@@ -86,6 +86,8 @@ else
     fi
 fi
 
+skip "LAPS4LINUX, both directions" "it is GPL and on no registry; with a checkout of it: make interop LAPS4LINUX=DIR"
+
 step "doc tests" cargo test "${HOUSE[@]}" --locked --doc
 count "doc tests: $(awk '/^test result:/ {p += $4} END {print p + 0, "passed"}' "$LOGS/doc-tests.log")"
 step "documentation" env RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" cargo doc "${HOUSE[@]}" --locked --no-deps --document-private-items

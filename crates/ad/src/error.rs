@@ -443,6 +443,7 @@ impl Error {
             Self::NoController { .. }
             | Self::NoneUsable { .. }
             | Self::NameUnresolved { .. }
+            | Self::KdcUnreachable { .. }
             | Self::Unreachable { .. }
             | Self::ReadOnly { .. } => 10056,
             Self::NoRights { .. } => 10065,

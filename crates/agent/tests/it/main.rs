@@ -10,6 +10,8 @@
 mod accounts;
 mod cli;
 mod cycle;
+#[cfg(feature = "ad")]
+mod domain_kill;
 mod drift;
 mod kill;
 mod owned;

@@ -4,6 +4,7 @@
 use agent::{
     clock::{Clock, SystemClock},
     directory::Directory,
+    domain::Domain,
     effect::{Connect, NoWitness, Parts, Runner, Witness},
     events::{EventLog, Output},
     platform::{Durability, ManagedTree, Tree},
@@ -353,6 +354,16 @@ impl Places {
         connect: Connect<D>,
         witness: W,
     ) -> Runner<D, SystemClock, W> {
+        self.agent_in(None, connect, witness)
+    }
+
+    /// An agent on this machine, which may have joined a domain.
+    pub(crate) fn agent_in<D: Directory, W: Witness>(
+        &self,
+        domain: Option<Box<dyn Domain>>,
+        connect: Connect<D>,
+        witness: W,
+    ) -> Runner<D, SystemClock, W> {
         let state = StateDir::open(&self.state()).unwrap();
         let mut agent = Runner::new(Parts {
             events: EventLog::new(state.events(), Output::None, SystemClock),
@@ -360,7 +371,7 @@ impl Places {
             tree: ManagedTree::new(Tree::below(&self.tree()).unwrap()),
             durability: Durability::VolatileOk,
             connect,
-            domain: None,
+            domain,
             clock: SystemClock,
             witness,
         })

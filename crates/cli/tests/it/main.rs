@@ -16,6 +16,8 @@ mod generate;
 mod program;
 mod published;
 mod readme;
+#[cfg(feature = "ad")]
+mod recover;
 mod signed_in;
 mod usage;
 mod world;
