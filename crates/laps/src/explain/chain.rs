@@ -546,6 +546,9 @@ fn readable(evidence: &Evidence) -> String {
     match &evidence.device {
         Device::Unknown => "Nothing can be read: the directory has no such device.".into(),
         Device::Purged { .. } => "Nothing can be read: the passwords are gone for good.".into(),
+        _ if evidence.report.as_ref().is_some_and(|report| report.in_active_directory.is_some()) => {
+            "What the server keeps is of the time before, and no longer rotated.".into()
+        }
         _ => match (evidence.credential.proven_at, evidence.credential.pending_since) {
             (Some(at), _) => format!("A password proven at {at} can be read by those who may."),
             (None, Some(at)) => format!("A password stored at {at}, not proven, can be read by those who may."),
