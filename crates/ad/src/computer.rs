@@ -3,7 +3,9 @@
 use crate::{Connection, Error, ldap::Query};
 use dpapi::value::EncryptedValue;
 use laps::{
-    active_directory::{Attribute, Object, StoredValue, Update, VersionChange, WantedForm, guid_bytes, version_of},
+    active_directory::{
+        Attribute, Former, Object, StoredValue, Update, VersionChange, WantedForm, guid_bytes, version_of,
+    },
     time::Timestamp,
 };
 use ldap3::{Mod, Scope, ldap_escape};
@@ -122,17 +124,18 @@ impl Connection {
         let one = |version| HashSet::from([guid_bytes(version).to_vec()]);
         let version = match update.version {
             // All or nothing: the object must still have the version that was read (RFC 4511 4.6).
-            Some(VersionChange { from: Some(from), to }) => {
+            Some(VersionChange { from: Former::Version(from), to }) => {
                 vec![Mod::Delete(name(), one(from)), Mod::Add(name(), one(to))]
             }
-            Some(VersionChange { from: None, to }) => vec![Mod::Replace(name(), one(to))],
+            Some(VersionChange { from: Former::NoneSeen, to }) => vec![Mod::Add(name(), one(to))],
+            Some(VersionChange { from: Former::Unreadable, to }) => vec![Mod::Replace(name(), one(to))],
             None => Vec::new(),
         };
         let done = self.session.modify(dn, changes.chain(version).collect(), None).await;
         match done {
             Err(Error::ChangeRefused {
                 controller, dn, result: RESULT_NO_SUCH_VALUE | RESULT_VALUE_EXISTS, ..
-            }) if update.version.is_some_and(|version| version.from.is_some()) => {
+            }) if update.version.is_some_and(|version| version.from != Former::Unreadable) => {
                 Err(Error::ChangedMeanwhile { controller, dn })
             }
             done => done,

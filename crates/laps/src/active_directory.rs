@@ -195,6 +195,13 @@ pub enum Replaces {
         /// The time in its value, for a schema without versions.
         written_at: Timestamp,
     },
+    /// Anything but this version, which was never set; what is installed the machine does not know.
+    AnyBut {
+        /// The version.
+        version: VersionId,
+        /// The time in its value.
+        written_at: Timestamp,
+    },
 }
 
 impl Replaces {
@@ -202,17 +209,18 @@ impl Replaces {
         match self {
             Self::Any => true,
             Self::Installed { version, written_at } => is_stored(object, version, written_at),
+            Self::AnyBut { version, written_at } => !is_stored(object, version, written_at),
         }
     }
 }
 
 /// Whether the object holds this version: by its version, or, where the schema has none, by the time in the value. A
-/// machine that may read neither cannot tell, and takes it that it does: it would rotate in each cycle otherwise.
+/// machine that may read neither sees the expiry, and takes it for its own: it would rotate in each cycle otherwise.
 pub fn is_stored(object: &Object, version: VersionId, written_at: Timestamp) -> bool {
     match (object.version, &object.encrypted) {
         (Some(found), _) => found == version,
         (None, Some(value)) => value.written_at == Some(written_at),
-        (None, None) => true,
+        (None, None) => object.expires_at.is_some(),
     }
 }
 
@@ -244,10 +252,21 @@ pub struct Update {
 /// held up somewhere cannot undo a later one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct VersionChange {
-    /// The one that was read; `None`: there was none, or the machine may not read it, and it is replaced.
-    pub from: Option<VersionId>,
+    /// What the new one takes the place of.
+    pub from: Former,
     /// The new one.
     pub to: VersionId,
+}
+
+/// The version that an object has before a modify.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Former {
+    /// This one; the modify fails when it is not there any more.
+    Version(VersionId),
+    /// None that can be seen; the modify fails when there is one.
+    NoneSeen,
+    /// One that the machine may not read: whatever it is, it is replaced.
+    Unreadable,
 }
 
 /// The modify that puts `value` on an object. `history_max`: entries that are kept. `moved`: the object may hold a
@@ -285,7 +304,8 @@ pub fn update(
         changes.push(Change { attribute: kept, values: history.iter().map(|value| value.bytes.clone()).collect() });
     }
     changes.extend(standing.map(none));
-    Update { changes, version: object.has_version.then_some(VersionChange { from: object.version, to: version }) }
+    let from = object.version.map_or(Former::NoneSeen, Former::Version);
+    Update { changes, version: object.has_version.then_some(VersionChange { from, to: version }) }
 }
 
 /// The history after a rotation: what stood there joins it as it stands, the oldest go (laps-behaviour.md 4.9). A
@@ -411,6 +431,10 @@ mod tests {
         let history = |replaces| values(&after(&had, encrypted(), replaces, 1), Attribute::EncryptedPasswordHistory);
         assert_eq!(history(installed(8)), None, "9 was never set, 8 is installed: the history stays as it is");
         assert_eq!(history(Replaces::Any), Some(vec![vec![9]]));
+        assert_eq!(history(Replaces::AnyBut { version: version(9), written_at: at(9) }), None);
+        assert!(!is_stored(&Object::default(), version(9), at(9)), "nothing was ever written");
+        let hidden = Object { expires_at: Some(at(1)), ..Object::default() };
+        assert!(is_stored(&hidden, version(9), at(9)), "what cannot be read is taken for right");
         let without = Object { has_version: false, version: None, ..had.clone() };
         assert_eq!(
             values(&after(&without, encrypted(), installed(9), 1), Attribute::EncryptedPasswordHistory),
@@ -424,7 +448,7 @@ mod tests {
     #[test]
     fn the_version_and_the_expiry_go_along() {
         let update = after(&object(9, &[]), encrypted(), installed(9), 0);
-        assert_eq!(update.version, Some(VersionChange { from: Some(version(9)), to: version(100) }));
+        assert_eq!(update.version, Some(VersionChange { from: Former::Version(version(9)), to: version(100) }));
         let due = at(1000).ticks().to_string().into_bytes();
         assert_eq!(values(&update, Attribute::PasswordExpirationTime), Some(vec![due.clone()]));
         let legacy = after(&object(9, &[]), Form::Legacy, Replaces::Any, 12);

@@ -1,7 +1,7 @@
 //! What a change of a list would do, before it is done: shown, then carried out. The same change again does nothing,
 //! and taking it away takes exactly what it added.
 
-use super::{descriptor::Acl, grant::Grant};
+use super::{ace::Rule, descriptor::Acl, grant::Grant};
 
 /// Whether entries are given or taken away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +40,9 @@ pub struct Change {
 pub fn plan(list: &Acl, grants: Vec<Grant>, direction: Direction) -> Vec<Change> {
     let action = |grant: &Grant| {
         let is_there = list.rules().any(|rule| *rule == grant.rule);
-        let is_covered = list.rules().any(|rule| rule.covers(&grant.rule));
+        // What is taken away itself covers nothing any more.
+        let goes = |rule: &Rule| direction == Direction::Remove && grants.iter().any(|grant| grant.rule == *rule);
+        let is_covered = list.rules().any(|rule| rule.covers(&grant.rule) && !goes(rule));
         match direction {
             Direction::Add if is_covered => Action::Present,
             Direction::Add => Action::Add,
@@ -49,7 +51,8 @@ pub fn plan(list: &Acl, grants: Vec<Grant>, direction: Direction) -> Vec<Change>
             Direction::Remove => Action::Absent,
         }
     };
-    grants.into_iter().map(|grant| Change { action: action(&grant), grant }).collect()
+    let actions: Vec<_> = grants.iter().map(action).collect();
+    grants.into_iter().zip(actions).map(|(grant, action)| Change { grant, action }).collect()
 }
 
 /// Whether anything has to be written.
@@ -73,7 +76,7 @@ pub fn apply(list: &mut Acl, changes: &[Change]) {
 #[cfg(test)]
 mod tests {
     use super::super::{
-        ace::{Rule, mask},
+        ace::mask,
         grant::{Purpose, SELF, grants, tests::extended},
     };
     use super::*;
@@ -111,6 +114,11 @@ mod tests {
         list.insert(Rule { mask: mask::FULL_CONTROL, object: None, ..grant.rule.clone() });
         assert_eq!(actions(&plan(&list, vec![grant.clone()], Direction::Add)), [Action::Present]);
         assert_eq!(actions(&plan(&list, vec![grant.clone()], Direction::Remove)), [Action::WiderRemains]);
+        // Taken away together with the wider one, nothing remains.
+        let wider =
+            Grant { rule: Rule { mask: mask::FULL_CONTROL, object: None, ..grant.rule.clone() }, ..grant.clone() };
+        let both = plan(&list, vec![grant.clone(), wider], Direction::Remove);
+        assert_eq!(actions(&both), [Action::Absent, Action::Remove]);
         // One that is inherited, holds for the object only, or for another class, does not do.
         for narrower in [
             Rule { flags: grant.rule.flags | 0x10, ..grant.rule.clone() },

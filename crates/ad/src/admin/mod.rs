@@ -6,6 +6,7 @@ pub mod change;
 pub mod descriptor;
 mod entry;
 mod error;
+mod evidence;
 mod forest;
 pub mod grant;
 mod object;
@@ -16,4 +17,5 @@ pub mod schema;
 
 pub use entry::List;
 pub use error::AdminError;
+pub use evidence::read_only;
 pub use object::Object;

@@ -247,14 +247,33 @@ pub enum Place {
 /// Whether somebody with the SIDs `token` has a right (MS-ADTS 5.1.3.3): the first entry that decides a bit counts.
 pub fn verdict<'a>(schema: &Schema, dacl: &'a Acl, token: &BTreeSet<Sid>, right: Right, place: Place) -> Verdict<'a> {
     let names = Names(schema);
-    let mut missing = right.needed();
+    judge(schema, dacl, token, right.needed(), place, |rule| names.is_about(rule.about(), right))
+}
+
+/// Whether somebody with the SIDs `token` may write an attribute of the object itself.
+pub fn may_write(schema: &Schema, dacl: &Acl, token: &BTreeSet<Sid>, attribute: &str) -> bool {
+    let Some(found) = schema.attribute(attribute) else { return false };
+    let is_about =
+        |rule: &Rule| rule.about().is_none_or(|about| found.guid == about || found.property_set == Some(about));
+    matches!(judge(schema, dacl, token, mask::WRITE_PROPERTY, Place::Object, is_about), Verdict::Allowed(_))
+}
+
+fn judge<'a>(
+    schema: &Schema,
+    dacl: &'a Acl,
+    token: &BTreeSet<Sid>,
+    needed: u32,
+    place: Place,
+    is_about: impl Fn(&Rule) -> bool,
+) -> Verdict<'a> {
+    let mut missing = needed;
     let holds = |rule: &Rule| match place {
         Place::Object => rule.is_effective(),
         Place::ComputerBelow => rule.is_inherited_by(schema.computer),
     };
     for rule in dacl.rules().filter(|rule| holds(rule) && token.contains(&rule.trustee)) {
         let bits = mask::specific(rule.mask) & missing;
-        if bits == 0 || !names.is_about(rule.about(), right) {
+        if bits == 0 || !is_about(rule) {
             continue;
         }
         match rule.effect {
@@ -400,6 +419,12 @@ mod tests {
         assert_eq!(of(&[GROUP, "S-1-5-11"], Right::ReadEncrypted), Verdict::Allowed(&control));
         assert_eq!(of(&[GROUP, "S-1-5-11"], Right::ReadClearText), Verdict::Missing(mask::CONTROL_ACCESS));
         assert_eq!(of(&[GROUP], Right::ReadEncrypted), Verdict::Missing(mask::READ_PROPERTY));
+        let writing = rule(Effect::Allow, GROUP, mask::WRITE_PROPERTY, Some(PROPERTY_SET));
+        let own = descriptor(vec![writing]).dacl.unwrap();
+        assert!(may_write(&schema, &own, &token(&[GROUP]), ENCRYPTED));
+        assert!(
+            !may_write(&schema, &own, &token(&[GROUP]), CLEAR) && !may_write(&schema, &own, &token(&[]), ENCRYPTED)
+        );
         let deny = rule(Effect::Deny, GROUP, mask::CONTROL_ACCESS, None);
         let list = descriptor(vec![deny.clone(), read, control]).dacl.unwrap();
         let of = verdict(&schema, &list, &token(&[GROUP, "S-1-5-11"]), Right::ReadEncrypted, Place::Object);

@@ -6,6 +6,7 @@
 mod agent;
 mod csp;
 mod domain;
+mod explain;
 mod join;
 #[cfg(feature = "ad")]
 mod join_domain;
@@ -56,6 +57,8 @@ enum Command {
     Reset(agent::Now),
     /// Show what this machine has joined, what it manages and how it went
     Status(show::Status),
+    /// Why this machine has stored no password, or an old one, and what to do; asks nobody
+    Explain(explain::Explain),
     /// Show the agent's events
     Events(show::Events),
     /// Work with the configuration tree (SyncML)
@@ -135,6 +138,7 @@ pub fn run(line: CommandLine) -> ExitCode {
         Command::Cycle(command) => command.cycle(),
         Command::Reset(command) => command.reset(),
         Command::Status(command) => command.run(),
+        Command::Explain(command) => command.run(),
         Command::Events(command) => command.run(),
         Command::Csp { command } => command.run(),
         Command::CheckPassword(command) => command.run(),

@@ -12,7 +12,9 @@ use dpapi::{
 };
 use getrandom::{SysRng, rand_core::UnwrapErr};
 use laps::{
-    active_directory::{self, ENCRYPTION_LEVEL_MIN, Form, Placement, Wanted, WantedForm, has_arrived, is_stored},
+    active_directory::{
+        self, ENCRYPTION_LEVEL_MIN, Form, Former, Placement, VersionChange, Wanted, WantedForm, has_arrived, is_stored,
+    },
     cycle::Consulted,
     event,
     id::VersionId,
@@ -244,7 +246,7 @@ impl ActiveDirectory {
             Ok(value) => value,
             Err(failure) => return no(failure),
         };
-        let update = active_directory::update(
+        let mut update = active_directory::update(
             &computer.object,
             placement,
             intent.version,
@@ -253,7 +255,17 @@ impl ActiveDirectory {
             backup.history_max,
             backup.moved,
         );
-        match connection.modify(&computer.dn, &update).await {
+        let mut done = connection.modify(&computer.dn, &update).await;
+        if let (Err(Error::ChangedMeanwhile { .. }), Some(VersionChange { from: Former::NoneSeen, to })) =
+            (&done, update.version)
+            && connection.computer(&self.join.computer, &wanted_of(&placement.form)).await.ok()
+                == Some(computer.clone())
+        {
+            // There is a version, and this machine may not see it.
+            update.version = Some(VersionChange { from: Former::Unreadable, to });
+            done = connection.modify(&computer.dn, &update).await;
+        }
+        match done {
             Ok(()) => Outcome::Done,
             Err(error) if error.is_unknown() => {
                 self.connection = None;

@@ -17,7 +17,9 @@ pub(super) struct PlacementForm {
     #[serde(with = "serde_text::time")]
     written_at: Timestamp,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    installed: Option<InstalledForm>,
+    installed: Option<ValueForm>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    never_set: Option<ValueForm>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -31,7 +33,7 @@ enum FormForm {
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct InstalledForm {
+struct ValueForm {
     #[serde(with = "serde_text::text")]
     version: VersionId,
     #[serde(with = "serde_text::time")]
@@ -50,8 +52,12 @@ impl PlacementForm {
             },
             written_at: placement.written_at,
             installed: match placement.replaces {
-                Replaces::Any => None,
-                Replaces::Installed { version, written_at } => Some(InstalledForm { version, written_at }),
+                Replaces::Installed { version, written_at } => Some(ValueForm { version, written_at }),
+                Replaces::Any | Replaces::AnyBut { .. } => None,
+            },
+            never_set: match placement.replaces {
+                Replaces::AnyBut { version, written_at } => Some(ValueForm { version, written_at }),
+                Replaces::Any | Replaces::Installed { .. } => None,
             },
         }
     }
@@ -69,10 +75,11 @@ pub(super) fn destination(form: Option<PlacementForm>) -> Destination {
             FormForm::Dsrm { decryptor } => Form::Dsrm { decryptor },
         },
         written_at: form.written_at,
-        replaces: form.installed.map_or(Replaces::Any, |installed| Replaces::Installed {
-            version: installed.version,
-            written_at: installed.written_at,
-        }),
+        replaces: match (form.installed, form.never_set) {
+            (Some(ValueForm { version, written_at }), _) => Replaces::Installed { version, written_at },
+            (None, Some(ValueForm { version, written_at })) => Replaces::AnyBut { version, written_at },
+            (None, None) => Replaces::Any,
+        },
     })
 }
 
@@ -91,7 +98,11 @@ mod tests {
             Form::Legacy,
             Form::Dsrm { decryptor: "S-1-5-21-1-2-3-512".into() },
         ] {
-            for replaces in [Replaces::Any, Replaces::Installed { version, written_at: at }] {
+            for replaces in [
+                Replaces::Any,
+                Replaces::Installed { version, written_at: at },
+                Replaces::AnyBut { version, written_at: at },
+            ] {
                 let placement =
                     Placement { controller: "dc1.corp.example".into(), form: form.clone(), written_at: at, replaces };
                 let text = serde_json::to_string(&PlacementForm::of(&placement)).unwrap();

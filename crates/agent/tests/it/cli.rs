@@ -126,6 +126,33 @@ fn a_machine_that_has_not_joined_is_told_so() {
     assert_eq!(code(&agent(&["explode"], b"")), 2);
 }
 
+/// laps-behaviour.md 11.1, rows 7, 10 and 24, from the machine alone.
+#[test]
+fn explain_says_what_the_machine_knows() {
+    let dir = tempfile::tempdir().unwrap();
+    let state = text(dir.path());
+    let explained = |state: &str, more: &[&str]| {
+        let output = agent(&[&["explain", "--state", state, "--output", "json"][..], more].concat(), b"");
+        assert_eq!(code(&output), 0, "{}", err(&output));
+        serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap()
+    };
+    let tree = dir.path().join("tree");
+    write_tree(&tree);
+    let prefix = ["--prefix", text(&tree)];
+    assert_eq!(explained(state, &prefix)["code"], "no_policy_on_device");
+    agent(&["csp", "apply", "-", "--state", state], PUBLISHED.as_bytes());
+    let mismatch = explained(state, &prefix);
+    assert_eq!(mismatch["code"], "join_state_mismatch", "{mismatch}");
+
+    let world = World::new();
+    crate::world::block_on(world.agent().cycle(false, &mut || None)).unwrap();
+    let healthy = explained(text(&world.places.state()), &[]);
+    assert_eq!(healthy["code"], "ok", "{healthy}");
+    assert!(healthy["summary"].as_str().unwrap().contains("lapwing password get m1"), "{healthy}");
+    let shown = agent(&["explain", "--state", text(&world.places.state())], b"");
+    assert!(out(&shown).contains("✓ join_state") && out(&shown).starts_with("m1: "), "{}", out(&shown));
+}
+
 /// What can refuse is asked before the token is used up.
 #[test]
 fn bad_input_of_a_join() {

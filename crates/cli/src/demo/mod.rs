@@ -4,7 +4,7 @@ mod process;
 mod tree;
 
 use crate::{
-    command::{audit, explain, password, policy},
+    command::{audit, password, policy},
     failure::Failure,
     output,
 };
@@ -298,7 +298,7 @@ async fn wait_for_proof(stage: &mut Stage, admin: &SignedIn, device: DeviceId) -
         }
         stage.check_programs()?;
         if Instant::now() >= ends {
-            let why = explain::text(MACHINE, &admin.explain(device).await?);
+            let why = admin.explain(device).await?.text(MACHINE);
             return Err(Failure::failed("not_proven", format!("no password was proven within a minute\n{why}")));
         }
         tokio::time::sleep(LOOK).await;
@@ -335,7 +335,7 @@ async fn show_explanation(stage: &mut Stage, admin: &SignedIn) -> Result<(), Fai
     }
     let explanation = admin.explain(device).await?;
     stage.step(&format!("{BARE_MACHINE} joined too and has no password; lapwing explain {BARE_MACHINE}:"));
-    for line in explain::text(BARE_MACHINE, &explanation).lines() {
+    for line in explanation.text(BARE_MACHINE).lines() {
         output::message(&format!("            {line}"));
     }
     Ok(())

@@ -7,6 +7,7 @@
     reason = "tests fail by panicking"
 )]
 
+mod ad;
 mod demo;
 mod documents;
 mod drift;
@@ -15,6 +16,8 @@ mod generate;
 mod program;
 mod published;
 mod readme;
+#[cfg(feature = "ad")]
+mod recover;
 mod signed_in;
 mod usage;
 mod world;

@@ -36,7 +36,11 @@ enum State {
     /// Active Directory is asked.
     Consulting,
     Rotating(Rotation),
-    Remembering,
+    /// What was proven is remembered, before the journal is cleared; `account` in a recovery.
+    Remembering {
+        rotation: Rotation,
+        account: Option<AccountRef>,
+    },
     /// The result of a reset goes to the management server.
     Answering,
     /// Policy has left the account: when it comes back, the password is due.
@@ -71,6 +75,8 @@ pub struct Cycle {
     closing: bool,
     /// A rotation made or renamed the account since it was looked at.
     outdated: bool,
+    /// A version that recovery found never set, and when it was written to Active Directory.
+    never_set: Option<(VersionId, Timestamp)>,
     /// Accounts that policy has left were dealt with in this cycle.
     left: bool,
     view: Option<View>,
@@ -111,6 +117,7 @@ impl Cycle {
             absent: false,
             closing: false,
             outdated: false,
+            never_set: None,
             left: false,
             view: None,
             policy_unknown: false,
@@ -194,7 +201,7 @@ impl Cycle {
             (State::Consulting, Outcome::Consulted(Ok(consulted))) => self.consulted(consulted, tick),
             (State::Consulting, Outcome::Consulted(Err(failure))) => self.not_consulted(failure),
             (State::Rotating(rotation), Outcome::Rotation(outcome)) => self.rotating(rotation, outcome, tick),
-            (State::Remembering, Outcome::Done) => self.remembered(tick),
+            (State::Remembering { rotation, account }, Outcome::Done) => self.resolve(rotation, account),
             (State::Answering, Outcome::CheckedIn(_)) => self.close(),
             (State::Leaving, Outcome::Done) => self.close(),
             (State::Removing, Outcome::Removed(removal)) => {
@@ -230,6 +237,7 @@ impl Cycle {
     }
 
     fn recover(&mut self, intent: Intent) -> Effect {
+        self.never_set = intent.destination.placement().map(|placement| (intent.version, placement.written_at));
         let account = intent.account.clone();
         let (rotation, effect) = Rotation::resume(intent, self.start.secret_held);
         self.state = State::Recovering { rotation, account };
@@ -244,11 +252,14 @@ impl Cycle {
         tick: Tick,
     ) -> Effect {
         match rotation.on(outcome) {
+            Next::Do(_) if let Some(intent) = rotation.proven().cloned() => {
+                self.proven(intent, State::Remembering { rotation, account: Some(account) }, tick)
+            }
             Next::Do(effect) => {
                 self.state = State::Recovering { rotation, account };
                 Effect::Rotation(effect)
             }
-            Next::Finished(rotation::Finish::Proven { intent, .. }) => self.proven(intent, tick),
+            Next::Finished(rotation::Finish::Proven { .. }) => self.remembered(tick),
             Next::Finished(rotation::Finish::Abandoned { version }) => {
                 self.note(event::RECOVERED, format!("version {version} was never set and is abandoned"));
                 self.after_recovery()
@@ -476,6 +487,9 @@ impl Cycle {
 
     fn rotating(&mut self, mut rotation: Rotation, outcome: rotation::Outcome, tick: Tick) -> Effect {
         match rotation.on(outcome) {
+            Next::Do(_) if let Some(intent) = rotation.proven().cloned() => {
+                self.proven(intent, State::Remembering { rotation, account: None }, tick)
+            }
             Next::Do(effect) => {
                 match &effect {
                     rotation::Effect::Store(intent) => self.sending(intent),
@@ -493,7 +507,7 @@ impl Cycle {
                 Effect::Rotation(effect)
             }
             Next::Finished(finish) => match finish {
-                rotation::Finish::Proven { intent, .. } => self.proven(intent, tick),
+                rotation::Finish::Proven { .. } => self.remembered(tick),
                 rotation::Finish::RotateAgain { failure, .. } if self.rotations < ROTATIONS_MAX => {
                     self.note(failure.event, format!("{}: {}", failure.code, failure.text));
                     self.rotate_once_more(Reason::Overtaken, tick)
@@ -517,7 +531,7 @@ impl Cycle {
         }
     }
 
-    fn proven(&mut self, intent: Intent, tick: Tick) -> Effect {
+    fn proven(&mut self, intent: Intent, then: State, tick: Tick) -> Effect {
         let now = self.view.as_ref().map_or(tick.now, |view| deciding_time(tick.now, view.server_time));
         self.note(event::PROVEN, format!("version {} is proven, due at {}", intent.version, intent.expires_at));
         self.proven.push(intent.version);
@@ -547,8 +561,17 @@ impl Cycle {
             watch,
         };
         self.start.memory = Some(memory.clone());
-        self.state = State::Remembering;
+        self.state = then;
         Effect::Remember(memory)
+    }
+
+    fn resolve(&mut self, rotation: Rotation, account: Option<AccountRef>) -> Effect {
+        let version = rotation.version();
+        self.state = match account {
+            Some(account) => State::Recovering { rotation, account },
+            None => State::Rotating(rotation),
+        };
+        Effect::Rotation(rotation::Effect::Resolve { version })
     }
 
     fn remembered(&mut self, tick: Tick) -> Effect {

@@ -8,40 +8,38 @@ use crate::{
 
 /// Walks the chain and stops at the first broken link.
 pub fn explain(evidence: &Evidence) -> Explanation {
-    let mut walk = Walk { chain: Vec::with_capacity(Link::ALL.len()), cause: None };
-    for link in Link::ALL {
-        if walk.cause.is_some() {
-            walk.chain.push(Finding { link: *link, condition: Condition::NotReached, seen: String::new(), at: None });
-            continue;
-        }
-        match look(*link, evidence) {
-            Look::Holds { seen, at } => {
-                walk.chain.push(Finding { link: *link, condition: Condition::Holds, seen, at });
-            }
-            Look::Broken { seen, at, cause } => {
-                walk.chain.push(Finding { link: *link, condition: Condition::Broken, seen, at });
-                walk.cause = Some(cause);
-            }
-        }
+    walk(Link::ALL, readable(evidence), |link| look(link, evidence))
+}
+
+/// Looks at one link after another, until one is broken.
+pub(super) fn walk(links: &[Link], readable: String, look: impl Fn(Link) -> Look) -> Explanation {
+    let (mut chain, mut cause) = (Vec::with_capacity(links.len()), None);
+    for link in links {
+        let (condition, seen, at) = match cause {
+            Some(_) => (Condition::NotReached, String::new(), None),
+            None => match look(*link) {
+                Look::Holds { seen, at } => (Condition::Holds, seen, at),
+                Look::Broken { seen, at, cause: found } => {
+                    cause = Some(found);
+                    (Condition::Broken, seen, at)
+                }
+            },
+        };
+        chain.push(Finding { link: *link, condition, seen, at });
     }
-    Explanation { chain: walk.chain, cause: walk.cause, readable: readable(evidence) }
+    Explanation { chain, cause, readable }
 }
 
-struct Walk {
-    chain: Vec<Finding>,
-    cause: Option<Cause>,
-}
-
-enum Look {
+pub(super) enum Look {
     Holds { seen: String, at: Option<Timestamp> },
     Broken { seen: String, at: Option<Timestamp>, cause: Cause },
 }
 
-fn holds(seen: impl Into<String>, at: Option<Timestamp>) -> Look {
+pub(super) fn holds(seen: impl Into<String>, at: Option<Timestamp>) -> Look {
     Look::Holds { seen: seen.into(), at }
 }
 
-fn broken(
+pub(super) fn broken(
     seen: impl Into<String>,
     at: Option<Timestamp>,
     code: &'static str,
@@ -52,7 +50,14 @@ fn broken(
 }
 
 fn look(link: Link, evidence: &Evidence) -> Look {
+    let is_elsewhere = evidence.report.as_ref().is_some_and(|report| report.in_active_directory.is_some());
     match link {
+        // What this server would need does not matter to a password that is kept elsewhere.
+        Link::TenantSwitch | Link::PolicyAssigned | Link::PolicyDelivered | Link::PolicyAccepted | Link::SourceWon
+            if is_elsewhere =>
+        {
+            holds("not needed: the machine keeps its password in Active Directory", None)
+        }
         Link::DeviceObject => device_object(evidence),
         Link::DeviceState => device_state(evidence),
         Link::PersonMayRead => person_may_read(evidence),
@@ -63,11 +68,20 @@ fn look(link: Link, evidence: &Evidence) -> Look {
         Link::SourceWon => source_won(evidence),
         Link::BackupDirectory => backup_directory(evidence),
         Link::JoinState => join_state(evidence),
-        Link::AccountExists => account_exists(evidence),
+        Link::AccountExists => account_exists(evidence.report.as_ref()),
         Link::Stored => stored(evidence),
         Link::Proven => proven(evidence),
         Link::AsSet => as_set(evidence),
         Link::StillFits => still_fits(evidence),
+        // Of the other chain.
+        Link::PolicyInForce
+        | Link::Controller
+        | Link::Schema
+        | Link::FunctionalLevel
+        | Link::Principal
+        | Link::ComputerObject
+        | Link::ComputerMayStore
+        | Link::PersonMayDecrypt => holds("", None),
     }
 }
 
@@ -252,8 +266,19 @@ fn source_won(evidence: &Evidence) -> Look {
     }
 }
 
-// Row 7, BackupDirectory 0.
+// Rows 7 (BackupDirectory 0), 9 and 36.
 fn backup_directory(evidence: &Evidence) -> Look {
+    if let Some(report) = &evidence.report
+        && let Some(name) = &report.in_active_directory
+    {
+        return broken(
+            "BackupDirectory is 2, and the machine keeps its password in Active Directory",
+            Some(report.at),
+            "in_active_directory",
+            "The password is now in Active Directory, set and proven; what is stored here is of the time before.",
+            format!("Read it there: lapwing ad get {name}"),
+        );
+    }
     match &evidence.report {
         Some(report) if report.backup_directory == 0 => broken(
             "BackupDirectory is 0",
@@ -283,8 +308,8 @@ fn join_state(evidence: &Evidence) -> Look {
 }
 
 // Row 12.
-fn account_exists(evidence: &Evidence) -> Look {
-    let Some(report) = &evidence.report else { return holds("", None) };
+pub(super) fn account_exists(report: Option<&Report>) -> Look {
+    let Some(report) = report else { return holds("", None) };
     let wanted = report
         .account_wanted
         .as_ref()
@@ -339,7 +364,7 @@ fn lost(report: &Report, wanted: &str) -> Option<Look> {
     None
 }
 
-fn last_error(at: Timestamp, event: u32, code: &str, text: &str) -> Look {
+pub(super) fn last_error(at: Timestamp, event: u32, code: &str, text: &str) -> Look {
     broken(
         format!("event {event}: {code}"),
         Some(at),
@@ -431,7 +456,12 @@ fn as_set(evidence: &Evidence) -> Look {
             );
         }
     }
-    let Some(report) = &evidence.report else { return holds("", None) };
+    drifted(evidence.report.as_ref())
+}
+
+/// What another hand did with the account since it was set (rotation.md 10).
+pub(super) fn drifted(report: Option<&Report>) -> Look {
+    let Some(report) = report else { return holds("", None) };
     let Some(drift) = report.drift.first() else { return holds("the account is as it was set", Some(report.at)) };
     if report.repair_held {
         return broken(
@@ -516,6 +546,9 @@ fn readable(evidence: &Evidence) -> String {
     match &evidence.device {
         Device::Unknown => "Nothing can be read: the directory has no such device.".into(),
         Device::Purged { .. } => "Nothing can be read: the passwords are gone for good.".into(),
+        _ if evidence.report.as_ref().is_some_and(|report| report.in_active_directory.is_some()) => {
+            "What the server keeps is of the time before, and no longer rotated.".into()
+        }
         _ => match (evidence.credential.proven_at, evidence.credential.pending_since) {
             (Some(at), _) => format!("A password proven at {at} can be read by those who may."),
             (None, Some(at)) => format!("A password stored at {at}, not proven, can be read by those who may."),

@@ -93,6 +93,8 @@ pub struct Report {
     pub backup_directory: u8,
     /// `backup_directory` does not fit what the device has joined.
     pub join_state_mismatch: bool,
+    /// The password is in Active Directory now, proven there: the name of the machine to look for.
+    pub in_active_directory: Option<String>,
     /// The account that policy asks for; `None` for the built-in administrator.
     pub account_wanted: Option<String>,
     /// Policy manages the account automatically: when it is not there, the device makes it.

@@ -2,64 +2,108 @@
 //!
 //! [`explain`] walks a chain of links from the device object to the proven password and stops at the
 //! first broken one. Each link says what was seen and when; the broken one names its cause, its remedy
-//! and a stable code (the rows of laps-behaviour.md 11.1 that concern the cloud directory).
+//! and a stable code (the rows of laps-behaviour.md 11.1 that concern the cloud directory). [`explain_domain`] does
+//! the same for Active Directory, from what the directory shows, from what the machine knows, or from both.
 
 mod chain;
+mod domain;
 mod evidence;
 
 pub use chain::explain;
+pub use domain::{ComputerObject, Decryption, Directory, DomainEvidence, KeptIn, Machine, StoredForm, explain_domain};
 pub use evidence::{Credential, Delivery, Device, Evidence, Fork, Reader, Report};
 
 use crate::time::Timestamp;
 
 macro_rules! links {
-    ($($(#[$doc:meta])* $name:ident = $word:literal;)*) => {
-        /// The links of the chain, in order.
+    ({ $($(#[$doc:meta])* $name:ident = $word:literal;)* } { $($(#[$more_doc:meta])* $more:ident = $more_word:literal;)* }) => {
+        /// The links of the chains.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum Link { $($(#[$doc])* $name,)* }
+        pub enum Link { $($(#[$doc])* $name,)* $($(#[$more_doc])* $more,)* }
         impl Link {
-            /// Every link, in order.
+            /// Every link of the chain of a server's directory, in order.
             pub const ALL: &[Self] = &[$(Self::$name,)*];
             /// A stable word.
             pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$name => $word,)* }
+                match self { $(Self::$name => $word,)* $(Self::$more => $more_word,)* }
             }
         }
     };
 }
 
 links! {
-    /// The directory has a device object.
-    DeviceObject = "device_object";
-    /// It is enabled.
-    DeviceState = "device_state";
-    /// The tenant switch "Enable LAPS" is on.
-    TenantSwitch = "tenant_switch";
-    /// A policy is assigned, without a conflict.
-    PolicyAssigned = "policy_assigned";
-    /// It was delivered.
-    PolicyDelivered = "policy_delivered";
-    /// The device took every setting.
-    PolicyAccepted = "policy_accepted";
-    /// The CSP is the source that won on the device.
-    SourceWon = "source_won";
-    /// BackupDirectory is not 0.
-    BackupDirectory = "backup_directory";
-    /// BackupDirectory fits what the device has joined.
-    JoinState = "join_state";
-    /// The managed account exists.
-    AccountExists = "account_exists";
-    /// A password was stored.
-    Stored = "stored";
-    /// It was set on the machine and proven.
-    Proven = "proven";
-    /// The account is as it was set, and the machine is the one that set it.
-    AsSet = "as_set";
-    /// It is not overdue, and the account can be used.
-    StillFits = "still_fits";
-    /// The person who asks may read it. Last, so that somebody who may only see metadata still learns why
-    /// a password is missing.
-    PersonMayRead = "person_may_read";
+    {
+        /// The directory has a device object.
+        DeviceObject = "device_object";
+        /// It is enabled.
+        DeviceState = "device_state";
+        /// The tenant switch "Enable LAPS" is on.
+        TenantSwitch = "tenant_switch";
+        /// A policy is assigned, without a conflict.
+        PolicyAssigned = "policy_assigned";
+        /// It was delivered.
+        PolicyDelivered = "policy_delivered";
+        /// The device took every setting.
+        PolicyAccepted = "policy_accepted";
+        /// The CSP is the source that won on the device.
+        SourceWon = "source_won";
+        /// BackupDirectory is not 0.
+        BackupDirectory = "backup_directory";
+        /// BackupDirectory fits what the device has joined.
+        JoinState = "join_state";
+        /// The managed account exists.
+        AccountExists = "account_exists";
+        /// A password was stored.
+        Stored = "stored";
+        /// It was set on the machine and proven.
+        Proven = "proven";
+        /// The account is as it was set, and the machine is the one that set it.
+        AsSet = "as_set";
+        /// It is not overdue, and the account can be used.
+        StillFits = "still_fits";
+        /// The person who asks may read it. Last, so that somebody who may only see metadata still learns why
+        /// a password is missing.
+        PersonMayRead = "person_may_read";
+    }
+    {
+        /// A policy is in force on the machine.
+        PolicyInForce = "policy_in_force";
+        /// A writable domain controller answers.
+        Controller = "controller";
+        /// The schema has the attributes of LAPS.
+        Schema = "schema";
+        /// The domain's functional level allows encryption.
+        FunctionalLevel = "functional_level";
+        /// The principal that shall decrypt exists.
+        Principal = "principal";
+        /// The domain has an enabled object of the computer.
+        ComputerObject = "computer_object";
+        /// The computer may write its own attributes.
+        ComputerMayStore = "computer_may_store";
+        /// The person who asks may decrypt.
+        PersonMayDecrypt = "person_may_decrypt";
+    }
+}
+
+impl Link {
+    /// Every link of the chain of a machine that keeps its password in Active Directory, in order.
+    pub const DOMAIN: &[Self] = &[
+        Self::PolicyInForce,
+        Self::BackupDirectory,
+        Self::JoinState,
+        Self::AccountExists,
+        Self::Controller,
+        Self::Schema,
+        Self::FunctionalLevel,
+        Self::Principal,
+        Self::ComputerObject,
+        Self::ComputerMayStore,
+        Self::PersonMayRead,
+        Self::Stored,
+        Self::PersonMayDecrypt,
+        Self::AsSet,
+        Self::StillFits,
+    ];
 }
 
 /// How a link was found.

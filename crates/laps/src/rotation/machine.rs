@@ -158,6 +158,18 @@ impl Rotation {
         self.version
     }
 
+    /// The intent, when it is proven and only the journal is left to clear. Whatever is remembered of it is written
+    /// before that: a crash between the two then costs nothing.
+    pub fn proven(&self) -> Option<&Intent> {
+        match &self.state {
+            State::Resolving(finish) => match &**finish {
+                Finish::Proven { intent, .. } => Some(intent),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
     /// Whether the directory may hold the version by now. From here on the rotation is finished, whatever
     /// policy or switch say (rotation.md 2).
     pub fn is_past_store(&self) -> bool {

@@ -4,8 +4,8 @@
 use laps::{
     account::{AccountFacts, Selection},
     active_directory::{
-        Answer, Form, Object, Placement, Replaces, StoredValue, Wanted, WantedForm, guid_bytes, has_arrived, is_stored,
-        update,
+        Answer, Form, Former, Object, Placement, Replaces, StoredValue, Wanted, WantedForm, guid_bytes, has_arrived,
+        is_stored, update,
     },
     cycle::{CheckedIn, Consulted, Cycle, Effect, Finish, Note, Outcome, Report, Start, Tick},
     decide::{Manage, Memory, Plan, Reason, Target, Unmanaged, View},
@@ -139,7 +139,7 @@ impl World {
         let update = update(&self.object, placement, intent.version, intent.expires_at, value, history_max, false);
         self.modifies += 1;
         if let Some(change) = update.version {
-            assert!(change.from.is_none() || change.from == self.object.version, "read afresh");
+            assert_eq!(change.from, self.object.version.map_or(Former::NoneSeen, Former::Version), "read afresh");
             self.object.version = Some(change.to);
         }
         for change in update.changes {

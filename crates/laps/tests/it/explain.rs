@@ -24,6 +24,7 @@ fn healthy() -> Evidence {
             policy_source: Some("csp".into()),
             backup_directory: 1,
             join_state_mismatch: false,
+            in_active_directory: None,
             account_wanted: None,
             account_automatic: false,
             account_found: true,
@@ -63,6 +64,11 @@ fn every_link_is_the_first_broken_one_of_some_evidence() {
         (Link::SourceWon, "other_source_wins", |e| e.report.as_mut().unwrap().policy_source = Some("local".into())),
         (Link::SourceWon, "no_policy_on_device", |e| e.report.as_mut().unwrap().policy_source = None),
         (Link::BackupDirectory, "backup_disabled", |e| e.report.as_mut().unwrap().backup_directory = 0),
+        (Link::BackupDirectory, "in_active_directory", |e| {
+            let report = e.report.as_mut().unwrap();
+            (report.backup_directory, report.in_active_directory) = (2, Some("pc-1".into()));
+            report.policy_source = Some("gpo".into());
+        }),
         (Link::JoinState, "join_state_mismatch", |e| e.report.as_mut().unwrap().join_state_mismatch = true),
         (Link::AccountExists, "account_not_found", |e| e.report.as_mut().unwrap().account_found = false),
         (Link::AccountExists, "device_error", |e| {

@@ -6,6 +6,7 @@ mod csp;
 mod directory;
 mod drift;
 mod explain;
+mod explain_domain;
 mod model;
 mod owned;
 mod rotation;

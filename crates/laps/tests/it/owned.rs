@@ -154,7 +154,7 @@ fn an_absent_account_is_made_by_a_rotation_and_reported() {
     let names = names(&asked);
     assert_eq!(names[..4], ["check_in", "shape", "inspect", "report"]);
     assert!(names.contains(&"generate"));
-    assert_eq!(names[names.len() - 4..], ["remember", "inspect", "report", "finish"]);
+    assert_eq!(names[names.len() - 4..], ["rotation", "inspect", "report", "finish"]);
     let Effect::Report(report) = &asked[asked.len() - 2] else { panic!("{names:?}") };
     assert_eq!(report.account.as_ref().unwrap().account.name, "adm123456");
     assert!(events.contains(&event::ACCOUNT_SHAPED));

@@ -116,35 +116,6 @@ impl From<laps::policy::Lint> for LintFinding {
     }
 }
 
-/// Why a device's password is as it is: the chain of links, the first broken one first to be read.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Explanation {
-    /// The device, as asked for.
-    pub device: String,
-    /// The stable code of the first broken link; `ok` when none is.
-    pub code: String,
-    /// One sentence.
-    pub summary: String,
-    /// The chain, in order.
-    pub links: Vec<Link>,
-}
-
-/// One link of an [`Explanation`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Link {
-    /// What is looked at.
-    pub name: String,
-    /// `ok`, `broken`, `unknown`.
-    pub state: String,
-    /// Stable code.
-    pub code: String,
-    /// The cause, or what was found.
-    pub text: String,
-    /// What to do next; empty when there is nothing to do.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub remedy: String,
-}
-
 /// What a device said about itself last.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]

@@ -30,6 +30,7 @@
 //! Lists page with `$skiptoken` as Graph's do.
 
 mod directory;
+mod explanation;
 mod management;
 mod token;
 
@@ -37,9 +38,10 @@ pub use directory::{
     CreatedJoinToken, CreatedServicePrincipal, CreatedUser, Group, JoinToken, NewGroup, NewJoinToken,
     NewServicePrincipal, NewUser, Person, PersonRole, RoleAssignment, Settings,
 };
+pub use explanation::{Explanation, Link};
 pub use management::{
-    Assign, AuditEntry, AuditHead, AuditTarget, DeliveredPolicy, DeviceEvent, DevicePolicy, DeviceStatus, Explanation,
-    GroupName, Link, LintFinding, LintReport, LintRequest, PasswordUse, Policy, PolicyImport, SettingStatus, Version,
+    Assign, AuditEntry, AuditHead, AuditTarget, DeliveredPolicy, DeviceEvent, DevicePolicy, DeviceStatus, GroupName,
+    LintFinding, LintReport, LintRequest, PasswordUse, Policy, PolicyImport, SettingStatus, Version,
 };
 
 pub use token::{JoinTokenText, NotAJoinToken};

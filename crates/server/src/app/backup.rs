@@ -226,8 +226,8 @@ fn held(version: &KnownVersion) -> Option<HeldVersion> {
     })
 }
 
-/// Whether policy has left the device's account, so that its live set is released (rotation.md 3). A policy that
-/// the device cannot carry out has not left it.
+/// Whether policy has left the device's account, or its password is in Active Directory now, proven there; then the
+/// live set is released (rotation.md 3 and 9). A policy that the device cannot carry out has not left it.
 fn has_left(report: &Report) -> bool {
     matches!(report.evidence.unmanaged.as_deref(), Some("no_policy" | "backup_disabled" | "active_directory"))
 }

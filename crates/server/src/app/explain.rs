@@ -4,9 +4,9 @@ use super::{App, Result};
 use crate::authz::{self, Action, Caller, Target};
 use crate::store::{self, DeviceState, Page, VersionState};
 use laps::drift::Drift;
-use laps::explain::{self, Condition, Evidence};
+use laps::explain::{self, Evidence};
 use laps::id::DeviceId;
-use proto::admin::{Explanation, Link};
+use proto::admin::Explanation;
 use proto::device::Evidence as DeviceEvidence;
 use serde_json::Value;
 
@@ -26,7 +26,7 @@ impl App {
             }
             None => self.nothing_known(caller, explain::Device::Unknown).await?,
         };
-        Ok(wire(device, &explain::explain(&evidence)))
+        Ok(Explanation::of(device, &explain::explain(&evidence)))
     }
 
     async fn find_device(&self, device: &str) -> Result<Option<store::Device>> {
@@ -97,7 +97,7 @@ impl App {
             assigned: assigned.into_iter().map(|assigned| assigned.policy.name).collect(),
             conflicts,
             delivery,
-            report: report.map(reported),
+            report: report.map(|report| reported(report, &device.name)),
             fork: device.forked_at.map(|at| explain::Fork { at, clone_suspected: device.clone_suspected }),
             from_backup: device.from_backup_at,
             credential: explain::Credential {
@@ -138,7 +138,7 @@ fn object(device: &store::Device, tombstone_days: u32) -> explain::Device {
     }
 }
 
-fn reported(report: store::DeviceReport) -> explain::Report {
+fn reported(report: store::DeviceReport, name: &str) -> explain::Report {
     let evidence: DeviceEvidence = serde_json::from_str(&report.report.evidence).unwrap_or_default();
     let last_error = report.report.last_error.and_then(|text| {
         let error: Value = serde_json::from_str(&text).ok()?;
@@ -153,6 +153,11 @@ fn reported(report: store::DeviceReport) -> explain::Report {
         policy_source: evidence.policy_source,
         backup_directory: evidence.backup_directory,
         join_state_mismatch: evidence.unmanaged.as_deref().is_some_and(|unmanaged| unmanaged.contains("join_state")),
+        in_active_directory: evidence
+            .unmanaged
+            .as_deref()
+            .is_some_and(|unmanaged| unmanaged == laps::decide::Unmanaged::ActiveDirectory.as_str())
+            .then(|| name.to_owned()),
         account_wanted: evidence.account_wanted,
         account_automatic: evidence.account_automatic,
         drift: evidence.drift.iter().filter_map(|word| Drift::parse(word)).collect(),
@@ -176,35 +181,4 @@ fn conflict_names(held: &str) -> Vec<String> {
 
 fn last_step(uri: &str) -> &str {
     uri.rsplit('/').next().unwrap_or(uri)
-}
-
-fn wire(device: &str, explanation: &explain::Explanation) -> Explanation {
-    let cause = explanation.cause.as_ref();
-    Explanation {
-        device: device.to_owned(),
-        code: cause.map_or("ok", |cause| cause.code).to_owned(),
-        summary: match cause {
-            Some(cause) => format!("{} {}", cause.cause, explanation.readable),
-            None => explanation.readable.clone(),
-        }
-        .trim()
-        .to_owned(),
-        links: explanation
-            .chain
-            .iter()
-            .map(|finding| {
-                let broken = cause.filter(|_| finding.condition == Condition::Broken);
-                Link {
-                    name: finding.link.as_str().to_owned(),
-                    state: finding.condition.as_str().to_owned(),
-                    code: broken.map_or("", |cause| cause.code).to_owned(),
-                    text: match broken {
-                        Some(cause) => format!("{}: {}", finding.seen, cause.cause),
-                        None => finding.seen.clone(),
-                    },
-                    remedy: broken.map_or_else(String::new, |cause| cause.remedy.clone()),
-                }
-            })
-            .collect(),
-    }
 }

@@ -75,7 +75,8 @@ async fn store_prove_and_report_to_the_letter() {
     server.stop().await;
 }
 
-/// rotation.md 3, "released": policy has left the account. A policy that cannot be carried out has not.
+/// rotation.md 3, "released": policy has left the account, or the password is in Active Directory now (9). A policy
+/// that cannot be carried out has not left it.
 #[tokio::test]
 async fn a_report_that_policy_has_left_releases_the_live_set() {
     let server = TestServer::start().await;
@@ -89,10 +90,8 @@ async fn a_report_that_policy_has_left_releases_the_live_set() {
         let credentials = answer["credentials"].as_array().unwrap();
         credentials.iter().filter(|version| version["released"] == true).count()
     };
-    for why in ["join_state_mismatch", "active_directory"] {
-        assert_eq!(device.report_unmanaged(Some(1), why).await.status(), 200);
-        assert_eq!(released().await, 0, "{why}");
-    }
+    assert_eq!(device.report_unmanaged(Some(1), "join_state_mismatch").await.status(), 200);
+    assert_eq!(released().await, 0);
     for _ in 0..2 {
         assert_eq!(device.report_unmanaged(Some(1), "no_policy").await.status(), 200);
         assert_eq!(released().await, 1);
@@ -100,6 +99,17 @@ async fn a_report_that_policy_has_left_releases_the_live_set() {
     // A later proof of the account ends it.
     device.rotate(2, "two").await;
     assert_eq!(released().await, 0);
+    // What was stored stays readable, and `explain` says where the password is now.
+    assert_eq!(device.report_unmanaged(Some(2), "active_directory").await.status(), 200);
+    assert_eq!(released().await, 1);
+    let explained = reader.get_ok(&format!("/v1.0/lapwing/devices/{}/explain", device.id())).await;
+    assert_eq!(explained["code"], "in_active_directory", "{explained}");
+    let links = explained["links"].as_array().unwrap();
+    let broken = links.iter().find(|link| link["state"] == "broken").unwrap();
+    assert_eq!(
+        (&broken["name"], &broken["remedy"]),
+        (&"backup_directory".into(), &"Read it there: lapwing ad get pc-1".into())
+    );
     server.stop().await;
 }
 

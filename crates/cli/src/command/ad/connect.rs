@@ -20,7 +20,8 @@ pub(super) async fn connect_to(access: &Access, host: &str) -> Result<Connection
     Ok(Connection::open(&Settings { server: Some(server), ..settings(access)? }, None).await?)
 }
 
-fn settings(access: &Access) -> Result<Settings, Failure> {
+/// Where the directory is, and who asks.
+pub(super) fn settings(access: &Access) -> Result<Settings, Failure> {
     let ca = access.ca.as_ref().map(Into::into);
     let security = match (access.ldaps, access.start_tls) {
         (true, _) => Security::Ldaps { ca },

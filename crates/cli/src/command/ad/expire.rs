@@ -58,7 +58,8 @@ pub(super) async fn expire(
     first_failure.map_or(Ok(()), Err)
 }
 
-fn now() -> Timestamp {
+/// The time.
+pub(super) fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp::from_unix_ms(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }

@@ -112,9 +112,7 @@ async fn absence(connection: &Connection, reading: &Reading) -> Result<Failure, 
         Absence::NotStored => {
             let failure =
                 Failure::not_found("password_none", format!("{name} has stored no password in the directory"));
-            failure.next(format!(
-                "on the machine: lapwing-agent status; whether it may store one: lapwing ad rights '{unit}'"
-            ))
+            failure.next(format!("why: lapwing ad explain {name}"))
         }
         Absence::NoRight(rights) => {
             let attributes: Vec<_> = rights.iter().filter_map(|right| right.attribute()).collect();

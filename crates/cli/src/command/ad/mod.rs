@@ -8,9 +8,13 @@ mod connect;
 #[cfg(feature = "ad")]
 mod expire;
 #[cfg(feature = "ad")]
+mod explain;
+#[cfg(feature = "ad")]
 mod get;
 #[cfg(feature = "ad")]
 mod permit;
+#[cfg(feature = "ad")]
+mod recover;
 #[cfg(feature = "ad")]
 mod rights;
 #[cfg(feature = "ad")]
@@ -107,6 +111,29 @@ pub(crate) enum AdCommand {
         /// may read the root key, when the group that may decrypt is gone
         #[arg(long)]
         recovery_mode: bool,
+    },
+    /// Print passwords from a domain database, when no domain controller is up
+    ///
+    /// Reads Samba's database of a domain controller that is stopped, or of a backup, with ldbsearch (Debian: ldb-tools),
+    /// or an export as LDIF. Encrypted passwords are opened with the root keys in the configuration partition. Nothing is
+    /// written but a copy that is removed again. Exit status 4 when there is no password.
+    Recover {
+        /// Computers: name, DNS name, account name ending in $, or distinguished name; default: all that have a password
+        computer: Vec<String>,
+        /// Samba's private/sam.ldb, beside which lies sam.ldb.d with the partitions
+        #[arg(long, value_name = "FILE", required_unless_present = "ldif")]
+        database: Option<PathBuf>,
+        /// An export with computers, root keys or both, - for standard input; can be given several times
+        #[arg(long, value_name = "FILE")]
+        ldif: Vec<PathBuf>,
+        /// Also former passwords
+        #[arg(long)]
+        history: bool,
+    },
+    /// Why a computer has no password, or an old one, and what to do
+    Explain {
+        /// The computer: name, DNS name, account name ending in $, or distinguished name
+        computer: String,
     },
     /// Let a password expire, so that the computer sets a new one
     Expire {
@@ -217,6 +244,10 @@ pub(crate) async fn run(globals: &Globals, ad: Ad) -> Result<(), Failure> {
         AdCommand::Get { computer, history, recovery_mode } => {
             get::get(globals, &ad.access, &computer, history, recovery_mode).await
         }
+        AdCommand::Recover { computer, database, ldif, history } => {
+            recover::recover(globals, database.as_deref(), &ldif, &computer, history)
+        }
+        AdCommand::Explain { computer } => explain::explain(globals, &ad.access, &computer, expire::now()).await,
         AdCommand::Expire { computer, at } => expire::expire(globals, &ad.access, &computer, at.as_deref()).await,
     }
 }

@@ -120,7 +120,11 @@ impl Cycle {
             Some((memory, placement)) if installed == Some(memory.fingerprint) => {
                 Replaces::Installed { version: memory.version, written_at: placement.written_at }
             }
-            _ => Replaces::Any,
+            // An intent that could be resolved and was not proven was never set.
+            _ => self
+                .never_set
+                .filter(|(version, _)| !self.proven.contains(version))
+                .map_or(Replaces::Any, |(version, written_at)| Replaces::AnyBut { version, written_at }),
         }
     }
 
