@@ -234,6 +234,12 @@ pub enum Error {
         /// LDAP's result and its text.
         detail: String,
     },
+    /// A password could not be encrypted.
+    #[error("the password could not be encrypted ({detail})")]
+    NotEncrypted {
+        /// Why.
+        detail: String,
+    },
     /// The object has another version than the one that was read; nothing was changed.
     #[error("{controller}: {dn} was changed since it was read")]
     ChangedMeanwhile {
@@ -405,6 +411,7 @@ impl Error {
             Self::QueryRefused { .. } => "ad_query_refused",
             Self::ChangeRefused { .. } => "ad_change_refused",
             Self::ChangedMeanwhile { .. } => "ad_changed_meanwhile",
+            Self::NotEncrypted { .. } => "ad_not_encrypted",
             Self::ChangeTooLarge { .. } => "ad_change_too_large",
             Self::NoRights { .. } => "ad_no_rights",
             Self::Unknown { .. } => "ad_change_unknown",
@@ -435,6 +442,7 @@ impl Error {
             Self::SchemaMissing { .. } => 10012,
             Self::ChangeRefused { .. }
             | Self::ChangedMeanwhile { .. }
+            | Self::NotEncrypted { .. }
             | Self::Unknown { .. }
             | Self::NoKeyService { .. }
             | Self::KeyRefused { .. } => 10017,
@@ -516,6 +524,7 @@ impl Error {
             Self::Kerberos { .. } => "KRB5_TRACE=/dev/stderr shows what Kerberos does",
             Self::QueryRefused { .. } => "read the domain controller's reason",
             Self::ChangeRefused { .. } => "read the domain controller's reason; the current password was not changed",
+            Self::NotEncrypted { .. } => "look at the domain's KDS root keys; nothing is stored in clear instead",
             Self::ChangedMeanwhile { .. } => {
                 "it is tried again in the next cycle; when it stays so, two agents have this machine's account"
             }

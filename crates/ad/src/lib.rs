@@ -26,6 +26,7 @@ mod sealed;
 mod settings;
 mod tickets;
 mod tls;
+mod value;
 
 pub use computer::{Computer, Schema};
 pub use connection::{Connection, Controller, Domain};

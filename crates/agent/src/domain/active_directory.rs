@@ -6,11 +6,6 @@ use crate::{
     state::{DomainJoin, Security},
 };
 use ad::{Connection, Credential, Dns, Error, KeyCache, Keytab, Server, Settings};
-use dpapi::{
-    blob::protect,
-    value::{Credential as Stored, EncryptedValue},
-};
-use getrandom::{SysRng, rand_core::UnwrapErr};
 use laps::{
     active_directory::{
         self, ENCRYPTION_LEVEL_MIN, Form, Former, Placement, VersionChange, Wanted, WantedForm, has_arrived, is_stored,
@@ -18,9 +13,7 @@ use laps::{
     cycle::Consulted,
     event,
     id::VersionId,
-    password::Password,
     rotation::{Failure, Outcome},
-    time::Timestamp,
 };
 use std::{path::Path, time::Duration};
 
@@ -242,9 +235,10 @@ impl ActiveDirectory {
         if backup.in_doubt && has_arrived(&computer.object, intent.version, intent.expires_at) {
             return Outcome::Done;
         }
-        let value = match value(connection, &mut self.keys, &backup).await {
+        let made = connection.value(&mut self.keys, placement, &intent.account.name, backup.password).await;
+        let value = match made {
             Ok(value) => value,
-            Err(failure) => return no(failure),
+            Err(error) => return no(failure(&error)),
         };
         let mut update = active_directory::update(
             &computer.object,
@@ -285,31 +279,6 @@ fn wanted_of(form: &Form) -> WantedForm {
         Form::Legacy => WantedForm::Legacy,
         Form::Dsrm { .. } => WantedForm::Dsrm,
     }
-}
-
-/// The value of the attribute: the one place where a password is made ready for Active Directory.
-async fn value(connection: &mut Connection, keys: &mut KeyCache, backup: &Backup<'_>) -> Result<Vec<u8>, Failure> {
-    let Backup { intent, placement, password, .. } = backup;
-    let at: Timestamp = placement.written_at;
-    let stored = || Stored {
-        account: intent.account.name.clone(),
-        updated_at: at,
-        password: Password::new(password.reveal().to_owned()),
-    };
-    let Some(decryptor) = placement.form.decryptor() else {
-        return Ok(match placement.form {
-            // Legacy LAPS keeps the bare password (laps-behaviour.md 2.5).
-            Form::Legacy => password.reveal().as_bytes().to_vec(),
-            _ => stored().to_json().as_bytes().to_vec(),
-        });
-    };
-    let unusable = |text: String| Failure::new(event::AD_UPDATE_FAILED, "encryption_failed", text);
-    let sid = decryptor.parse().map_err(|_| unusable(format!("{decryptor} is not a SID")))?;
-    let envelope = keys.newest(connection, &sid, at).await.map_err(|error| failure(&error))?;
-    let blob = protect(&stored().to_clear(), &sid, &envelope, &mut UnwrapErr(SysRng))
-        .map_err(|error| unusable(error.to_string()))?
-        .to_bytes();
-    Ok(EncryptedValue { updated_at: at, blob: &blob }.to_bytes())
 }
 
 impl Domain for ActiveDirectory {

@@ -8,17 +8,15 @@ use crate::{
     kill::DiesAt,
     world::{FileDirectory, Places, block_on, write_tree},
 };
-use ad::{Connection, Credential, Dns, Settings, Wanted};
+use ad::{
+    Connection, Credential, Dns, Settings,
+    admin::password::{Keys, Source},
+};
 use agent::{
     domain::{ActiveDirectory, Domain},
     state::{DomainJoin, Security, StateDir},
 };
-use dpapi::{
-    blob::{Blob, open},
-    value::{Credential as Secret, EncryptedValue},
-};
 use laps::{
-    active_directory::WantedForm,
     id::{DeviceId, TenantId},
     password::Password,
 };
@@ -72,7 +70,7 @@ fn dies(places: &Places, point: Option<u32>) -> Option<String> {
 }
 
 /// The passwords on the object as their reader opens them, the current one first.
-async fn stored(lab: &Lab) -> Vec<Secret> {
+async fn stored(lab: &Lab) -> Vec<Password> {
     let settings = Settings {
         domain: lab.fact("DNS_DOMAIN").to_owned(),
         realm: None,
@@ -87,16 +85,10 @@ async fn stored(lab: &Lab) -> Vec<Secret> {
         dns: Dns::Server(lab.dns()),
     };
     let mut reader = Connection::open(&settings, None).await.unwrap();
-    let form = WantedForm::Encrypted { principal: None };
-    let object = reader.computer(COMPUTER, &form).await.unwrap().object;
-    let mut secrets = Vec::new();
-    for value in object.encrypted.iter().chain(&object.history) {
-        let blob = Blob::from_bytes(EncryptedValue::from_bytes(&value.bytes).unwrap().blob).unwrap();
-        let wanted = Wanted::Exactly { root_key_id: blob.key_id.root_key_id, index: blob.key_id.index };
-        let keys = reader.group_key(&blob.principal, wanted).await.unwrap().seed_key().expect("a seed key");
-        secrets.push(Secret::from_clear(&open(&blob, &keys).unwrap()).unwrap());
-    }
-    secrets
+    let found = reader.password_of(COMPUTER, true, &mut Keys::of_controller()).await.unwrap();
+    let encrypted = [Source::EncryptedPassword, Source::EncryptedPasswordHistory];
+    let found = found.into_iter().filter(|reading| encrypted.contains(&reading.source));
+    found.map(|reading| reading.password.expect("laps.admin may open it")).collect()
 }
 
 #[test]
@@ -130,8 +122,7 @@ fn killed_at_every_step_of_a_rotation_into_a_domain() {
     fs::write(state.file("policy/local.toml"), policy).unwrap();
 
     let opening = |when: &str| -> Vec<bool> {
-        let found: Vec<bool> =
-            block_on(stored(&lab)).iter().map(|one| places.opens("root", 0, one.password.reveal())).collect();
+        let found: Vec<bool> = block_on(stored(&lab)).iter().map(|one| places.opens("root", 0, one.reveal())).collect();
         assert_eq!(found.iter().filter(|opens| **opens).count(), 1, "I1 {when}: of {} stored", found.len());
         found
     };
