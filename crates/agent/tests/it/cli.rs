@@ -146,6 +146,11 @@ fn explain_says_what_the_machine_knows() {
 
     let world = World::new();
     crate::world::block_on(world.agent().cycle(false, &mut || None)).unwrap();
+    // Row 29: root of this tree was locked, and a rotation leaves it so.
+    let shadow = world.places.tree().join("etc/shadow");
+    let locked = explained(text(&world.places.state()), &[]);
+    assert_eq!(locked["code"], "account_disabled", "{locked}");
+    fs::write(&shadow, fs::read_to_string(&shadow).unwrap().replace("root:!", "root:")).unwrap();
     let healthy = explained(text(&world.places.state()), &[]);
     assert_eq!(healthy["code"], "ok", "{healthy}");
     assert!(healthy["summary"].as_str().unwrap().contains("lapwing password get m1"), "{healthy}");
