@@ -39,6 +39,7 @@ impl Lab {
         Self::of(BARE_VARIABLE, test)
     }
 
+    #[allow(clippy::print_stdout, reason = "this is how a test says that it is skipped")]
     fn of(variable: &str, test: &str) -> Option<Self> {
         let Some(folder) = std::env::var_os(variable) else {
             println!("SKIPPED {test}: no domain runs (ci/e2e-ad.sh starts one)");

@@ -1,10 +1,9 @@
 //! `ad expire`: lets passwords expire.
 
 use super::{Access, connect::connect};
-use crate::{arguments::Globals, failure::Failure, output};
+use crate::{arguments::Globals, failure::Failure, output, session::now};
 use laps::time::Timestamp;
 use serde::Serialize;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// What the cmdlet answers.
 #[derive(Serialize)]
@@ -56,10 +55,4 @@ pub(super) async fn expire(
         output::message("the machines rotate at their next cycle");
     }
     first_failure.map_or(Ok(()), Err)
-}
-
-/// The time.
-pub(super) fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp::from_unix_ms(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }

@@ -247,7 +247,9 @@ pub(crate) async fn run(globals: &Globals, ad: Ad) -> Result<(), Failure> {
         AdCommand::Recover { computer, database, ldif, history } => {
             recover::recover(globals, database.as_deref(), &ldif, &computer, history)
         }
-        AdCommand::Explain { computer } => explain::explain(globals, &ad.access, &computer, expire::now()).await,
+        AdCommand::Explain { computer } => {
+            explain::explain(globals, &ad.access, &computer, crate::session::now()).await
+        }
         AdCommand::Expire { computer, at } => expire::expire(globals, &ad.access, &computer, at.as_deref()).await,
     }
 }
