@@ -6,6 +6,8 @@ use crate::{
     time::{TICKS_PER_DAY, Timestamp},
 };
 
+const NOT_SEEN: &str = "not looked at from here";
+
 /// Walks the chain and stops at the first broken link.
 pub fn explain(evidence: &Evidence) -> Explanation {
     walk(Link::ALL, readable(evidence), |link| look(link, evidence))
@@ -19,6 +21,7 @@ pub(super) fn walk(links: &[Link], readable: String, look: impl Fn(Link) -> Look
             Some(_) => (Condition::NotReached, String::new(), None),
             None => match look(*link) {
                 Look::Holds { seen, at } => (Condition::Holds, seen, at),
+                Look::NotSeen => (Condition::NotSeen, NOT_SEEN.to_owned(), None),
                 Look::Broken { seen, at, cause: found } => {
                     cause = Some(found);
                     (Condition::Broken, seen, at)
@@ -32,6 +35,7 @@ pub(super) fn walk(links: &[Link], readable: String, look: impl Fn(Link) -> Look
 
 pub(super) enum Look {
     Holds { seen: String, at: Option<Timestamp> },
+    NotSeen,
     Broken { seen: String, at: Option<Timestamp>, cause: Cause },
 }
 

@@ -1,7 +1,7 @@
 //! The chain of a machine that keeps its password in Active Directory (laps-behaviour.md 11.1).
 //!
 //! It is walked with what is known: from an administrator's place that is the directory, on the machine its own state,
-//! with both everything. A link of which nothing is known holds and says so.
+//! with both everything. A link of which nothing is known says so, and does not stop the walk.
 
 use super::{
     Explanation, Link, Report,
@@ -156,7 +156,6 @@ impl DomainEvidence {
 const CONTROLLER_EVENTS: [u32; 2] = [event::NO_CONTROLLER, event::BIND_FAILED];
 const SCHEMA_EVENTS: [u32; 2] = [event::SCHEMA_MISSING, event::AD_QUERY_FAILED];
 const PRINCIPAL_EVENTS: [u32; 2] = [event::PRINCIPAL_ISOLATED, event::PRINCIPAL_UNKNOWN];
-const NOT_ASKED: &str = "not looked at from here";
 
 fn look(link: Link, evidence: &DomainEvidence) -> Look {
     // A machine whose password a server keeps needs nothing of the domain.
@@ -183,7 +182,7 @@ fn look(link: Link, evidence: &DomainEvidence) -> Look {
                 account_exists(Some(report))
             }
             Some(report) => holds("not looked at, for the machine reports another error", Some(report.at)),
-            None => holds(NOT_ASKED, None),
+            None => Look::NotSeen,
         },
         Link::Controller => controller(evidence),
         Link::Schema => schema(evidence),
@@ -196,7 +195,7 @@ fn look(link: Link, evidence: &DomainEvidence) -> Look {
         Link::PersonMayDecrypt => person_may_decrypt(evidence),
         Link::AsSet => match evidence.report() {
             Some(report) => drifted(Some(report)),
-            None => holds(NOT_ASKED, None),
+            None => Look::NotSeen,
         },
         Link::StillFits => still_fits(evidence),
         // Of the other chain.
@@ -213,7 +212,7 @@ fn look(link: Link, evidence: &DomainEvidence) -> Look {
 
 // Row 7.
 fn policy_in_force(evidence: &DomainEvidence) -> Look {
-    let Some(machine) = &evidence.machine else { return holds(NOT_ASKED, None) };
+    let Some(machine) = &evidence.machine else { return Look::NotSeen };
     match &machine.report.policy_source {
         Some(source) => holds(format!("{source} is in force"), Some(machine.report.at)),
         None => broken(
@@ -229,7 +228,7 @@ fn policy_in_force(evidence: &DomainEvidence) -> Look {
 
 // Rows 7 and 8.
 fn backup_directory(evidence: &DomainEvidence) -> Look {
-    let Some(machine) = &evidence.machine else { return holds(NOT_ASKED, None) };
+    let Some(machine) = &evidence.machine else { return Look::NotSeen };
     let (report, at) = (&machine.report, Some(machine.report.at));
     let source = report.policy_source.as_deref().unwrap_or("nobody");
     match report.backup_directory {
@@ -255,7 +254,7 @@ fn backup_directory(evidence: &DomainEvidence) -> Look {
 
 // Rows 9, 10 and 36.
 fn join_state(evidence: &DomainEvidence) -> Look {
-    let Some(machine) = &evidence.machine else { return holds(NOT_ASKED, None) };
+    let Some(machine) = &evidence.machine else { return Look::NotSeen };
     let (report, at) = (&machine.report, Some(machine.report.at));
     let has = match (machine.joined_server, machine.joined_domain) {
         (true, true) => "a server and a domain",
@@ -311,7 +310,7 @@ fn controller(evidence: &DomainEvidence) -> Look {
             "Ask a writable one: --server.",
         ),
         Some(directory) => holds(format!("{} answers", directory.controller), None),
-        None => holds(NOT_ASKED, None),
+        None => Look::NotSeen,
     }
 }
 
@@ -329,7 +328,7 @@ fn schema(evidence: &DomainEvidence) -> Look {
         };
         return broken(format!("event {event}: {code}"), Some(at), own, format!("The machine reports: {text}"), remedy);
     }
-    let Some(directory) = &evidence.directory else { return holds(NOT_ASKED, None) };
+    let Some(directory) = &evidence.directory else { return Look::NotSeen };
     let only_version = directory.schema_lacks.iter().all(|name| name == "msLAPS-CurrentPasswordVersion");
     match &directory.schema_lacks[..] {
         [] => holds("the schema has every attribute", None),
@@ -356,7 +355,7 @@ fn functional_level(evidence: &DomainEvidence) -> Look {
     if let Some((at, (event, code, _))) = evidence.error(&[event::ENCRYPTION_NOT_POSSIBLE]) {
         return broken(format!("event {event}: {code}"), Some(at), "functional_level_too_low", cause, remedy);
     }
-    let Some(directory) = &evidence.directory else { return holds(NOT_ASKED, None) };
+    let Some(directory) = &evidence.directory else { return Look::NotSeen };
     let (level, is_stored) =
         (directory.functional_level, evidence.computer().is_some_and(|computer| !computer.forms.is_empty()));
     if level < ENCRYPTION_LEVEL_MIN && !is_stored {
@@ -383,11 +382,11 @@ fn principal(evidence: &DomainEvidence) -> Look {
             "Write ADPasswordEncryptionPrincipal as DOMAIN\\group, name@domain or a SID, without quotation marks.",
         );
     }
-    holds(if evidence.machine.is_some() { "the principal is known" } else { NOT_ASKED }, None)
+    if evidence.machine.is_some() { holds("the principal is known", None) } else { Look::NotSeen }
 }
 
 fn computer_object(evidence: &DomainEvidence) -> Look {
-    let Some(directory) = &evidence.directory else { return holds(NOT_ASKED, None) };
+    let Some(directory) = &evidence.directory else { return Look::NotSeen };
     match &directory.computer {
         None => broken(
             "no computer object of this name",
@@ -420,13 +419,13 @@ fn computer_may_store(evidence: &DomainEvidence) -> Look {
         }
         Some(Some(_)) => holds("the computer may write its own attributes", None),
         Some(None) => holds("the permissions of the object cannot be read by this account", None),
-        None => holds(NOT_ASKED, None),
+        None => Look::NotSeen,
     }
 }
 
 // Row 27: confidential attributes look absent.
 fn person_may_read(evidence: &DomainEvidence) -> Look {
-    let Some(computer) = evidence.computer() else { return holds(NOT_ASKED, None) };
+    let Some(computer) = evidence.computer() else { return Look::NotSeen };
     match &computer.cannot_read {
         Some(cannot) if !cannot.is_empty() && computer.forms.is_empty() => {
             let expiry =
@@ -518,7 +517,7 @@ fn stored(evidence: &DomainEvidence) -> Look {
 
 // Row 26.
 fn person_may_decrypt(evidence: &DomainEvidence) -> Look {
-    let Some(computer) = evidence.computer() else { return holds(NOT_ASKED, None) };
+    let Some(computer) = evidence.computer() else { return Look::NotSeen };
     let decryptor = computer.decryptor.as_deref().unwrap_or("somebody else");
     match &computer.decryption {
         None => holds("nothing to decrypt", None),

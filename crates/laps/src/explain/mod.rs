@@ -115,6 +115,8 @@ pub enum Condition {
     Broken,
     /// Not looked at, because an earlier one is broken.
     NotReached,
+    /// It cannot be seen from where this was asked.
+    NotSeen,
 }
 
 impl Condition {
@@ -124,6 +126,7 @@ impl Condition {
             Self::Holds => "holds",
             Self::Broken => "broken",
             Self::NotReached => "not_reached",
+            Self::NotSeen => "not_seen",
         }
     }
 }
