@@ -95,8 +95,9 @@ impl JoinDomain {
             say(format_args!("{}: {}", warning.code, warning.text));
         }
         print(
-            "policy comes from the CSP, from policy/registry.pol in the state directory, or from /etc/lapwing/laps.toml; \
-             `lapwing-agent policy show` tells what is in force, `lapwing-agent cycle` runs it now",
+            "next: a policy with BackupDirectory 2 (the CSP, policy/registry.pol in the state directory, or \
+             /etc/lapwing/laps.toml; `lapwing-agent policy show` tells what is in force), then `lapwing-agent cycle`, \
+             and as a service: systemctl enable --now lapwing-agent",
         );
         Ok(())
     }
