@@ -29,7 +29,6 @@ pub struct Lab {
 
 impl Lab {
     /// The running domain; without one it says that the test is skipped.
-    #[allow(clippy::print_stdout, reason = "what is skipped is printed")]
     pub fn running(test: &str) -> Option<Self> {
         Self::of(VARIABLE, test)
     }
@@ -39,6 +38,7 @@ impl Lab {
         Self::of(BARE_VARIABLE, test)
     }
 
+    #[allow(clippy::print_stdout, reason = "what is skipped is printed")]
     fn of(variable: &str, test: &str) -> Option<Self> {
         let Some(folder) = std::env::var_os(variable) else {
             println!("SKIPPED {test}: no domain runs (ci/e2e-ad.sh starts one)");
