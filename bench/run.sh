@@ -4,10 +4,12 @@
 . "$(dirname "$0")/lib.sh"
 cd "$ROOT"
 pairs=("$@")
-[ $# -gt 0 ] || pairs=(a b c d e f g h)
+[ $# -gt 0 ] || pairs=(a b c d e f g h i)
 
 cargo build --release --locked -p lapwing-server -p lapwing-agent -p lapwing-cli
-CARGO_TARGET_DIR=$TARGET/bench cargo build --release --locked --manifest-path bench/Cargo.toml
+features=()
+[ ! -e /usr/include/gssapi/gssapi.h ] || features=(--features ad)
+CARGO_TARGET_DIR=$TARGET/bench cargo build --release --locked --manifest-path bench/Cargo.toml "${features[@]}"
 
 result=$WORK/result.jsonl
 : >"$result"

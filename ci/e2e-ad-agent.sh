@@ -13,6 +13,14 @@ trap 'bash "$lab/samba-ad" down "$dir" 2>/dev/null; rm -rf "$dir"; stop_all' EXI
 
 # Before the machine asks the domain's name server only: it may have to be downloaded.
 python=$(bash "$here/dpapi-ng.sh" 2>"$WORK/dpapi-ng.log") || python=
+# impacket, unmodified, in a virtual environment under the target folder.
+impacket=$(dirname "$WORK")/impacket
+if ! cmp -s "$lab/impacket.txt" "$impacket/.installed"; then
+    rm -rf "$impacket"
+    { python3 -m venv "$impacket" && "$impacket/bin/pip" install --quiet --disable-pip-version-check --no-input --no-deps \
+        --only-binary :all: --require-hashes --requirement "$lab/impacket.txt" && cp "$lab/impacket.txt" "$impacket/.installed"; } \
+        >"$WORK/impacket.log" 2>&1 || rm -rf "$impacket"
+fi
 bash "$lab/samba-ad" up "$dir" >"$WORK/lab.env"
 set -a
 . "$WORK/lab.env"
@@ -79,6 +87,8 @@ else
     open_offline() { :; }
     echo "SKIPPED dpapi-ng offline: $(tail -n 1 "$WORK/dpapi-ng.log")"
 fi
+# Passwords that impacket's functions open, from the root key too.
+open_impacket() { /usr/bin/python3 "$lab/stored.py" "$LAB_SMB_CONF" "$1" | "$impacket/bin/python" "$lab/open-impacket.py" | jq -r .p; }
 
 # --- policy from the CSP: the published document, only its principal and its account changed
 sed -e 's/LAPSAdmins@contoso.com/LAPSAdmins@laps.test/' -e 's/ContosoLocalLapsAdmin/contoso/' \
@@ -97,6 +107,15 @@ opens "$second" contoso && ! opens "$first" contoso || die "the account does not
 agent cycle
 [ "$(get laps.admin AGENT01)" = "$second" ] || die "rotated without a reason"
 say "policy from the CSP: expired from afar by the help desk, rotated, the former one is in the history"
+
+if [ -x "$impacket/bin/python" ]; then
+    opened=$(open_impacket 'AGENT01$')
+    [ -n "$opened" ] || die "impacket opens neither of two values"
+    ! grep -vxF -e "$first" -e "$second" <<<"$opened" || die "impacket reads another password"
+    say "impacket's functions open $(wc -l <<<"$opened") of 2 values"
+else
+    echo "SKIPPED impacket's functions: pip could not install them: $(tail -n 1 "$WORK/impacket.log")"
+fi
 
 # --- an administrator asks for it, and the domain controller is gone
 agent reset
@@ -157,6 +176,30 @@ refused() { # NAME, EVENT, TEXT, keytab, settings...
 refused "a machine without rights" 10065 "lapwing ad permit self 'OU=NoLapsRights," bare01
 refused "an isolated principal" 10034 'DOMAIN' ws01 ADPasswordEncryptionPrincipal=LAPSAdmins
 refused "an unknown principal" 10035 'nobody' ws02 'ADPasswordEncryptionPrincipal="LAPS\nobody"'
+
+# --- the recovery password of a domain controller: on Linux that of uid 0. A machine with a domain's database sets
+# `controller` itself; this one plays it, with the keytab of the real one.
+STATE=$WORK/state-dc TREE=$WORK/tree-dc
+tree_up "$TREE"
+mkdir -p "$STATE/policy"
+dsrm() { { echo 'BackupDirectory = 2'; printf '%s\n' "$@"; } >"$STATE/policy/local.toml"; }
+agent join-domain --keytab "$dir/keytabs/dc1.keytab" --prefix "$TREE" --volatile-ok >>"$WORK/agent.log"
+jq '.controller = true' "$STATE/domain.json" >"$WORK/domain.json" && cp "$WORK/domain.json" "$STATE/domain.json"
+dsrm
+must_not_change "a controller whose policy says nothing" agent cycle
+has_event 10008 '' || die "events: $(events | jq -c '.[].event')"
+dsrm 'ADBackupDSRMPassword = true' 'ADPasswordEncryptionEnabled = false'
+must_not_change "a controller without encryption" agent cycle
+has_event 10005 dsrm_needs_encryption || die "events: $(events | jq -c '.[] | [.event, .text]')"
+dsrm 'ADBackupDSRMPassword = true' 'ADPasswordEncryptionPrincipal = "LAPS\LAPSAdmins"'
+agent cycle
+as domain.admin get 'DC1$' --output json >"$WORK/dc.json"
+[ "$(jq -r '.[0] | .Source + " " + .Account + " " + .AuthorizedDecryptor' "$WORK/dc.json")" = 'EncryptedDSRMPassword root LAPS\Domain Admins' ] ||
+    die "the controller: $(jq -c 'map(del(.Password))' "$WORK/dc.json")"
+jq -rj '.[0].Password' "$WORK/dc.json" | agent check-password 2>>"$WORK/agent.log" || die "the password does not open the controller's root"
+STATE=$WORK/state TREE=
+say "a domain controller: event 10008 without the setting, refused in clear, else encrypted for Domain Admins whatever the principal"
+
 bash "$lab/samba-ad" down "$dir"
 printf 'dn: %s\nchangetype: modify\nreplace: msDS-Behavior-Version\nmsDS-Behavior-Version: 6\n' "$LAB_BASE_DN" |
     ldbmodify --relax -H "$dir/dc/private/sam.ldb" >/dev/null
