@@ -6,7 +6,7 @@ use dpapi::{
     blob::{Blob, BlobError},
     gkdi::{DhGroup, GroupKeyEnvelope, Hash, KeyId, ParameterError, PublicKey},
     rpc::{BindAck, BindError, Fragment, Interface, Stub, Syntax, endpoint, fragment_bytes, get_key},
-    value::{Credential, CredentialError, EncryptedValue, history_after_rotation},
+    value::{Credential, CredentialError, EncryptedValue},
 };
 
 /// The target of this name: a blob, and the SID in it.
@@ -89,9 +89,8 @@ pub fn sid(bytes: &[u8]) -> bool {
     }
     Sid::from_bytes(bytes).inspect_err(|error| place(error, bytes)).is_ok()
 }
-/// An encrypted value and the history.
+/// An encrypted value.
 pub fn value(bytes: &[u8]) -> bool {
-    assert_eq!(history_after_rotation(Some(bytes), &[bytes], 3).len(), 1);
     EncryptedValue::from_bytes(bytes).inspect_err(|error| place(error, bytes)).is_ok()
 }
 /// The JSON of a password, as it stands in an opened blob.

@@ -1,7 +1,7 @@
 //! Runs the simulator: `cargo xtask simulate` calls this, built for speed.
 //!
 //! Usage: `simulate [--runs N] [--seconds N] [--start-seed N] [--sqlite | --memory]`, or `simulate --seed N`
-//! for one run with its trace. `--mutation NAME` takes a protection away, to see it found. Ends with 1 when an invariant did not hold.
+//! for one run with its trace. Each seed also names a run into Active Directory, without a trace. `--mutation NAME` takes a protection away, to see it found. Ends with 1 when an invariant did not hold.
 #![allow(clippy::print_stdout, reason = "its output is its report")]
 
 use std::{
@@ -12,7 +12,11 @@ use std::{
     },
     time::{Duration, Instant},
 };
-use testkit::sim::{Kind, Mutation, Options, Outcome, Tally, run};
+use testkit::sim::{
+    Kind, Mutation, Options, Outcome, Tally,
+    active_directory::{self, Counts, Domain},
+    run,
+};
 
 /// Failing seeds that are shown; the rest is counted.
 const SHOWN: usize = 20;
@@ -75,6 +79,10 @@ fn one(seed: u64, asked: Arguments) -> ExitCode {
     for line in &outcome.trace {
         println!("{line}");
     }
+    if let Err(loss) = active_directory::run(seed, Domain::of_seed(seed), None) {
+        println!("seed {seed}, Active Directory: I1 does not hold: {loss}");
+        return ExitCode::FAILURE;
+    }
     match &outcome.loss {
         None => {
             println!(
@@ -125,7 +133,28 @@ fn many(asked: Arguments) -> ExitCode {
         }
     });
     let found = found.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-    report(&found, began.elapsed())
+    let in_domain = asked.mutation.is_some() || into_active_directory(asked);
+    let in_cloud = report(&found, began.elapsed());
+    if in_domain { in_cloud } else { ExitCode::FAILURE }
+}
+
+/// The same seeds into Active Directory (rotation.md 9). True: nothing was lost.
+fn into_active_directory(asked: Arguments) -> bool {
+    let (mut all, mut lost) = (Counts::default(), 0);
+    for seed in (asked.start_seed..).take(usize::try_from(asked.runs).unwrap_or(usize::MAX)) {
+        match active_directory::run(seed, Domain::of_seed(seed), None) {
+            Ok(counts) => all.add(&counts),
+            Err(loss) => {
+                lost += 1;
+                println!("seed {seed}, Active Directory: I1 does not hold: {loss}");
+            }
+        }
+    }
+    println!(
+        "simulate: Active Directory: {} runs, {} rotations, {} crashes, {} answers lost, {} modifies late, {} waits, {lost} lost",
+        asked.runs, all.rotations, all.crashes, all.lost_answers, all.late, all.waits,
+    );
+    lost == 0
 }
 
 /// How long this thread has had a core, as the kernel counts it; else the time since `began`.

@@ -78,24 +78,6 @@ impl<'a> EncryptedValue<'a> {
     }
 }
 
-/// The history after a rotation: the values as they stand, with the one that is being replaced, newest first by the
-/// time before their blob, at most `entries_max` (laps-behaviour.md 4.9). A value that has no such time is the oldest.
-pub fn history_after_rotation<'a>(
-    current: Option<&'a [u8]>,
-    history: &[&'a [u8]],
-    entries_max: usize,
-) -> Vec<&'a [u8]> {
-    let mut values: Vec<&[u8]> = current.into_iter().chain(history.iter().copied()).collect();
-    values.sort_by_key(|value| {
-        core::cmp::Reverse(EncryptedValue::from_bytes(value).map_or(Timestamp::MIN, |value| value.updated_at))
-    });
-    // The attribute is a set: a value cannot stand in it twice.
-    let mut seen = std::collections::BTreeSet::new();
-    values.retain(|value| seen.insert(*value));
-    values.truncate(entries_max);
-    values
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -113,19 +95,5 @@ mod tests {
             let error = EncryptedValue::from_bytes(&bytes[..end]).unwrap_err();
             assert!(error.offset <= end, "{error}");
         }
-    }
-
-    /// laps-behaviour.md 4.9.
-    #[test]
-    fn history_keeps_the_newest_values_as_they_stand() {
-        let value = |ticks| EncryptedValue { updated_at: Timestamp::from_ticks(ticks), blob: b"x" }.to_bytes();
-        let (one, two, three) = (value(1 << 40), value(2 << 40), value(3 << 40));
-        let foreign = vec![9; 3];
-        let history: [&[u8]; 3] = [&foreign, &two, &one];
-        assert_eq!(history_after_rotation(Some(&three), &history, 12), [&three[..], &two, &one, &foreign]);
-        assert_eq!(history_after_rotation(Some(&three), &history, 2), [&three[..], &two]);
-        assert_eq!(history_after_rotation(None, &history, 1), [&two[..]]);
-        assert_eq!(history_after_rotation(Some(&two), &history, 12), [&two[..], &one, &foreign]);
-        assert!(history_after_rotation(Some(&three), &history, 0).is_empty());
     }
 }
