@@ -36,5 +36,5 @@ if [ $# != 0 ]; then
 fi
 # Behind the others: what takes a domain controller down, and what has the machine's account for itself.
 alone='package(lapwing-ad) and test(/^(alone|two)::/) or package(lapwing-agent) and test(/^domain_kill::/)'
-run "package(lapwing-ad) and kind(test) and not ($alone)"
+run "(package(lapwing-ad) and kind(test) or package(lapwing-cli) and test(/^ad::/)) and not ($alone)"
 LAPWING_AD_LAB_ALONE=1 run "$alone" --test-threads 1
