@@ -6,10 +6,7 @@
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/own-etc.sh" "$@"
-lab=$here/../testkit/ad-lab
-# A short path: the sockets below it have long names.
-dir=$(mktemp -d /tmp/lapwing-ad.XXXX)
-trap 'bash "$lab/samba-ad" down "$dir" 2>/dev/null; rm -rf "$dir"; stop_all' EXIT
+. "$here/own-domain.sh"
 
 # Before the machine asks the domain's name server only: it may have to be downloaded.
 python=$(bash "$here/dpapi-ng.sh" 2>"$WORK/dpapi-ng.log") || python=
@@ -21,19 +18,9 @@ if ! cmp -s "$lab/impacket.txt" "$impacket/.installed"; then
         --only-binary :all: --require-hashes --requirement "$lab/impacket.txt" && cp "$lab/impacket.txt" "$impacket/.installed"; } \
         >"$WORK/impacket.log" 2>&1 || rm -rf "$impacket"
 fi
-bash "$lab/samba-ad" up "$dir" >"$WORK/lab.env"
-set -a
-. "$WORK/lab.env"
-set +a
-# As a machine of the domain has them.
-printf 'nameserver %s\nsearch %s\n' "$LAB_DC_IP" "$LAB_DNS_DOMAIN" >/etc/resolv.conf
-printf '127.0.0.1 localhost\n%s %s\n' "$LAB_DC_IP" "$LAB_DC_HOST" >/etc/hosts
-cp "$KRB5_CONFIG" /etc/krb5.conf
-unset KRB5_CONFIG
+domain_up
 say "domain $LAB_DNS_DOMAIN is up"
 
-printf '%s\n' "$LAB_PASSWORD" >"$WORK/password"
-chmod 600 "$WORK/password"
 as() { local user=$1; shift; lapwing ad "$@" --user "$user@$LAB_DNS_DOMAIN" --password-file "$WORK/password"; }
 # get ACCOUNT COMPUTER [...]: the password that an account reads.
 get() { local user=$1; shift; as "$user" get "$@" --output json | json '.[0].Password'; }
@@ -60,7 +47,10 @@ opens 'before-Lapwing-1' contoso || die "the harness itself: su does not take th
 adcli join "$LAB_DNS_DOMAIN" --domain-controller="$LAB_DC_HOST" --login-user=Administrator --stdin-password \
     --computer-name=AGENT01 --host-fqdn="agent01.$LAB_DNS_DOMAIN" --domain-ou="OU=Workstations,$LAB_LAB_OU" \
     --host-keytab=/etc/krb5.keytab <"$WORK/password" >"$WORK/adcli.log" 2>&1 || die "adcli: $(tail -n 5 "$WORK/adcli.log")"
-agent join-domain
+# The commands of README, as they stand there.
+readme() { grep -x "$1" "$here/../README.md" || die "README has no line $1"; }
+# shellcheck disable=SC2046
+agent $(readme 'lapwing-agent join-domain' | cut -d' ' -f2-)
 say "joined with adcli, and the agent with its keytab"
 
 # --- policy from registry.pol, laid down as a file: what a client of SYSVOL would put there
@@ -74,6 +64,13 @@ first=$(get laps.admin AGENT01)
 opens "$first" contoso || die "the password that retrieval printed does not open the account"
 ! opens 'before-Lapwing-1' contoso || die "the password from before still opens the account"
 has_event 10018 '' && has_event 10020 '' || die "events: $(events | jq -c '.[].event')"
+# With tickets, as README has it.
+export KRB5CCNAME=FILE:$WORK/tickets
+kinit "laps.admin@$LAB_REALM" <"$WORK/password" >/dev/null
+with_tickets=$(readme 'lapwing ad get NAME' | sed 's/^lapwing //; s/NAME/AGENT01/')
+# shellcheck disable=SC2086
+[ "$(lapwing $with_tickets --output json | json '.[0].Password')" = "$first" ] || die "with tickets another password is read"
+unset KRB5CCNAME
 ! get laps.reader AGENT01 >/dev/null 2>&1 || die "laps.reader is no member of the principal and reads it"
 ! get plain.user AGENT01 >/dev/null 2>&1 || die "plain.user reads it"
 say "policy from registry.pol: backed up for LAPS\\LAPSAdmins, opens the account through su and PAM"

@@ -25,21 +25,8 @@ if [ "${1:-}" != inside ]; then
     fi
 fi
 . "$here/own-etc.sh" "$@"
-lab=$here/../testkit/ad-lab
-# A short path: the sockets below it have long names.
-dir=$(mktemp -d /tmp/lapwing-ad.XXXX)
-trap 'bash "$lab/samba-ad" down "$dir" 2>/dev/null; rm -rf "$dir"; stop_all' EXIT
-
-bash "$lab/samba-ad" up "$dir" >"$WORK/lab.env"
-set -a
-. "$WORK/lab.env"
-set +a
-printf 'nameserver %s\nsearch %s\n' "$LAB_DC_IP" "$LAB_DNS_DOMAIN" >/etc/resolv.conf
-printf '127.0.0.1 localhost\n%s %s\n' "$LAB_DC_IP" "$LAB_DC_HOST" >/etc/hosts
-cp "$KRB5_CONFIG" /etc/krb5.conf
-unset KRB5_CONFIG
-printf '%s\n' "$LAB_PASSWORD" >"$WORK/password"
-chmod 600 "$WORK/password"
+. "$here/own-domain.sh"
+domain_up
 useradd -M -s /bin/sh contoso
 
 # --- theirs

@@ -53,9 +53,11 @@ fn fits(printed: &[String], written: &str) -> bool {
 #[test]
 fn three_commands_lead_to_a_password_and_each_prints_the_next() {
     let commands = commands();
-    let [demo, test, init, join, get] = commands.as_slice() else { panic!("{commands:?}") };
+    let [demo, test, init, join, get, join_domain, ad_get] = commands.as_slice() else { panic!("{commands:?}") };
     // These two have tests of their own, or are what runs this one.
     assert_eq!((demo.as_str(), test.as_str()), ("make demo", "make test"));
+    // These two want a domain: ci/e2e-ad-agent.sh takes them from the page and runs them.
+    assert_eq!((join_domain.as_str(), ad_get.as_str()), ("lapwing-agent join-domain", "lapwing ad get NAME"));
 
     let (place, mut started) = (TempDir::new().unwrap(), Started(Vec::new()));
     let at = |name: &str| place.path().join(name).to_str().unwrap().to_owned();
