@@ -2,7 +2,7 @@
 //! [`endpoint`] finds the port, [`get_key`] asks. They are bytes only: who uses them sends, receives, and does the
 //! security mechanism's part.
 //!
-//! A call: [`bind`] with the first token, [`Fragment`] and [`BindAck`], [`alter_context`] or [`auth3`] with the next
+//! A call: [`bind()`] with the first token, [`Fragment`] and [`BindAck`], [`alter_context`] or [`auth3`] with the next
 //! tokens, then [`SealedRequest`], and [`Fragment::sealed`] and [`Stub`] for the answer.
 
 mod bind;
