@@ -9,7 +9,7 @@ use crate::{
     settings::{Credential, Security, Settings},
 };
 use dpapi::Sid;
-use laps::time::Timestamp;
+use laps::{active_directory::ENCRYPTION_LEVEL_MIN, time::Timestamp};
 use ldap3::Scope;
 use std::net::{IpAddr, SocketAddr};
 
@@ -202,6 +202,16 @@ impl Connection {
     /// The domain.
     pub fn domain(&self) -> &Domain {
         &self.domain
+    }
+
+    /// Whether passwords can be encrypted here, which needs [`ENCRYPTION_LEVEL_MIN`]. Below it nothing is stored, and never
+    /// in clear instead (event 10006; laps-behaviour.md 4.3).
+    ///
+    /// # Errors
+    /// [`Error::FunctionalLevel`].
+    pub fn can_encrypt(&self) -> Result<(), Error> {
+        let level = self.domain.functional_level;
+        if level < ENCRYPTION_LEVEL_MIN { Err(Error::FunctionalLevel { level }) } else { Ok(()) }
     }
 
     /// The domain controller's time, whole seconds (rootDSE, currentTime).

@@ -125,7 +125,7 @@ fn account(path: &Path, principal: Option<&str>, realm: &str) -> Result<(String,
     let keytab = Keytab::open(path)?;
     let wanted = match principal {
         Some(principal) => Some(in_realm(principal, realm)),
-        None => keytab.machine_account(realm).map(str::to_owned),
+        None => keytab.machine_account(None, Some(realm)).map(str::to_owned),
     };
     let found = wanted.as_ref().and_then(|wanted| keytab.version(wanted).map(|version| (wanted.clone(), version)));
     found.ok_or_else(|| Error::KeytabWithoutAccount {

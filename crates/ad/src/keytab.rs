@@ -63,11 +63,15 @@ impl Keytab {
         self.versions.get(principal).copied()
     }
 
-    /// The account of the machine in a realm: the first name that ends in `$` and has no service before it.
-    pub fn machine_account(&self, realm: &str) -> Option<&str> {
+    /// The computer account: the first name that ends in `$` and has no service before it, of this computer and realm
+    /// where they are given (letter case does not count).
+    pub fn machine_account(&self, computer: Option<&str>, realm: Option<&str>) -> Option<&str> {
         self.principals().find(|principal| {
             principal.rsplit_once('@').is_some_and(|(name, in_realm)| {
-                name.ends_with('$') && !name.contains('/') && in_realm.eq_ignore_ascii_case(realm)
+                name.ends_with('$')
+                    && !name.contains('/')
+                    && computer.is_none_or(|wanted| wanted.eq_ignore_ascii_case(name))
+                    && realm.is_none_or(|wanted| wanted.eq_ignore_ascii_case(in_realm))
             })
         })
     }
@@ -150,8 +154,8 @@ mod tests {
         assert_eq!(keytab.principals().collect::<Vec<_>>(), ["WS01$@LAPS.TEST", "host/ws01@LAPS.TEST"]);
         assert_eq!(keytab.version("WS01$@LAPS.TEST"), Some(300));
         assert_eq!(keytab.version("host/ws01@LAPS.TEST"), Some(7));
-        assert_eq!(keytab.machine_account("laps.test"), Some("WS01$@LAPS.TEST"));
-        assert_eq!(keytab.machine_account("OTHER.TEST"), None);
+        assert_eq!(keytab.machine_account(None, Some("laps.test")), Some("WS01$@LAPS.TEST"));
+        assert_eq!(keytab.machine_account(None, Some("OTHER.TEST")), None);
     }
 
     #[test]

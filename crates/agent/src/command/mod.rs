@@ -5,11 +5,11 @@
 
 mod agent;
 mod csp;
-mod domain;
 mod explain;
 mod join;
 #[cfg(feature = "ad")]
 mod join_domain;
+mod leave_domain;
 mod pam;
 mod policy;
 mod show;
@@ -48,7 +48,7 @@ enum Command {
     #[cfg(feature = "ad")]
     JoinDomain(join_domain::JoinDomain),
     /// Use the domain no more
-    LeaveDomain(domain::LeaveDomain),
+    LeaveDomain(leave_domain::LeaveDomain),
     /// Run the agent (as a service)
     Run(agent::Run),
     /// Run one policy cycle now

@@ -7,9 +7,7 @@ use crate::{
 };
 use ad::{Connection, Credential, Dns, Error, KeyCache, Keytab, Server, Settings};
 use laps::{
-    active_directory::{
-        self, ENCRYPTION_LEVEL_MIN, Form, Former, Placement, VersionChange, Wanted, WantedForm, has_arrived, is_stored,
-    },
+    active_directory::{self, Form, Former, Placement, VersionChange, Wanted, WantedForm, has_arrived, is_stored},
     cycle::Consulted,
     event,
     id::VersionId,
@@ -59,15 +57,7 @@ fn failure(error: &Error) -> Failure {
 /// A [`Failure`]: it cannot be read, or has no computer account that fits.
 pub fn keys_of(keytab: &Path, computer: Option<&str>, domain: Option<&str>) -> Result<Keys, Failure> {
     let keys = Keytab::open(keytab).map_err(|error| failure(&error))?;
-    let fits = |principal: &&str| {
-        principal.rsplit_once('@').is_some_and(|(name, realm)| {
-            name.ends_with('$')
-                && !name.contains('/')
-                && computer.is_none_or(|wanted| wanted.eq_ignore_ascii_case(name))
-                && domain.is_none_or(|wanted| wanted.eq_ignore_ascii_case(realm))
-        })
-    };
-    let found = keys.principals().find(fits).and_then(|principal| principal.rsplit_once('@'));
+    let found = keys.machine_account(computer, domain).and_then(|principal| principal.rsplit_once('@'));
     let (computer, realm) = found.ok_or_else(|| {
         let has: Vec<&str> = keys.principals().collect();
         let text = format!(
@@ -116,21 +106,9 @@ pub async fn look(join: &DomainJoin) -> Result<Found, Failure> {
         }
         Err(error) => return Err(failure(&error)),
     };
+    warnings.extend(connection.can_encrypt().err().map(|error| failure(&error)));
     let functional_level = connection.domain().functional_level;
-    warnings.extend(level_failure(functional_level));
     Ok(Found { controller: connection.controller().host.clone(), functional_level, computer, warnings })
-}
-
-/// Encryption needs Windows Server 2016; below it nothing is stored, and never in clear instead (event 10006).
-fn level_failure(functional_level: u32) -> Option<Failure> {
-    (functional_level < ENCRYPTION_LEVEL_MIN).then(|| {
-        let text = format!(
-            "the domain's functional level is {functional_level}, and encryption needs {ENCRYPTION_LEVEL_MIN} (Windows \
-             Server 2016); raise it, or set ADPasswordEncryptionEnabled to false; nothing was stored, the current \
-             password was not changed"
-        );
-        Failure::new(event::ENCRYPTION_NOT_POSSIBLE, "functional_level", text)
-    })
 }
 
 fn settings(join: &DomainJoin) -> Settings {
@@ -164,10 +142,8 @@ impl ActiveDirectory {
         let prefer = last.map(|(_, placement)| placement.controller.as_str());
         let opened = Connection::open(&settings(&self.join), prefer).await.map_err(|error| failure(&error))?;
         let connection = self.connection.insert(opened);
-        if let (WantedForm::Encrypted { .. } | WantedForm::Dsrm, Some(failure)) =
-            (&form, level_failure(connection.domain().functional_level))
-        {
-            return Err(failure);
+        if matches!(form, WantedForm::Encrypted { .. } | WantedForm::Dsrm) {
+            connection.can_encrypt().map_err(|error| failure(&error))?;
         }
         let computer = connection.computer(&self.join.computer, &form).await.map_err(|error| failure(&error))?;
         let server_time = connection.server_time().await.map_err(|error| failure(&error))?;
