@@ -5,6 +5,7 @@
 
 mod admit;
 mod backup;
+mod campaigns;
 mod credentials;
 mod delivery;
 mod devices;
