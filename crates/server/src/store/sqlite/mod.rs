@@ -15,6 +15,7 @@ mod people;
 mod policies;
 mod readers;
 mod reports;
+mod roles;
 mod schema;
 mod sessions;
 mod tenant;
