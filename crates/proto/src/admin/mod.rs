@@ -38,7 +38,7 @@ pub use directory::{
     CreatedJoinToken, CreatedServicePrincipal, CreatedUser, Group, JoinToken, NewGroup, NewJoinToken,
     NewServicePrincipal, NewUser, Person, PersonRole, RoleAssignment, Settings,
 };
-pub use explanation::{Explanation, Link};
+pub use explanation::{Explanation, Link, Way};
 pub use management::{
     Assign, AuditEntry, AuditHead, AuditTarget, DeliveredPolicy, DeviceEvent, DevicePolicy, DeviceStatus, GroupName,
     LintFinding, LintReport, LintRequest, PasswordUse, Policy, PolicyImport, SettingStatus, Version,
