@@ -6,11 +6,13 @@
 //! and does not know. [`MemoryStore::crash`] loses what is only in memory.
 
 mod devices;
+mod exports;
 mod mutation;
 mod people;
 mod policies;
 mod sessions;
 mod state;
+mod survey;
 mod tenant;
 mod uses;
 mod versions;
@@ -275,6 +277,10 @@ impl Store for MemoryStore {
         read versions(device: DeviceId, history: bool) -> Vec<Version>;
         read credentials(filter: DeviceFilter, page: Page) -> PageOf<CredentialSummary>;
         read rotation_requests(device: DeviceId) -> Vec<RotationRequest>;
+        read survey(filter: SurveyFilter, page: Page) -> PageOf<Surveyed>;
+        read exports(limit: u32) -> Vec<Export>;
+        read export_of(device: DeviceId) -> Option<Export>;
+        read last_drilled() -> Option<Export>;
         read work_since(after: u64, limit: u32) -> Vec<Work>;
         read policy(id: PolicyId) -> Option<Policy>;
         read policy_versions(id: PolicyId) -> Vec<Policy>;
@@ -318,6 +324,10 @@ impl Store for MemoryStore {
         write remove_member(group: GroupId, device: DeviceId, audit: AuditEntry) -> ();
         write note_use(used: PasswordUse, audit: AuditEntry) -> bool;
         write report(report: Report, now: Timestamp) -> ReportAnswer;
+        write close_requests(device: DeviceId, code: &'static str, now: Timestamp, audit: AuditEntry) -> u64;
+        write disclose(disclosure: Disclosure, audit: AuditEntry) -> DisclosedPage;
+        write record_export(export: NewExport, devices: Vec<DeviceId>, now: Timestamp, audit: AuditEntry) -> Export;
+        write record_drill(export: [u8; 16], by: String, now: Timestamp, audit: AuditEntry) -> Export;
         write release(device: DeviceId, now: Timestamp, audit: AuditEntry) -> u64;
         write request_rotation(device: DeviceId, by: PrincipalId, now: Timestamp, audit: AuditEntry) -> RequestedRotation;
         write create_policy(id: PolicyId, name: String, values: String, now: Timestamp, audit: AuditEntry) -> Policy;

@@ -31,6 +31,18 @@ pub fn explain(evidence: &Evidence) -> Explanation {
     explanation
 }
 
+/// Only the cause of the first broken link, for many devices at once.
+pub fn cause(evidence: &Evidence) -> Option<Cause> {
+    let cause = Link::ALL.iter().find_map(|link| match look(*link, evidence) {
+        Look::Broken { cause, .. } => Some(cause),
+        Look::Holds { .. } | Look::NotSeen => None,
+    })?;
+    match unreachable_since(evidence) {
+        Some(since) if WAIT_FOR_THE_DEVICE.contains(&cause.code) => Some(unreachable(since, &cause.cause)),
+        _ => Some(cause),
+    }
+}
+
 /// Why a request to rotate is not met yet: what keeps the device from it, or `None` when it only has to come.
 pub fn explain_request(evidence: &Evidence) -> Option<Cause> {
     // Who may read does not matter to a rotation, and what is wrong with the password is what it mends.
@@ -166,6 +178,13 @@ fn others(namesakes: &[Namesake]) -> String {
 // Rows 1 and 2.
 fn device_object(evidence: &Evidence) -> Look {
     match &evidence.device {
+        Device::Unknown if !evidence.reader.sees_all => broken(
+            "no device object with this id or name that you may see",
+            None,
+            "device_unknown",
+            "There is no such device object among those that your role reaches: it does not exist, or is out of your groups.",
+            "Ask somebody whose role holds for the whole tenant; look at yours with `lapwing device list`.",
+        ),
         Device::Unknown => broken(
             "no device object with this id or name",
             None,

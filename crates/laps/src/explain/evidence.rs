@@ -78,6 +78,8 @@ pub struct Export {
 pub struct Reader {
     /// A role allows `deviceLocalCredentials/password/read` for this device.
     pub may_read: bool,
+    /// The person's reach is the whole tenant: what is not seen is not there.
+    pub sees_all: bool,
     /// The roles that the person holds, by display name.
     pub roles: Vec<String>,
 }

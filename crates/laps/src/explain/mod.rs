@@ -11,7 +11,7 @@ mod domain;
 mod evidence;
 mod way;
 
-pub use chain::{UNREACHABLE_DAYS, explain, explain_request};
+pub use chain::{UNREACHABLE_DAYS, cause, explain, explain_request};
 pub use domain::{ComputerObject, Decryption, Directory, DomainEvidence, KeptIn, Machine, StoredForm, explain_domain};
 pub use evidence::{
     Certificate, Credential, Delivery, Device, Evidence, Export, Fork, Namesake, Reader, Report,

@@ -15,7 +15,7 @@ pub(crate) fn at(hours: u64) -> Timestamp {
 pub(crate) fn healthy() -> Evidence {
     Evidence {
         now: at(100),
-        reader: Reader { may_read: true, roles: vec!["Cloud Device Administrator".into()] },
+        reader: Reader { may_read: true, sees_all: true, roles: vec!["Cloud Device Administrator".into()] },
         device: Device::Enabled { joined_at: at(0), last_seen: Some(at(99)) },
         switch_on: true,
         assigned: vec!["default".into()],
@@ -156,6 +156,7 @@ fn every_link_is_the_first_broken_one_of_some_evidence() {
         let mut evidence = healthy();
         break_it(&mut evidence);
         let explanation = explain(&evidence);
+        assert_eq!(laps::explain::cause(&evidence), explanation.cause, "{code}");
         let cause = explanation.cause.unwrap_or_else(|| panic!("{code}: nothing is broken"));
         assert_eq!(cause.code, *code);
         assert!(!cause.cause.is_empty() && !cause.remedy.is_empty());

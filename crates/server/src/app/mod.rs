@@ -5,11 +5,13 @@
 
 mod admit;
 mod backup;
+mod coverage;
 mod credentials;
 mod delivery;
 mod devices;
 mod drift;
 mod error;
+mod escrow;
 mod explain;
 mod groups;
 mod jobs;
@@ -30,6 +32,7 @@ mod wait;
 
 pub use admit::{Rate, Rates};
 pub use credentials::Listed;
+pub use escrow::Archive;
 pub use error::{Error, Kind, Result};
 pub use metrics::Metrics;
 pub use sign_in::TokenRefusal;

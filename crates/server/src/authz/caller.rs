@@ -74,6 +74,8 @@ pub enum Job {
     Rekey,
     /// A restored backup is taken into use.
     Restore,
+    /// The scheduled escrow export.
+    Export,
 }
 
 impl Job {
@@ -85,6 +87,7 @@ impl Job {
             Self::SignHeads => "sign_heads",
             Self::Rekey => "rekey",
             Self::Restore => "restore",
+            Self::Export => "export",
         }
     }
     /// What the job may do beyond its own verbs.
@@ -101,6 +104,7 @@ impl Job {
             ),
             Self::Retention => matches!(action, Action::DeviceDelete),
             Self::SignHeads => matches!(action, Action::SettingsRead),
+            Self::Export => matches!(action, Action::CredentialExport),
             Self::Rekey | Self::Restore => false,
         }
     }

@@ -8,6 +8,7 @@ mod differential;
 mod durability;
 mod graph;
 mod harness;
+mod life;
 mod mdm;
 mod ops;
 mod routes;
