@@ -258,7 +258,10 @@ mod tests {
             (b"lapwing-escrow/1\n{}\nzz\n".to_vec(), NotAnArchive::Head("the signature is not one")),
             (good.as_bytes()[..good.len() - 1].to_vec(), NotAnArchive::Head("the signature is cut")),
             (good.as_bytes()[..40].to_vec(), NotAnArchive::Head("the manifest is cut")),
-            ([MAGIC.as_bytes(), b"\n", &[b'x'; 2 * HEAD_BYTES_MAX]].concat(), NotAnArchive::Head("the manifest is cut")),
+            (
+                [MAGIC.as_bytes(), b"\n", &[b'x'; 2 * HEAD_BYTES_MAX]].concat(),
+                NotAnArchive::Head("the manifest is cut"),
+            ),
         ] {
             assert_eq!(Head::read(&bytes), Err(error));
         }

@@ -1,6 +1,11 @@
 //! `coverage N`: a directory of N devices, made through the store's own verbs, and how long coverage over it takes.
 //! One in ten has no password, one in a hundred an error, one in fifty a refused delivery.
-#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::disallowed_methods, reason = "a measurement, not a part of the product")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "a measurement, not a part of the product"
+)]
 
 use laps::{
     id::{DeviceId, PolicyId, PrincipalId, VersionId},
@@ -189,5 +194,8 @@ async fn main() {
         );
     }
     taken.sort_by(f64::total_cmp);
-    println!("{{\"what\":\"coverage over {count} devices\",\"unit\":\"s\",\"median\":{:.3},\"worst\":{:.3}}}", taken[2], taken[4]);
+    println!(
+        "{{\"what\":\"coverage over {count} devices\",\"unit\":\"s\",\"median\":{:.3},\"worst\":{:.3}}}",
+        taken[2], taken[4]
+    );
 }

@@ -128,10 +128,7 @@ pub async fn exports_and_drills_are_remembered(mut w: World) {
     assert_eq!(drilled, Export { drilled: Some((w.now, "ada".into())), ..first });
     assert_eq!(w.store.last_drilled().await.unwrap(), Some(drilled));
     let (nobody, entry) = (w.bytes16(), w.entry());
-    assert_eq!(
-        w.store.record_drill(nobody, "ada".into(), w.now, entry).await,
-        Err(StoreError::NotFound("export"))
-    );
+    assert_eq!(w.store.record_drill(nobody, "ada".into(), w.now, entry).await, Err(StoreError::NotFound("export")));
     w.finish().await;
 }
 

@@ -32,11 +32,8 @@ pub async fn a_survey_tells_what_the_verbs_tell(mut w: World) {
     let surveyed = of(&w, device).await;
     let versions = w.store.versions(device, false).await.unwrap();
     let current = versions.iter().find(|version| version.state == VersionState::Current).unwrap();
-    let expected = SurveyedVersion {
-        stored_at: current.stored_at,
-        proven_at: current.proven_at,
-        expires_at: current.expires_at,
-    };
+    let expected =
+        SurveyedVersion { stored_at: current.stored_at, proven_at: current.proven_at, expires_at: current.expires_at };
     assert_eq!(surveyed.device, w.row(device).await);
     assert_eq!((surveyed.current, surveyed.pending_since), (Some(expected), Some(w.now)));
     assert_eq!(surveyed.report, w.store.last_report(device).await.unwrap());

@@ -40,8 +40,9 @@ impl State {
             let named = wanted.devices.iter().filter_map(|id| self.devices.get(id)).map(|row| row.device.clone());
             (named.filter(|device| wanted.reaches(device)).collect(), None)
         };
-        let of_group =
-            |device: &Device| wanted.member_of.is_none_or(|group| group == ALL_DEVICES || device.groups.contains(&group));
+        let of_group = |device: &Device| {
+            wanted.member_of.is_none_or(|group| group == ALL_DEVICES || device.groups.contains(&group))
+        };
         let mut devices = Vec::new();
         for device in found.into_iter().filter(of_group) {
             let rows = self.ordered(device.id, wanted.history);

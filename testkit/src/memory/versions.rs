@@ -452,8 +452,15 @@ impl State {
             return Ok(RequestedRotation { request: request.clone(), again: true });
         }
         let sequence = self.next_sequence();
-        let request =
-            RotationRequest { sequence, device, requested_by: by, requested_at: now, met_at: None, met_by: None, closed: None };
+        let request = RotationRequest {
+            sequence,
+            device,
+            requested_by: by,
+            requested_at: now,
+            met_at: None,
+            met_by: None,
+            closed: None,
+        };
         self.requests.push(request.clone());
         self.add_work(WorkTarget::Device(device), WorkKind::Rotate, now);
         self.append_audit(audit)?;

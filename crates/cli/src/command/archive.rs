@@ -6,7 +6,9 @@ use aws_lc_rs::{
     digest::{self, SHA256},
     signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey},
 };
-use proto::escrow::{ARCHIVE_BYTES_MAX, Entry, HEAD_BYTES_MAX, Head, LINE_BYTES_MAX, Opening, hex, read_line, statement, unhex};
+use proto::escrow::{
+    ARCHIVE_BYTES_MAX, Entry, HEAD_BYTES_MAX, Head, LINE_BYTES_MAX, Opening, hex, read_line, statement, unhex,
+};
 use std::{
     collections::BTreeSet,
     fs::File,
@@ -85,7 +87,10 @@ impl Archive {
         }
         let payload = hex(context.finish().as_ref());
         if bytes != manifest.payload_bytes || payload != manifest.payload_sha256 {
-            let text = format!("it was cut or changed: {bytes} bytes are sealed in it, signed were {}", manifest.payload_bytes);
+            let text = format!(
+                "it was cut or changed: {bytes} bytes are sealed in it, signed were {}",
+                manifest.payload_bytes
+            );
             return Err(damaged(&self.name, "archive_damaged", text));
         }
         Ok(Checked(self))

@@ -113,13 +113,8 @@ pub(crate) async fn export(globals: &Globals, export: Export) -> Result<(), Fail
         .mode(0o600)
         .open(&export.file)
         .map_err(|error| unwritten(&export.file, &error))?;
-    let request = ExportRequest {
-        recipients: export.to,
-        devices,
-        group: export.group,
-        all: export.all,
-        history: export.history,
-    };
+    let request =
+        ExportRequest { recipients: export.to, devices, group: export.group, all: export.all, history: export.history };
     let archive = match signed_in.export(&request).await {
         Ok(archive) => archive,
         Err(error) => {
@@ -356,12 +351,16 @@ fn of_device<'a>(entries: &'a [Entry], named: &str) -> Result<Vec<&'a Entry>, Fa
     ids.sort_unstable();
     ids.dedup();
     match ids.as_slice() {
-        [] => Err(Failure::not_found("device_unknown", format!("the archive holds no machine with the id or name {named}"))
-            .next("without --device the machines in it are listed")),
+        [] => Err(Failure::not_found(
+            "device_unknown",
+            format!("the archive holds no machine with the id or name {named}"),
+        )
+        .next("without --device the machines in it are listed")),
         [_] => Ok(found),
         several => {
             let list: Vec<String> = several.iter().map(ToString::to_string).collect();
-            let text = format!("{} machines in the archive have the name {named}:\n  {}", several.len(), list.join("\n  "));
+            let text =
+                format!("{} machines in the archive have the name {named}:\n  {}", several.len(), list.join("\n  "));
             Err(Failure::wrong_use("device_ambiguous", text).next("name the machine by its id"))
         }
     }

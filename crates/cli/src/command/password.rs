@@ -202,7 +202,9 @@ pub(crate) async fn wait_for_rotation(
         // Our request is the newest one at the first look; later ones of others do not matter.
         let ours = *asked.get_or_insert(newest.unwrap_or(0));
         let ended = actions.into_iter().find(|action| {
-            is_rotation(action) && action.sequence == ours && matches!(action.action_state.as_str(), "done" | "failed" | "canceled")
+            is_rotation(action)
+                && action.sequence == ours
+                && matches!(action.action_state.as_str(), "done" | "failed" | "canceled")
         });
         if ended.is_some() {
             return Ok(ended);

@@ -120,7 +120,10 @@ fn latency(of: Latency) -> String {
     if of.count == 0 {
         return "none yet".into();
     }
-    format!("half in {} s, 90 % in {} s, 99 % in {} s, all in {} s ({})", of.p50_s, of.p90_s, of.p99_s, of.max_s, of.count)
+    format!(
+        "half in {} s, 90 % in {} s, 99 % in {} s, all in {} s ({})",
+        of.p50_s, of.p90_s, of.p99_s, of.max_s, of.count
+    )
 }
 
 /// A field of CSV. Names come from machines: what a spreadsheet would take for a formula is made text.
@@ -188,9 +191,12 @@ fn bar(part: u64, whole: u64) -> String {
 
 fn html(coverage: &Coverage, devices: &[CoverageDevice]) -> String {
     let made = coverage.made_date_time.map(|at| at.to_string()).unwrap_or_default();
-    let figures = rows(figures(coverage).into_iter().filter(|(name, _)| *name != "Age of passwords").map(
-        |(name, value)| vec![escaped(name), escaped(&value)],
-    ));
+    let figures = rows(
+        figures(coverage)
+            .into_iter()
+            .filter(|(name, _)| *name != "Age of passwords")
+            .map(|(name, value)| vec![escaped(name), escaped(&value)]),
+    );
     let causes = rows(coverage.causes.iter().map(|cause| {
         vec![
             bar(cause.devices, coverage.devices),
@@ -256,9 +262,6 @@ mod tests {
     #[test]
     fn ages_are_said_in_days() {
         let age = |days_from, days_below| days(&CoverageAge { days_from, days_below, devices: 0 });
-        assert_eq!(
-            [age(0, Some(1)), age(1, Some(7)), age(90, None)],
-            ["0 days", "1 to 6 days", "90 days and more"]
-        );
+        assert_eq!([age(0, Some(1)), age(1, Some(7)), age(90, None)], ["0 days", "1 to 6 days", "90 days and more"]);
     }
 }

@@ -63,7 +63,13 @@ pub(crate) async fn run(globals: &Globals, command: SettingCommand) -> Result<()
                 ("repairs-per-day", number(settings.repairs_per_day)),
                 ("escrow every days", number(settings.escrow_interval_days)),
                 ("escrow recipients", settings.escrow_recipients.as_deref().unwrap_or_default().join("\n")),
-                ("clock", settings.clock_held_date_time.map(|at| format!("held since {at}: it jumped; lapwing setting confirm-clock")).unwrap_or_default()),
+                (
+                    "clock",
+                    settings
+                        .clock_held_date_time
+                        .map(|at| format!("held since {at}: it jumped; lapwing setting confirm-clock"))
+                        .unwrap_or_default(),
+                ),
             ];
             output::item(globals.output, &settings, fields)
         }

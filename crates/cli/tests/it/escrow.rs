@@ -70,7 +70,8 @@ fn an_archive_opens_when_the_server_is_gone() {
     assert!(!world.done(&["device", "list"]).err.contains("escrow"));
     let status = world.done(&["escrow", "status"]);
     assert!(status.out.contains(" by admin"), "{status:?}");
-    let server_key = status.err.split("the server's key: ").nth(1).unwrap().split_whitespace().next().unwrap().to_owned();
+    let server_key =
+        status.err.split("the server's key: ").nth(1).unwrap().split_whitespace().next().unwrap().to_owned();
     let audit = world.done(&["audit", "list"]).out;
     assert!(audit.contains("Export device local administrator passwords"), "{audit}");
     assert!(audit.contains("Test export of device local administrator passwords"), "{audit}");
@@ -114,7 +115,8 @@ fn an_archive_opens_when_the_server_is_gone() {
     let mut changed = bytes.clone();
     *changed.last_mut().unwrap() ^= 1;
     refused("changed", &changed, "archive_damaged", &[]);
-    let head = String::from_utf8_lossy(&bytes[..bytes.iter().position(|byte| *byte == 0xff).unwrap_or(900)]).into_owned();
+    let head =
+        String::from_utf8_lossy(&bytes[..bytes.iter().position(|byte| *byte == 0xff).unwrap_or(900)]).into_owned();
     let at = head.find("\"versions\":2").unwrap();
     let mut forged = bytes.clone();
     forged[at + 11] = b'1';

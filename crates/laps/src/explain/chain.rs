@@ -228,7 +228,10 @@ fn device_object(evidence: &Evidence) -> Look {
             let newer = evidence.namesakes.iter().find(|other| other.last_seen.is_some_and(|at| at > seen));
             match newer {
                 Some(newer) if !evidence.has_password() => broken(
-                    format!("another device object has this name and was heard of later: {}", others(&evidence.namesakes)),
+                    format!(
+                        "another device object has this name and was heard of later: {}",
+                        others(&evidence.namesakes)
+                    ),
                     at,
                     "stale_object",
                     "This looks like the former object of a machine that has joined again: it stores its password under the \
@@ -240,7 +243,8 @@ fn device_object(evidence: &Evidence) -> Look {
                 ),
                 _ if evidence.namesakes.is_empty() => holds("the device object exists", at),
                 _ => {
-                    let seen = format!("the device object exists; others have its name: {}", others(&evidence.namesakes));
+                    let seen =
+                        format!("the device object exists; others have its name: {}", others(&evidence.namesakes));
                     holds(seen, at)
                 }
             }

@@ -25,10 +25,7 @@ pub(super) const fn is_of_setting(event: u32) -> bool {
 
 /// What was to follow a sign-in with the password did not.
 pub(super) const fn is_of_post_authentication(event: u32) -> bool {
-    matches!(
-        event,
-        event::POST_AUTHENTICATION_RETRY | event::POST_AUTHENTICATION_GIVEN_UP | event::RESTART_FAILED
-    )
+    matches!(event, event::POST_AUTHENTICATION_RETRY | event::POST_AUTHENTICATION_GIVEN_UP | event::RESTART_FAILED)
 }
 
 /// The broken link that a device's last error makes.

@@ -13,9 +13,7 @@ mod way;
 
 pub use chain::{UNREACHABLE_DAYS, cause, explain, explain_request};
 pub use domain::{ComputerObject, Decryption, Directory, DomainEvidence, KeptIn, Machine, StoredForm, explain_domain};
-pub use evidence::{
-    Certificate, Credential, Delivery, Device, Evidence, Export, Fork, Namesake, Reader, Report,
-};
+pub use evidence::{Certificate, Credential, Delivery, Device, Evidence, Export, Fork, Namesake, Reader, Report};
 pub use way::Way;
 
 use crate::time::Timestamp;

@@ -73,8 +73,7 @@ impl App {
         if !is_due {
             return Ok(None);
         }
-        let wanted =
-            Wanted { reach: Reach::Tenant, devices: Vec::new(), group: None, history: false, scheduled: true };
+        let wanted = Wanted { reach: Reach::Tenant, devices: Vec::new(), group: None, history: false, scheduled: true };
         match self.seal_archive(caller, &settings.recipients, wanted).await {
             // A directory without any password yet.
             Err(Error::NotFound { .. }) => Ok(None),
@@ -432,7 +431,10 @@ fn summary(export: &store::Export) -> ExportSummary {
 pub(super) fn check_settings(settings: &EscrowSettings) -> Result<()> {
     let bad = |text: String| Err(Error::invalid("bad_setting", text));
     if settings.recipients.len() > RECIPIENTS_MAX {
-        return bad(format!("escrowRecipients has {} entries, expected at most {RECIPIENTS_MAX}", settings.recipients.len()));
+        return bad(format!(
+            "escrowRecipients has {} entries, expected at most {RECIPIENTS_MAX}",
+            settings.recipients.len()
+        ));
     }
     if let Err(error) = recipients(&settings.recipients) {
         return bad(error.to_string());

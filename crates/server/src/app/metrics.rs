@@ -67,8 +67,7 @@ impl Metrics {
         let rotations_open = gauge("rotations_open", "Requests to rotate that are not met");
         let waiters = gauge("waiters", "Devices that hold a wait channel");
         let audit_records = gauge("audit_records", "Records in the audit log");
-        let escrow_warning =
-            gauge("escrow_warning", "1 while nobody has shown that the newest escrow archive opens");
+        let escrow_warning = gauge("escrow_warning", "1 while nobody has shown that the newest escrow archive opens");
         Self {
             registry,
             requests,

@@ -32,8 +32,8 @@ mod wait;
 
 pub use admit::{Rate, Rates};
 pub use credentials::Listed;
-pub use escrow::Archive;
 pub use error::{Error, Kind, Result};
+pub use escrow::Archive;
 pub use metrics::Metrics;
 pub use sign_in::TokenRefusal;
 

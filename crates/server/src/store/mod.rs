@@ -31,9 +31,7 @@ pub use device::{
     JoinToken, Joined, NewCertificate, NewDevice, NewJoinToken, PurgeBy,
 };
 pub use error::{PurgeRefusal, StoreError};
-pub use export::{
-    DisclosedDevice, DisclosedPage, Disclosure, EscrowSettings, Export, NewExport,
-};
+pub use export::{DisclosedDevice, DisclosedPage, Disclosure, EscrowSettings, Export, NewExport};
 pub use live::{FORK_DAYS, KEEP_DAYS, KEEP_PROVEN, SUSPICION_DAYS, order_best_first, removable};
 pub use page::{Page, PageOf};
 pub use password_use::{PasswordUse, USES_KEPT};

@@ -84,8 +84,10 @@ async fn out_of_scope_is_as_if_it_were_not_there() {
         .await;
     let scoped = server.client_token(&serde_json::from_value(made).unwrap()).await;
     let unknown = "00000000-0000-4000-8000-000000000000";
-    let answers = [scoped.get_ok(&format!("{LAPWING}/devices/{}/explain", other.id())).await,
-        scoped.get_ok(&format!("{LAPWING}/devices/{unknown}/explain")).await];
+    let answers = [
+        scoped.get_ok(&format!("{LAPWING}/devices/{}/explain", other.id())).await,
+        scoped.get_ok(&format!("{LAPWING}/devices/{unknown}/explain")).await,
+    ];
     let same = |answer: &Value| (answer["code"].clone(), answer["summary"].clone(), answer["links"].clone());
     assert_eq!(same(&answers[0]), same(&answers[1]));
     assert_eq!(answers[0]["code"], "device_unknown");
@@ -117,12 +119,8 @@ async fn the_last_error_of_a_check_in_is_the_cause() {
     server.switch_on().await;
     let device = server.device("m1").await;
     let admin = server.admin().await;
-    let evidence = Evidence {
-        policy_source: Some("local".into()),
-        backup_directory: 1,
-        unmanaged: None,
-        ..Evidence::default()
-    };
+    let evidence =
+        Evidence { policy_source: Some("local".into()), backup_directory: 1, unmanaged: None, ..Evidence::default() };
     let error = |event: u32, code: &str| LastError {
         event,
         code: code.into(),
@@ -257,7 +255,8 @@ async fn a_former_object_is_offered_and_linked_by_a_person() {
 fn opened(archive: &[u8], identity: &x25519::Identity) -> Option<(Opening, Vec<Entry>)> {
     let head = Head::read(archive).unwrap();
     let decryptor = Decryptor::new_buffered(BufReader::new(&archive[head.bytes..])).unwrap();
-    let mut lines = BufReader::new(decryptor.decrypt(std::iter::once(identity as &dyn age::Identity)).ok()?).split(b'\n');
+    let mut lines =
+        BufReader::new(decryptor.decrypt(std::iter::once(identity as &dyn age::Identity)).ok()?).split(b'\n');
     let opening = read_line(&lines.next().unwrap().unwrap(), 0).unwrap();
     let entries = lines.enumerate().map(|(n, line)| read_line(&line.unwrap(), n as u64 + 1).unwrap()).collect();
     Some((opening, entries))
@@ -330,9 +329,7 @@ async fn an_export_is_sealed_signed_recorded_and_drilled() {
     // A drill: a proof that is made up, one that is incomplete, the true one.
     assert_eq!(state().await["warning"]["code"], "escrow_not_drilled");
     let drill = format!("{LAPWING}/escrow/drill");
-    let told = |proof: &str, versions: u64| {
-        json!({"export": manifest.export, "proof": proof, "devices": 2, "versions": versions})
-    };
+    let told = |proof: &str, versions: u64| json!({"export": manifest.export, "proof": proof, "devices": 2, "versions": versions});
     assert_eq!(code(&admin.post(&drill, told(&hex(&[0; 32]), 2)).await), (409, "drill_not_proven"));
     assert_eq!(code(&admin.post(&drill, told(&opening.proof, 1)).await), (409, "drill_incomplete"));
     let unknown = json!({"export": "00".repeat(16), "proof": opening.proof, "devices": 2, "versions": 2});

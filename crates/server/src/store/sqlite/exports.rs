@@ -7,9 +7,7 @@ use super::{
 };
 use crate::{
     audit::{AuditEntry, Disclosed},
-    store::{
-        ALL_DEVICES, Disclosure, DisclosedDevice, DisclosedPage, Export, NewExport, Page,
-    },
+    store::{ALL_DEVICES, DisclosedDevice, DisclosedPage, Disclosure, Export, NewExport, Page},
 };
 use laps::{id::DeviceId, time::Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, params};

@@ -254,7 +254,8 @@ fn delivery(tx: &Connection, device: DeviceId, in_force: bool) -> Result<Option<
     let Some((mut delivery, statuses)) = found else {
         return Ok(None);
     };
-    delivery.statuses = self::statuses(&statuses)?.into_iter().map(|(uri, status)| SettingStatus { uri, status }).collect();
+    delivery.statuses =
+        self::statuses(&statuses)?.into_iter().map(|(uri, status)| SettingStatus { uri, status }).collect();
     Ok(Some(delivery))
 }
 

@@ -190,8 +190,7 @@ fn forks_since(tx: &Connection, device: DeviceId, now: Timestamp) -> Result<u32,
 }
 
 /// A report with what its device is called; the device's id comes first.
-pub(super) const SELECT: &str =
-    "SELECT r.device, r.account_id, r.account_name, r.usability, r.installed, r.acknowledged, r.intent, r.last_error, \
+pub(super) const SELECT: &str = "SELECT r.device, r.account_id, r.account_name, r.usability, r.installed, r.acknowledged, r.intent, r.last_error, \
      r.evidence, d.name, d.os, d.agent_version, r.changed_at, d.installed FROM report AS r JOIN device AS d \
      ON d.id = r.device";
 

@@ -66,8 +66,11 @@ fn fill(
         |row, of| {
             let stored_at = time(row.get(2)?);
             if row.get(1)? {
-                of.current =
-                    Some(SurveyedVersion { stored_at, proven_at: time_opt(row.get(3)?), expires_at: time_opt(row.get(4)?) });
+                of.current = Some(SurveyedVersion {
+                    stored_at,
+                    proven_at: time_opt(row.get(3)?),
+                    expires_at: time_opt(row.get(4)?),
+                });
             } else {
                 of.pending_since = of.pending_since.max(Some(stored_at));
             }
@@ -170,7 +173,9 @@ fn delivery(row: &Row<'_>, shared: &mut Shared) -> rusqlite::Result<SurveyedDeli
         Some(refused) => Arc::clone(refused),
         None => {
             let refused: Arc<[(String, u16)]> = policies::statuses(statuses)
-                .map_err(|error| rusqlite::Error::FromSqlConversionFailure(6, rusqlite::types::Type::Text, Box::new(error)))?
+                .map_err(|error| {
+                    rusqlite::Error::FromSqlConversionFailure(6, rusqlite::types::Type::Text, Box::new(error))
+                })?
                 .into_iter()
                 .filter(|(_, status)| !(200..300).contains(status))
                 .collect();

@@ -1,8 +1,8 @@
 //! The trait, verb by verb: which one reads, which one writes, and what is answered without either.
 
 use super::{
-    Lane, SqliteStore, Undo, audit, devices, exports, groups, people, policies, reports, sessions, survey, tenant, uses,
-    versions, work,
+    Lane, SqliteStore, Undo, audit, devices, exports, groups, people, policies, reports, sessions, survey, tenant,
+    uses, versions, work,
 };
 use crate::{
     audit::{AuditCheckpoint, AuditEntry, AuditFilter, AuditHead, AuditRecord, SignedHead},

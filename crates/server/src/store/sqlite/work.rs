@@ -54,7 +54,15 @@ pub(super) fn request_rotation(
     )?;
     push(tx, WorkTarget::Device(device), WorkKind::Rotate, now)?;
     audit::append(tx, entry, Vec::new())?;
-    let request = RotationRequest { sequence, device, requested_by: by, requested_at: now, met_at: None, met_by: None, closed: None };
+    let request = RotationRequest {
+        sequence,
+        device,
+        requested_by: by,
+        requested_at: now,
+        met_at: None,
+        met_by: None,
+        closed: None,
+    };
     Ok(RequestedRotation { request, again: false })
 }
 
