@@ -17,6 +17,8 @@ pub(crate) mod password;
 pub(crate) mod people;
 pub(crate) mod policy;
 pub(crate) mod report;
+pub(crate) mod revoke;
+pub(crate) mod rotation;
 pub(crate) mod setting;
 mod settings_table;
 

@@ -5,6 +5,7 @@
 
 mod admit;
 mod backup;
+mod campaigns;
 mod coverage;
 mod credentials;
 mod delivery;

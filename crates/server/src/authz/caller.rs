@@ -76,6 +76,8 @@ pub enum Job {
     Restore,
     /// The scheduled escrow export.
     Export,
+    /// Carries rotations of many devices on.
+    Campaigns,
 }
 
 impl Job {
@@ -88,6 +90,7 @@ impl Job {
             Self::Rekey => "rekey",
             Self::Restore => "restore",
             Self::Export => "export",
+            Self::Campaigns => "campaigns",
         }
     }
     /// What the job may do beyond its own verbs.
@@ -105,7 +108,7 @@ impl Job {
             Self::Retention => matches!(action, Action::DeviceDelete),
             Self::SignHeads => matches!(action, Action::SettingsRead),
             Self::Export => matches!(action, Action::CredentialExport),
-            Self::Rekey | Self::Restore => false,
+            Self::Rekey | Self::Restore | Self::Campaigns => false,
         }
     }
 }

@@ -80,7 +80,13 @@ impl Role {
             Self::GlobalAdministrator => !matches!(action, A::DeviceSpeak),
             Self::IntuneAdministrator => matches!(
                 action,
-                A::CredentialReveal | A::Rotate | A::PolicyWrite | A::GroupWrite | A::JoinTokenRead | A::JoinTokenWrite
+                A::CredentialReveal
+                    | A::Rotate
+                    | A::Revoke
+                    | A::PolicyWrite
+                    | A::GroupWrite
+                    | A::JoinTokenRead
+                    | A::JoinTokenWrite
             ),
             Self::CloudDeviceAdministrator => matches!(
                 action,

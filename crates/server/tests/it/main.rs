@@ -2,6 +2,7 @@
 //! port 0, the embedded store, plain HTTP clients).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
 
+mod campaigns;
 mod conformance;
 mod device;
 mod differential;
