@@ -18,6 +18,7 @@ pub(crate) mod people;
 pub(crate) mod policy;
 pub(crate) mod report;
 pub(crate) mod revoke;
+pub(crate) mod role;
 pub(crate) mod rotation;
 pub(crate) mod setting;
 mod settings_table;

@@ -15,6 +15,7 @@ mod operator;
 mod page;
 mod path;
 mod problem;
+mod roles;
 mod rows;
 
 pub use context::Shared;

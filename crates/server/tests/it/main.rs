@@ -10,6 +10,7 @@ mod durability;
 mod graph;
 mod harness;
 mod life;
+mod matrix;
 mod mdm;
 mod ops;
 mod routes;

@@ -17,6 +17,7 @@ mod people;
 mod policies;
 mod readers;
 mod reports;
+mod roles;
 mod schema;
 mod sessions;
 mod survey;
