@@ -154,6 +154,9 @@ fn explain_says_what_the_machine_knows() {
     let healthy = explained(text(&world.places.state()), &[]);
     assert_eq!(healthy["code"], "ok", "{healthy}");
     assert!(healthy["summary"].as_str().unwrap().contains("lapwing password get m1"), "{healthy}");
+    let status = agent(&["status", "--explain", "--state", text(&world.places.state()), "--output", "json"], b"");
+    let status: serde_json::Value = serde_json::from_slice(&status.stdout).unwrap();
+    assert_eq!((&status["code"], &status["summary"]), (&healthy["code"], &healthy["summary"]), "{status}");
     let shown = agent(&["explain", "--state", text(&world.places.state())], b"");
     assert!(out(&shown).contains("✓ join_state") && out(&shown).starts_with("m1: "), "{}", out(&shown));
 }

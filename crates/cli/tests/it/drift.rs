@@ -155,6 +155,9 @@ fn a_repair_that_is_held_is_explained() {
         one.cycle();
     }
     assert_eq!(world.explained(&world.admin, "pc-1"), "repair_held");
+    // The machine itself says the same, without the server.
+    let on_the_machine = one.agent(&["status", "--explain"], "");
+    assert!(on_the_machine.out.contains("code:  repair_held"), "{on_the_machine:?}");
     assert_eq!(shown(&world, "pc-1")["repairHeld"], true);
     assert!(has_event(&world, "pc-1", "repair_held", "changed_by_hand"));
     world.done(&["password", "rotate", "pc-1"]);

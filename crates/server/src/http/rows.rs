@@ -206,11 +206,6 @@ pub(crate) fn rows() -> Vec<Handled> {
         POST post "/v1.0/lapwing/clock/confirm" Bearer Graph lapwing::confirm_clock;
     });
     rows.extend(table! {
-        GET get "/v1.0/lapwing/roles" Bearer Graph roles::roles;
-        POST post "/v1.0/lapwing/roles" Bearer Graph roles::create_role;
-        GET get "/v1.0/lapwing/roles/{role}" Bearer Graph roles::role;
-        PATCH patch "/v1.0/lapwing/roles/{role}" Bearer Graph roles::change_role;
-        DELETE delete "/v1.0/lapwing/roles/{role}" Bearer Graph roles::delete_role;
         GET get "/v1.0/lapwing/reports/coverage" Bearer Graph life::coverage;
         GET get "/v1.0/lapwing/reports/coverage/{code}" Bearer Graph life::coverage_devices;
         GET get "/v1.0/lapwing/devices/{device}/candidates" Bearer Graph life::candidates;
@@ -218,6 +213,11 @@ pub(crate) fn rows() -> Vec<Handled> {
         GET get "/v1.0/lapwing/escrow" Bearer Graph life::escrow;
         POST post "/v1.0/lapwing/escrow/export" Bearer Graph life::export;
         POST post "/v1.0/lapwing/escrow/drill" Bearer Graph life::drill;
+        GET get "/v1.0/lapwing/roles" Bearer Graph roles::roles;
+        POST post "/v1.0/lapwing/roles" Bearer Graph roles::create_role;
+        GET get "/v1.0/lapwing/roles/{role}" Bearer Graph roles::role;
+        PATCH patch "/v1.0/lapwing/roles/{role}" Bearer Graph roles::change_role;
+        DELETE delete "/v1.0/lapwing/roles/{role}" Bearer Graph roles::delete_role;
     });
     macro_rules! graph {
         ($($method:ident $verb:ident $path:literal $handler:path;)*) => {
