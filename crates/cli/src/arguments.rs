@@ -75,6 +75,9 @@ pub(crate) enum Command {
         /// The machine: its id, or its name when no other has it
         device: String,
     },
+    /// Requests to read passwords, and their approval
+    #[command(subcommand)]
+    Access(command::access::AccessCommand),
     /// Who did what
     #[command(subcommand)]
     Audit(command::audit::AuditCommand),

@@ -45,6 +45,7 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Setting(command) => command::setting::run(&globals, command).await,
         Command::Password(command) => command::password::run(&globals, command).await,
         Command::Explain { device } => command::explain::run(&globals, &device).await,
+        Command::Access(command) => command::access::run(&globals, command).await,
         Command::Audit(command) => command::audit::run(&globals, command).await,
         Command::User(command) => command::people::user(&globals, command).await,
         Command::Principal(command) => command::people::principal(&globals, command).await,

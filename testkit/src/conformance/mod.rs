@@ -7,6 +7,7 @@
 pub mod devices;
 pub mod people;
 pub mod policies;
+pub mod reading;
 pub mod reports;
 pub mod requests;
 pub mod retention;
@@ -50,6 +51,10 @@ macro_rules! store_conformance {
                 requests: only_a_later_version_meets_a_request, repeats_coalesce, each_request_adds_one_to_the_bound,
                     what_was_stored_ahead_of_now_does_not_count,
                     requests_are_refused_by_state, work_comes_in_order_and_is_watched;
+                reading: a_group_has_a_rule, the_strictest_rule_counts, a_reveal_holds_the_rules,
+                    an_approval_is_bound_and_used_up, requests_are_denied_and_cancelled,
+                    requests_are_listed_and_bounded, break_glass_is_followed_by_a_rotation,
+                    a_read_is_followed_by_a_rotation, the_audit_log_answers_questions;
                 reveal: a_reveal_names_every_version, a_reveal_is_refused_on_another_epoch,
                     a_reveal_is_refused_on_another_revision, nothing_to_reveal_is_refused, a_disabled_reader_is_refused,
                     the_audit_log_filters_and_pages, pruning_leaves_a_checkpoint, a_head_must_be_of_the_chain;

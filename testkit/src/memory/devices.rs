@@ -312,6 +312,7 @@ impl State {
         }
         self.versions.retain(|(device, _), _| *device != id);
         self.requests.retain(|request| request.device != id);
+        self.due.remove(&id);
         let row = self.row_mut(id)?;
         row.report = None;
         row.installed = None;
@@ -494,6 +495,9 @@ impl State {
             .any(|(_, token)| token.group == Some(id) && token.used_at.is_none() && token.revoked_at.is_none())
         {
             return Err(StoreError::InUse("a join token"));
+        }
+        if self.rules.contains_key(&id) {
+            return Err(StoreError::InUse("a reading rule"));
         }
         self.groups.remove(&id);
         for (_, token) in self.tokens.values_mut().filter(|(_, token)| token.group == Some(id)) {

@@ -1,7 +1,9 @@
 //! The commands, one file for each.
 
+pub(crate) mod access;
 pub(crate) mod ad;
 pub(crate) mod audit;
+mod audit_verify;
 pub(crate) mod csp;
 pub(crate) mod device;
 pub(crate) mod explain;
@@ -14,6 +16,7 @@ pub(crate) mod manual;
 pub(crate) mod password;
 pub(crate) mod people;
 pub(crate) mod policy;
+mod rule;
 pub(crate) mod setting;
 mod settings_table;
 

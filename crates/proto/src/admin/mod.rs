@@ -24,6 +24,13 @@
 //! | GET, POST | `servicePrincipals` | → [`List`] of [`Person`]; [`NewServicePrincipal`] → [`CreatedServicePrincipal`] |
 //! | DELETE | `servicePrincipals/{id}` | |
 //! | POST | `roleAssignments`, `roleAssignments/remove` | [`RoleAssignment`] |
+//! | GET, PUT, DELETE | `groups/{id}/readingRule` | [`ReadingRule`] |
+//! | GET | `readingRules` | → [`List`] of [`ReadingRule`] |
+//! | GET | `devices/{id}/readingRule` | → [`DeviceReadingRule`] |
+//! | POST | `devices/{id}/readingDone` | the rotation that follows a read is asked for now |
+//! | GET, POST | `accessRequests` | → [`List`] of [`AccessRequest`]; [`NewAccessRequest`] → [`AccessRequest`] |
+//! | POST | `accessRequests/{id}/approve`, `…/deny`, `…/cancel` | → [`AccessRequest`] |
+//! | GET | `audit/export?since=…&until=…` | → [`List`] of [`crate::audit::Line`] |
 //! | GET, PUT | `settings` | [`Settings`] |
 //!
 //! Errors have Graph's shape ([`crate::graph::ErrorBody`]) with Lapwing's stable code in `innerError.code`.
@@ -32,6 +39,7 @@
 mod directory;
 mod explanation;
 mod management;
+mod reading;
 mod token;
 
 pub use directory::{
@@ -44,6 +52,10 @@ pub use management::{
     LintFinding, LintReport, LintRequest, PasswordUse, Policy, PolicyImport, SettingStatus, Version,
 };
 
+pub use reading::{
+    AccessAnswer, AccessRequest, BREAK_GLASS_HEADER, DeviceReadingRule, NewAccessRequest, REASON_CHARS_MAX,
+    REASON_HEADER, ReadingRule, TICKET_HEADER,
+};
 pub use token::{JoinTokenText, NotAJoinToken};
 
 use serde::{Deserialize, Serialize};

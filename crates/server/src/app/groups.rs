@@ -44,6 +44,7 @@ impl App {
     pub async fn set_member(&self, caller: &Caller, name: &str, device: DeviceId, member: bool) -> Result<()> {
         self.require(caller, Action::GroupWrite)?;
         let group = self.stored_group(name).await?;
+        self.guard_ruled_group(caller, group.id).await?;
         let device = self.store.device(device).await?.ok_or(StoreError::DeviceUnknown)?;
         let audit = self.entry(
             caller,

@@ -3,7 +3,9 @@
 //! Every public function takes the [`Caller`] first and decides with `authz` before anything else.
 //! Clock, randomness and store are given; nothing here reads the time, spawns or starts a thread.
 
+mod access;
 mod admit;
+mod audit_export;
 mod backup;
 mod credentials;
 mod delivery;
@@ -20,6 +22,7 @@ mod mdm;
 mod metrics;
 mod people;
 mod policies;
+mod reading;
 mod record;
 mod sealing;
 mod sign_in;
@@ -32,6 +35,7 @@ pub use admit::{Rate, Rates};
 pub use credentials::Listed;
 pub use error::{Error, Kind, Result};
 pub use metrics::Metrics;
+pub use reading::Justification;
 pub use sign_in::TokenRefusal;
 
 use crate::authz::{self, Action, Caller, Target};

@@ -9,6 +9,10 @@ pub enum Action {
     CredentialReveal,
     /// Read passwords of a deleted device, while its tombstone stands: a stricter role.
     CredentialRevealDeleted,
+    /// Approve or deny other people's requests to read passwords.
+    AccessApprove,
+    /// Read passwords past approval, loudly.
+    BreakGlass,
     /// List and see devices.
     DeviceRead,
     /// Enable and disable devices.
@@ -59,6 +63,8 @@ impl Action {
         Self::CredentialRead,
         Self::CredentialReveal,
         Self::CredentialRevealDeleted,
+        Self::AccessApprove,
+        Self::BreakGlass,
         Self::DeviceRead,
         Self::DeviceEnable,
         Self::DeviceDelete,
@@ -88,6 +94,8 @@ impl Action {
             Self::CredentialRead => "microsoft.directory/deviceLocalCredentials/standard/read",
             Self::CredentialReveal => "microsoft.directory/deviceLocalCredentials/password/read",
             Self::CredentialRevealDeleted => "lapwing.directory/deletedDevices/password/read",
+            Self::AccessApprove => "lapwing.directory/deviceLocalCredentials/access/approve",
+            Self::BreakGlass => "lapwing.directory/deviceLocalCredentials/password/breakGlass",
             Self::DeviceRead => "microsoft.directory/devices/standard/read",
             Self::DeviceEnable => "microsoft.directory/devices/enable",
             Self::DeviceDelete => "microsoft.directory/devices/delete",
@@ -118,6 +126,8 @@ impl Action {
             Self::CredentialRead => &["DeviceLocalCredential.ReadBasic.All", "DeviceLocalCredential.Read.All"],
             Self::CredentialReveal => &["DeviceLocalCredential.Read.All"],
             Self::CredentialRevealDeleted => &["DeviceLocalCredential.ReadDeleted.All"],
+            Self::AccessApprove => &["DeviceLocalCredential.Approve.All"],
+            Self::BreakGlass => &["DeviceLocalCredential.BreakGlass.All"],
             Self::DeviceRead | Self::GroupRead | Self::Explain => &[
                 "Device.Read.All",
                 "Device.ReadWrite.All",

@@ -70,6 +70,8 @@ pub enum Job {
     Retention,
     /// Signs heads of the audit log.
     SignHeads,
+    /// Asks for the rotations that follow reads.
+    AfterRead,
     /// Wraps data keys again.
     Rekey,
     /// A restored backup is taken into use.
@@ -83,6 +85,7 @@ impl Job {
             Self::Init => "init",
             Self::Retention => "retention",
             Self::SignHeads => "sign_heads",
+            Self::AfterRead => "rotate_after_read",
             Self::Rekey => "rekey",
             Self::Restore => "restore",
         }
@@ -101,7 +104,7 @@ impl Job {
             ),
             Self::Retention => matches!(action, Action::DeviceDelete),
             Self::SignHeads => matches!(action, Action::SettingsRead),
-            Self::Rekey | Self::Restore => false,
+            Self::AfterRead | Self::Rekey | Self::Restore => false,
         }
     }
 }

@@ -143,6 +143,8 @@ mod tests {
         (Action::CredentialRead, [true, true, true, true, true]),
         (Action::CredentialReveal, [true, true, true, false, false]),
         (Action::CredentialRevealDeleted, [true, false, false, false, false]),
+        (Action::AccessApprove, [true, true, true, false, false]),
+        (Action::BreakGlass, [true, false, true, false, false]),
         (Action::DeviceRead, [true, true, true, true, true]),
         (Action::DeviceEnable, [true, false, true, false, false]),
         (Action::DeviceDelete, [true, false, true, false, false]),

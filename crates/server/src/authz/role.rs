@@ -80,11 +80,19 @@ impl Role {
             Self::GlobalAdministrator => !matches!(action, A::DeviceSpeak),
             Self::IntuneAdministrator => matches!(
                 action,
-                A::CredentialReveal | A::Rotate | A::PolicyWrite | A::GroupWrite | A::JoinTokenRead | A::JoinTokenWrite
+                A::CredentialReveal
+                    | A::AccessApprove
+                    | A::Rotate
+                    | A::PolicyWrite
+                    | A::GroupWrite
+                    | A::JoinTokenRead
+                    | A::JoinTokenWrite
             ),
             Self::CloudDeviceAdministrator => matches!(
                 action,
                 A::CredentialReveal
+                    | A::AccessApprove
+                    | A::BreakGlass
                     | A::DeviceEnable
                     | A::DeviceDelete
                     | A::RegistrationPolicyWrite

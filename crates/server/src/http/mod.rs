@@ -13,6 +13,7 @@ mod operator;
 mod page;
 mod path;
 mod problem;
+mod reading;
 mod rows;
 
 pub use context::Shared;

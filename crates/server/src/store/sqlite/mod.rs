@@ -14,6 +14,7 @@ mod groups;
 mod people;
 mod policies;
 mod readers;
+mod reading;
 mod reports;
 mod schema;
 mod sessions;

@@ -34,7 +34,9 @@ pub(super) fn initialise(
     }
     let settings = &tenant.settings;
     tx.execute(
-        "INSERT INTO tenant VALUES (1, ?, ?, ?, NULL, NULL, ?, ?, ?, ?, ?, 1, ?, NULL, ?)",
+        "INSERT INTO tenant (one, id, incarnation, initialised_at, laps_enabled, tombstone_days, versions_per_day, \
+         unresolved_max, registration_policy, revision, clock_seen_at, repairs_per_day, audit_days) \
+         VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?)",
         params![
             tenant.id.as_bytes(),
             tenant.incarnation.as_bytes(),
@@ -46,6 +48,7 @@ pub(super) fn initialise(
             settings.registration_policy,
             ticks(now),
             settings.repairs_per_day,
+            settings.audit_days,
         ],
     )?;
     tx.execute("INSERT INTO key (id, created_at, active) VALUES (?, ?, 1)", params![tenant.key.0, ticks(now)])?;
@@ -56,7 +59,8 @@ pub(super) fn initialise(
 pub(super) fn tenant(tx: &Connection) -> Result<Tenant, StoreError> {
     tx.prepare_cached(
         "SELECT id, incarnation, initialised_at, restored_from, restored_at, laps_enabled, tombstone_days, \
-         versions_per_day, unresolved_max, registration_policy, revision, clock_held_at, repairs_per_day FROM tenant",
+         versions_per_day, unresolved_max, registration_policy, revision, clock_held_at, repairs_per_day, \
+         audit_days FROM tenant",
     )?
     .query_row([], |row| {
         Ok(Tenant {
@@ -71,6 +75,7 @@ pub(super) fn tenant(tx: &Connection) -> Result<Tenant, StoreError> {
                 versions_per_day: row.get(7)?,
                 unresolved_max: row.get(8)?,
                 repairs_per_day: row.get(12)?,
+                audit_days: row.get(13)?,
                 registration_policy: row.get(9)?,
             },
             revision: row.get::<_, i64>(10)? as u64,
@@ -90,7 +95,7 @@ pub(super) fn update_settings(
 ) -> Result<Tenant, StoreError> {
     let changed = tx.execute(
         "UPDATE tenant SET laps_enabled = ?, tombstone_days = ?, versions_per_day = ?, unresolved_max = ?, \
-         registration_policy = ?, repairs_per_day = ?, revision = revision + 1 WHERE revision = ?",
+         registration_policy = ?, repairs_per_day = ?, audit_days = ?, revision = revision + 1 WHERE revision = ?",
         params![
             settings.laps_enabled,
             settings.tombstone_days,
@@ -98,6 +103,7 @@ pub(super) fn update_settings(
             settings.unresolved_max,
             settings.registration_policy,
             settings.repairs_per_day,
+            settings.audit_days,
             revision as i64
         ],
     )?;

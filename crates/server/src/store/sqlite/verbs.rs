@@ -1,7 +1,8 @@
 //! The trait, verb by verb: which one reads, which one writes, and what is answered without either.
 
 use super::{
-    Lane, SqliteStore, Undo, audit, devices, groups, people, policies, reports, sessions, tenant, uses, versions, work,
+    Lane, SqliteStore, Undo, audit, devices, groups, people, policies, reading, reports, sessions, tenant, uses,
+    versions, work,
 };
 use crate::{
     audit::{AuditCheckpoint, AuditEntry, AuditFilter, AuditHead, AuditRecord, SignedHead},
@@ -83,6 +84,9 @@ impl Store for SqliteStore {
     }
     fn audit_chain(&self, chain: u32, after: u64, limit: u32) -> Answer<'_, Vec<AuditRecord>> {
         self.read(move |tx| audit::chain(tx, chain, after, limit))
+    }
+    fn audit_from(&self, chain: u32, at: Timestamp) -> Answer<'_, Option<u64>> {
+        self.read(move |tx| audit::from(tx, chain, at))
     }
     fn audit_heads(&self) -> Answer<'_, Vec<AuditHead>> {
         self.read(audit::heads)
@@ -387,6 +391,51 @@ impl Store for SqliteStore {
     fn deliveries(&self, device: DeviceId) -> Answer<'_, Deliveries> {
         self.read(move |tx| policies::deliveries(tx, device))
     }
+    fn reading_rules(&self) -> Answer<'_, Vec<GroupRule>> {
+        self.read(reading::rules)
+    }
+    fn set_reading_rule(&self, group: GroupId, rule: Option<ReadingRule>, audit: AuditEntry) -> Answer<'_, ()> {
+        self.write(move |tx| reading::set_rule(tx, group, rule.as_ref(), audit))
+    }
+    fn reading_rule_for(&self, device: DeviceId) -> Answer<'_, ReadingRule> {
+        self.read(move |tx| reading::rule_for(tx, device))
+    }
+    fn request_access(&self, new: NewAccessRequest, now: Timestamp, audit: AuditEntry) -> Answer<'_, RequestedAccess> {
+        self.write(move |tx| reading::request(tx, &new, now, audit))
+    }
+    fn access_request(&self, id: [u8; 16]) -> Answer<'_, Option<AccessRequest>> {
+        self.read(move |tx| reading::access(tx, id))
+    }
+    fn access_requests(&self, filter: AccessFilter, page: Page) -> Answer<'_, PageOf<AccessRequest>> {
+        self.read(move |tx| reading::list(tx, &filter, &page))
+    }
+    fn answer_access(&self, id: [u8; 16], answer: AccessAnswer, audit: AuditEntry) -> Answer<'_, AccessRequest> {
+        self.write(move |tx| reading::answer(tx, id, &answer, audit))
+    }
+    fn cancel_access(
+        &self,
+        id: [u8; 16],
+        by: PrincipalId,
+        now: Timestamp,
+        audit: AuditEntry,
+    ) -> Answer<'_, AccessRequest> {
+        self.write(move |tx| reading::cancel(tx, id, by, now, audit))
+    }
+    fn rotation_due(&self, device: DeviceId) -> Answer<'_, Option<DueRotation>> {
+        self.read(move |tx| reading::due(tx, device))
+    }
+    fn rotations_due(&self, now: Timestamp, limit: u32) -> Answer<'_, Vec<DueRotation>> {
+        self.read(move |tx| reading::all_due(tx, now, limit))
+    }
+    fn rotate_after_read(
+        &self,
+        device: DeviceId,
+        by: Timestamp,
+        now: Timestamp,
+        audit: AuditEntry,
+    ) -> Answer<'_, bool> {
+        self.write(move |tx| reading::rotate(tx, device, by, now, audit))
+    }
     fn create_user(&self, user: NewUser, now: Timestamp, audit: AuditEntry) -> Answer<'_, User> {
         self.write(move |tx| people::create_user(tx, &user, now, audit))
     }
@@ -516,6 +565,6 @@ impl Store for SqliteStore {
         })
     }
     fn sweep(&self, now: Timestamp) -> Answer<'_, u64> {
-        self.write(move |tx| sessions::sweep(tx, now))
+        self.write(move |tx| Ok(sessions::sweep(tx, now)? + reading::sweep(tx, now)?))
     }
 }
