@@ -5,6 +5,7 @@
 //! on, before or after its change, as a crash of the server does: the caller gets no acknowledgement
 //! and does not know. [`MemoryStore::crash`] loses what is only in memory.
 
+mod channels;
 mod devices;
 mod mutation;
 mod people;
@@ -283,6 +284,7 @@ impl Store for MemoryStore {
         read assignments(policy: Option<PolicyId>) -> Vec<Assignment>;
         read policies_for(device: DeviceId) -> Vec<AssignedPolicy>;
         read deliveries(device: DeviceId) -> Deliveries;
+        read channels() -> Vec<Channel>;
         read audit_from(chain: u32, at: Timestamp) -> Option<u64>;
         read reading_rules() -> Vec<GroupRule>;
         read reading_rule_for(device: DeviceId) -> ReadingRule;
@@ -336,6 +338,9 @@ impl Store for MemoryStore {
         write record_delivery(delivery: NewDelivery, now: Timestamp) -> Delivery;
         write answer_delivery(device: DeviceId, sequence: u64, statuses: Vec<SettingStatus>, complete: bool, now: Timestamp) -> ();
         write hold_delivery(device: DeviceId, reason: String) -> ();
+        write create_channel(new: NewChannel, now: Timestamp, audit: AuditEntry) -> ();
+        write delete_channel(id: [u8; 16], audit: AuditEntry) -> ();
+        write advance_channel(id: [u8; 16], from: u64, to: u64, progress: ChannelProgress) -> bool;
         write set_reading_rule(group: GroupId, rule: Option<ReadingRule>, audit: AuditEntry) -> ();
         write request_access(new: NewAccessRequest, now: Timestamp, audit: AuditEntry) -> RequestedAccess;
         write answer_access(id: [u8; 16], answer: AccessAnswer, audit: AuditEntry) -> AccessRequest;

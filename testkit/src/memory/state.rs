@@ -75,6 +75,7 @@ pub(super) struct State {
     pub(super) rules: BTreeMap<GroupId, ReadingRule>,
     /// Oldest first.
     pub(super) access: Vec<AccessRequest>,
+    pub(super) channels: Vec<Channel>,
     pub(super) due: BTreeMap<DeviceId, DueRotation>,
     pub(super) work: Vec<(Timestamp, Work)>,
     pub(super) policies: BTreeMap<PolicyId, Vec<Policy>>,

@@ -20,4 +20,5 @@ mod readme;
 mod recover;
 mod signed_in;
 mod usage;
+mod watched;
 mod world;

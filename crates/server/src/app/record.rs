@@ -42,6 +42,7 @@ pub(super) mod activity {
     pub(in crate::app) const APPROVE_ACCESS: &str = "Approve access to device local administrator password";
     pub(in crate::app) const DENY_ACCESS: &str = "Deny access to device local administrator password";
     pub(in crate::app) const CANCEL_ACCESS: &str = "Cancel request for access to device local administrator password";
+    pub(in crate::app) const NOTE_IRREGULARITY: &str = "Note irregularity of device";
     pub(in crate::app) const CREATE_POLICY: &str = "Create policy";
     pub(in crate::app) const UPDATE_POLICY: &str = "Update policy";
     pub(in crate::app) const DELETE_POLICY: &str = "Delete policy";

@@ -8,6 +8,7 @@
 //! `app` calls this trait as `Arc<dyn Store>`. Implementations: SQLite here, in memory in testkit;
 //! both pass the same conformance test.
 
+mod channel;
 mod credential;
 mod device;
 mod error;
@@ -21,6 +22,7 @@ mod session;
 pub mod sqlite;
 mod tenant;
 
+pub use channel::{CHANNELS_MAX, Channel, ChannelProgress, NewChannel};
 pub use credential::{
     CredentialSummary, DeviceReport, KnownVersion, NewVersion, Proof, Proven, Report, ReportAnswer, RequestedRotation,
     Reveal, RotationRequest, SealedVersion, Stored, Trimmed, Version, VersionState, Work, WorkKind, WorkTarget,
@@ -414,6 +416,19 @@ pub trait Store: Send + Sync + 'static {
         now: Timestamp,
         audit: AuditEntry,
     ) -> Answer<'_, bool>;
+
+    // ---- channels -------------------------------------------------------------------------------
+
+    /// Channels by which people are told of reads, in the order of their names.
+    fn channels(&self) -> Answer<'_, Vec<Channel>>;
+    /// Makes a channel; it is told of what comes after its own record. [`StoreError::Exists`] for a known name,
+    /// [`StoreError::InUse`] when there are [`CHANNELS_MAX`].
+    fn create_channel(&self, new: NewChannel, now: Timestamp, audit: AuditEntry) -> Answer<'_, ()>;
+    /// Removes a channel. [`StoreError::NotFound`].
+    fn delete_channel(&self, id: [u8; 16], audit: AuditEntry) -> Answer<'_, ()>;
+    /// Notes how a channel went on, from the record `from` to the record `to`; `false`, and nothing, when it does not
+    /// stand at `from`.
+    fn advance_channel(&self, id: [u8; 16], from: u64, to: u64, progress: ChannelProgress) -> Answer<'_, bool>;
 
     // ---- people ---------------------------------------------------------------------------------
 

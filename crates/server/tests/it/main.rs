@@ -2,6 +2,7 @@
 //! port 0, the embedded store, plain HTTP clients).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
 
+mod audit_export;
 mod conformance;
 mod device;
 mod differential;
@@ -10,6 +11,7 @@ mod graph;
 mod harness;
 mod mdm;
 mod ops;
+mod reading;
 mod routes;
 mod setting;
 mod sign_in;

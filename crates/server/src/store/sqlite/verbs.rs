@@ -1,7 +1,7 @@
 //! The trait, verb by verb: which one reads, which one writes, and what is answered without either.
 
 use super::{
-    Lane, SqliteStore, Undo, audit, devices, groups, people, policies, reading, reports, sessions, tenant, uses,
+    Lane, SqliteStore, Undo, audit, channels, devices, groups, people, policies, reading, reports, sessions, tenant, uses,
     versions, work,
 };
 use crate::{
@@ -435,6 +435,18 @@ impl Store for SqliteStore {
         audit: AuditEntry,
     ) -> Answer<'_, bool> {
         self.write(move |tx| reading::rotate(tx, device, by, now, audit))
+    }
+    fn channels(&self) -> Answer<'_, Vec<Channel>> {
+        self.read(channels::all)
+    }
+    fn create_channel(&self, new: NewChannel, now: Timestamp, audit: AuditEntry) -> Answer<'_, ()> {
+        self.write(move |tx| channels::create(tx, &new, now, audit))
+    }
+    fn delete_channel(&self, id: [u8; 16], audit: AuditEntry) -> Answer<'_, ()> {
+        self.write(move |tx| channels::delete(tx, id, audit))
+    }
+    fn advance_channel(&self, id: [u8; 16], from: u64, to: u64, progress: ChannelProgress) -> Answer<'_, bool> {
+        self.write(move |tx| channels::advance(tx, id, from, to, &progress))
     }
     fn create_user(&self, user: NewUser, now: Timestamp, audit: AuditEntry) -> Answer<'_, User> {
         self.write(move |tx| people::create_user(tx, &user, now, audit))

@@ -55,3 +55,19 @@ CREATE INDEX audit_at ON audit (chain, at);
 CREATE INDEX audit_failure ON audit (chain, sequence) WHERE failure IS NOT NULL;
 -- Days that records are kept; 0 keeps all.
 ALTER TABLE tenant ADD COLUMN audit_days INTEGER NOT NULL DEFAULT 0;
+
+-- Who is told of reads. What a channel was told of is a place in the audit log, which is its outbox.
+CREATE TABLE channel (
+    id BLOB PRIMARY KEY,
+    name TEXT NOT NULL,
+    name_folded TEXT NOT NULL UNIQUE,
+    settings TEXT NOT NULL,
+    everything INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    delivered_at INTEGER,
+    dropped INTEGER NOT NULL DEFAULT 0,
+    failures INTEGER NOT NULL DEFAULT 0,
+    retry_at INTEGER,
+    last_error TEXT
+) STRICT, WITHOUT ROWID;
