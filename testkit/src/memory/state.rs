@@ -1,7 +1,7 @@
 //! What the store in memory holds, and its audit log.
 
 use laps::{
-    id::{DeviceId, GroupId, PolicyId, PrincipalId, VersionId},
+    id::{CampaignId, DeviceId, GroupId, PolicyId, PrincipalId, VersionId},
     time::Timestamp,
 };
 use server::{
@@ -78,6 +78,7 @@ pub(super) struct State {
     pub(super) channels: Vec<Channel>,
     pub(super) due: BTreeMap<DeviceId, DueRotation>,
     pub(super) work: Vec<(Timestamp, Work)>,
+    pub(super) campaigns: BTreeMap<CampaignId, super::campaigns::CampaignRow>,
     pub(super) policies: BTreeMap<PolicyId, Vec<Policy>>,
     pub(super) assignments: BTreeSet<Assignment>,
     pub(super) users: BTreeMap<PrincipalId, UserRow>,

@@ -16,6 +16,8 @@ pub(crate) mod manual;
 pub(crate) mod password;
 pub(crate) mod people;
 pub(crate) mod policy;
+pub(crate) mod revoke;
+pub(crate) mod rotation;
 mod rule;
 pub(crate) mod setting;
 mod settings_table;

@@ -9,6 +9,9 @@
 //! | PUT, DELETE | `groups/{id}/members/{device}` | |
 //! | GET, POST | `policies` | → [`List`] of [`Policy`]; [`PolicyImport`] → [`Policy`] |
 //! | GET, DELETE | `policies/{id}` | → [`Policy`] |
+//! | GET, POST | `campaigns` | → [`List`] of [`Campaign`]; [`NewCampaign`] → [`Campaign`] |
+//! | GET | `campaigns/{id}`, `campaigns/{id}/devices` | → [`Campaign`]; → [`List`] of [`CampaignDevice`] |
+//! | POST | `revocations`, `revocations/preview` | [`NewRevocation`] → [`Campaign`], [`RevocationPreview`] |
 //! | POST | `lint` | [`LintRequest`] → [`LintReport`] |
 //! | POST | `policies/{id}/assign`, `policies/{id}/unassign` | [`Assign`] → [`Policy`] |
 //! | GET | `devices/{id}/explain` | → [`Explanation`] |
@@ -36,12 +39,17 @@
 //! Errors have Graph's shape ([`crate::graph::ErrorBody`]) with Lapwing's stable code in `innerError.code`.
 //! Lists page with `$skiptoken` as Graph's do.
 
+mod campaign;
 mod directory;
 mod explanation;
 mod management;
 mod reading;
 mod token;
 
+pub use campaign::{
+    CAMPAIGN_DEVICES_MAX, Campaign, CampaignCounts, CampaignDevice, NewCampaign, NewRevocation, REASON_CHARS_MAX,
+    Reader, RevocationPreview,
+};
 pub use directory::{
     CreatedJoinToken, CreatedServicePrincipal, CreatedUser, Group, JoinToken, NewGroup, NewJoinToken,
     NewServicePrincipal, NewUser, Person, PersonRole, RoleAssignment, Settings,
@@ -53,7 +61,7 @@ pub use management::{
 };
 
 pub use reading::{
-    AccessAnswer, AccessRequest, BREAK_GLASS_HEADER, DeviceReadingRule, NewAccessRequest, REASON_CHARS_MAX,
+    AccessAnswer, AccessRequest, BREAK_GLASS_HEADER, DeviceReadingRule, JUSTIFICATION_CHARS_MAX, NewAccessRequest,
     REASON_HEADER, ReadingRule, TICKET_HEADER,
 };
 pub use token::{JoinTokenText, NotAJoinToken};

@@ -14,7 +14,7 @@ pub const TICKET_HEADER: &str = "lapwing-ticket";
 /// The header of a read that passes over approval: `true`.
 pub const BREAK_GLASS_HEADER: &str = "lapwing-break-glass";
 /// Longest reason or ticket, characters.
-pub const REASON_CHARS_MAX: usize = 500;
+pub const JUSTIFICATION_CHARS_MAX: usize = 500;
 
 /// What a group asks of those who read passwords of its devices. What is left out is not asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -332,7 +332,8 @@ proptest! {
         one.detail = serde_json::json!({"reason": texts[8]}).to_string();
         one.hash = one.computed_hash();
         let line = cef(&one, "0.1.0");
-        prop_assert!(!line.chars().any(|c| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202e}')));
+        let breaks = line.chars().any(|c| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202e}'));
+        prop_assert!(!breaks);
         let (header, pairs) = parse_cef(&line);
         prop_assert_eq!(header.len(), 7);
         let value = |key: &str| pairs.iter().find(|(name, _)| name == key).map(|(_, value)| value.clone());
@@ -360,7 +361,8 @@ proptest! {
     #[test]
     fn lines_that_are_not_ours_never_panic(text in any::<String>()) {
         let mut verifier = ExportVerifier::new(None, |_: &[u8], _: &[u8], _: &[u8]| true);
-        prop_assert!(verifier.take(&format!("x{text}")).is_err());
+        let other = format!("x{text}");
+        prop_assert!(verifier.take(&other).is_err());
         let _ = Head::parse(&text);
     }
 }

@@ -7,6 +7,7 @@ mod access;
 mod admit;
 mod audit_export;
 mod backup;
+mod campaigns;
 mod credentials;
 mod delivery;
 mod devices;

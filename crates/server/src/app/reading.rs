@@ -9,7 +9,7 @@ use crate::store::{
 };
 use laps::id::{DeviceId, GroupId};
 use laps::time::Timestamp;
-use proto::admin::{self, DeviceReadingRule, REASON_CHARS_MAX};
+use proto::admin::{self, DeviceReadingRule, JUSTIFICATION_CHARS_MAX};
 use serde_json::json;
 
 /// Rotations that one run of the job asks for.
@@ -36,8 +36,8 @@ pub(super) fn checked_text(name: &'static str, text: Option<&str>) -> Result<Opt
         return Ok(None);
     };
     let code = if name == "ticket" { "bad_ticket" } else { "bad_reason" };
-    if text.chars().count() > REASON_CHARS_MAX {
-        return Err(Error::invalid(code, format!("the {name} has more than {REASON_CHARS_MAX} characters; shorten it")));
+    if text.chars().count() > JUSTIFICATION_CHARS_MAX {
+        return Err(Error::invalid(code, format!("the {name} has more than {JUSTIFICATION_CHARS_MAX} characters; shorten it")));
     }
     let turns = |c: char| matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     if text.chars().any(|c| c.is_control() || turns(c)) {

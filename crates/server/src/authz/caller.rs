@@ -76,6 +76,8 @@ pub enum Job {
     Rekey,
     /// A restored backup is taken into use.
     Restore,
+    /// Carries rotations of many devices on.
+    Campaigns,
 }
 
 impl Job {
@@ -88,6 +90,7 @@ impl Job {
             Self::AfterRead => "rotate_after_read",
             Self::Rekey => "rekey",
             Self::Restore => "restore",
+            Self::Campaigns => "campaigns",
         }
     }
     /// What the job may do beyond its own verbs.
@@ -104,7 +107,7 @@ impl Job {
             ),
             Self::Retention => matches!(action, Action::DeviceDelete),
             Self::SignHeads => matches!(action, Action::SettingsRead),
-            Self::AfterRead | Self::Rekey | Self::Restore => false,
+            Self::AfterRead | Self::Rekey | Self::Restore | Self::Campaigns => false,
         }
     }
 }

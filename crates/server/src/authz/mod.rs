@@ -149,6 +149,7 @@ mod tests {
         (Action::DeviceEnable, [true, false, true, false, false]),
         (Action::DeviceDelete, [true, false, true, false, false]),
         (Action::Rotate, [true, true, false, false, false]),
+        (Action::Revoke, [true, true, false, false, false]),
         (Action::RegistrationPolicyRead, [true, true, true, true, true]),
         (Action::RegistrationPolicyWrite, [true, false, true, false, false]),
         (Action::AuditRead, [true, false, false, false, true]),

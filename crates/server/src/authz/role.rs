@@ -83,6 +83,7 @@ impl Role {
                 A::CredentialReveal
                     | A::AccessApprove
                     | A::Rotate
+                    | A::Revoke
                     | A::PolicyWrite
                     | A::GroupWrite
                     | A::JoinTokenRead

@@ -13,9 +13,9 @@ use proto::admin::{Assign, List};
 use proto::graph::CONTENT_TYPE;
 use serde::Serialize;
 
-type Answer = Result<Response, Error>;
+pub(super) type Answer = Result<Response, Error>;
 
-fn ok<T: Serialize>(body: &T) -> Answer {
+pub(super) fn ok<T: Serialize>(body: &T) -> Answer {
     Ok(json_response(StatusCode::OK, CONTENT_TYPE, body))
 }
 /// Something new that holds a secret which is shown this once.

@@ -2,6 +2,7 @@
 //! what has no row is not there.
 
 mod asked;
+mod campaigns;
 mod context;
 mod device;
 mod graph;

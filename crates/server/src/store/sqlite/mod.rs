@@ -7,6 +7,7 @@
 
 mod audit;
 mod channels;
+mod campaigns;
 mod column;
 mod copy;
 mod devices;
