@@ -5,13 +5,15 @@
 //! on, before or after its change, as a crash of the server does: the caller gets no acknowledgement
 //! and does not know. [`MemoryStore::crash`] loses what is only in memory.
 
-mod channels;
 mod campaigns;
+mod channels;
 mod devices;
+mod groups;
 mod mutation;
 mod people;
 mod policies;
 mod reading;
+mod roles;
 mod sessions;
 mod state;
 mod tenant;
@@ -19,7 +21,7 @@ mod uses;
 mod versions;
 
 use laps::{
-    id::{CampaignId, DeviceId, GroupId, Incarnation, PolicyId, PrincipalId, VersionId},
+    id::{CampaignId, DeviceId, GroupId, Incarnation, PolicyId, PrincipalId, RoleId, VersionId},
     time::Timestamp,
 };
 pub use mutation::StoreMutation;
@@ -304,6 +306,7 @@ impl Store for MemoryStore {
         read users(page: Page) -> PageOf<User>;
         read service_principal(id: PrincipalId) -> Option<ServicePrincipal>;
         read service_principals(page: Page) -> PageOf<ServicePrincipal>;
+        read custom_roles() -> Vec<CustomRole>;
         read role_assignments(principal: Option<PrincipalId>) -> Vec<RoleAssignment>;
         read authorization(principal: PrincipalId) -> Option<Authorization>;
         read session(kind: SessionKind, hash: SecretHash, now: Timestamp) -> Option<Session>;
@@ -328,7 +331,8 @@ impl Store for MemoryStore {
         write add_certificate(device: DeviceId, certificate: NewCertificate, public_key: Vec<u8>, audit: AuditEntry) -> ();
         write revoke_certificate(fingerprint: [u8; 32], now: Timestamp, audit: AuditEntry) -> ();
         write purge_device(id: DeviceId, by: PurgeBy, now: Timestamp, audit: AuditEntry) -> ();
-        write create_group(id: GroupId, name: String, now: Timestamp, audit: AuditEntry) -> Group;
+        write create_group(id: GroupId, name: String, filter: Option<GroupFilter>, now: Timestamp, audit: AuditEntry) -> Group;
+        write change_group_filter(id: GroupId, filter: GroupFilter, now: Timestamp, audit: AuditEntry) -> Group;
         write rename_group(id: GroupId, name: String, audit: AuditEntry) -> Group;
         write delete_group(id: GroupId, audit: AuditEntry) -> ();
         write add_member(group: GroupId, device: DeviceId, audit: AuditEntry) -> ();
@@ -365,6 +369,9 @@ impl Store for MemoryStore {
         write create_service_principal(principal: NewServicePrincipal, now: Timestamp, audit: AuditEntry) -> ServicePrincipal;
         write update_service_principal(id: PrincipalId, change: ServicePrincipalChange, audit: AuditEntry) -> ServicePrincipal;
         write delete_service_principal(id: PrincipalId, audit: AuditEntry) -> ();
+        write create_role(role: CustomRole, audit: AuditEntry) -> CustomRole;
+        write update_role(id: RoleId, change: CustomRoleChange, audit: AuditEntry) -> CustomRole;
+        write delete_role(id: RoleId, audit: AuditEntry) -> ();
         write assign_role(assignment: RoleAssignment, audit: AuditEntry) -> ();
         write unassign_role(id: [u8; 16], audit: AuditEntry) -> ();
         write put_session(session: Session) -> ();

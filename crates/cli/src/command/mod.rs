@@ -17,6 +17,7 @@ pub(crate) mod password;
 pub(crate) mod people;
 pub(crate) mod policy;
 pub(crate) mod revoke;
+pub(crate) mod role;
 pub(crate) mod rotation;
 mod rule;
 pub(crate) mod setting;

@@ -5,7 +5,7 @@
 //! | GET, POST | `joinTokens` | → [`List`] of [`JoinToken`]; [`NewJoinToken`] → [`CreatedJoinToken`] |
 //! | DELETE | `joinTokens/{id}` | revokes |
 //! | GET, POST | `groups` | → [`List`] of [`Group`]; [`NewGroup`] → [`Group`] |
-//! | DELETE | `groups/{id}` | |
+//! | PATCH, DELETE | `groups/{id}` | [`GroupChange`] → [`Group`] |
 //! | PUT, DELETE | `groups/{id}/members/{device}` | |
 //! | GET, POST | `policies` | → [`List`] of [`Policy`]; [`PolicyImport`] → [`Policy`] |
 //! | GET, DELETE | `policies/{id}` | → [`Policy`] |
@@ -26,6 +26,8 @@
 //! | POST, DELETE | `users/{id}/oneTimeSecret`, `users/{id}` | → [`CreatedUser`] |
 //! | GET, POST | `servicePrincipals` | → [`List`] of [`Person`]; [`NewServicePrincipal`] → [`CreatedServicePrincipal`] |
 //! | DELETE | `servicePrincipals/{id}` | |
+//! | GET, POST | `roles` | → [`List`] of [`Role`]; [`NewRole`] → [`Role`] |
+//! | GET, PATCH, DELETE | `roles/{id}` | → [`Role`]; [`RoleChange`] → [`Role`] |
 //! | POST | `roleAssignments`, `roleAssignments/remove` | [`RoleAssignment`] |
 //! | GET, PUT, DELETE | `groups/{id}/readingRule` | [`ReadingRule`] |
 //! | GET | `readingRules` | → [`List`] of [`ReadingRule`] |
@@ -42,8 +44,10 @@
 mod campaign;
 mod directory;
 mod explanation;
+mod group;
 mod management;
 mod reading;
+mod role;
 mod token;
 
 pub use campaign::{
@@ -51,14 +55,16 @@ pub use campaign::{
     Reader, RevocationPreview,
 };
 pub use directory::{
-    CreatedJoinToken, CreatedServicePrincipal, CreatedUser, Group, JoinToken, NewGroup, NewJoinToken,
-    NewServicePrincipal, NewUser, Person, PersonRole, RoleAssignment, Settings,
+    CreatedJoinToken, CreatedServicePrincipal, CreatedUser, JoinToken, NewJoinToken, NewServicePrincipal, NewUser,
+    Person, PersonRole, RoleAssignment, Settings,
 };
 pub use explanation::{Explanation, Link};
+pub use group::{Group, GroupChange, GroupFilter, NewGroup};
 pub use management::{
     Assign, AuditEntry, AuditHead, AuditTarget, DeliveredPolicy, DeviceEvent, DevicePolicy, DeviceStatus, GroupName,
     LintFinding, LintReport, LintRequest, PasswordUse, Policy, PolicyImport, SettingStatus, Version,
 };
+pub use role::{NewRole, Role, RoleChange};
 
 pub use reading::{
     AccessAnswer, AccessRequest, BREAK_GLASS_HEADER, DeviceReadingRule, JUSTIFICATION_CHARS_MAX, NewAccessRequest,

@@ -120,7 +120,7 @@ impl App {
         let device = self
             .device_for(caller, Action::AccessApprove, request.asked.device)
             .await
-            .map_err(|error| if error.kind() == Kind::Denied { unknown() } else { error })?;
+            .map_err(|error| if matches!(error.kind(), Kind::Denied | Kind::NotFound) { unknown() } else { error })?;
         let activity = if approved { own::APPROVE_ACCESS } else { own::DENY_ACCESS };
         let entry = |detail| {
             self.entry(caller, activity, category::DEVICE, target("device", &device.id, &device.name), detail)

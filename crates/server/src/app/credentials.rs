@@ -114,7 +114,7 @@ impl App {
                 Err(error)
             };
             let device = match self.device_to_reveal(caller, id).await {
-                Err(error @ Error::Denied(_)) => return refused(error, "").await,
+                Err(error) if matches!(error.kind(), Kind::Denied | Kind::NotFound) => return refused(error, "").await,
                 other => other?,
             };
             let (reading, grant) = match self.admitted(caller, &device, &brought).await {

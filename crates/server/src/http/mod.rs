@@ -15,6 +15,7 @@ mod page;
 mod path;
 mod problem;
 mod reading;
+mod roles;
 mod rows;
 
 pub use context::Shared;

@@ -18,6 +18,7 @@ mod policies;
 mod readers;
 mod reading;
 mod reports;
+mod roles;
 mod schema;
 mod sessions;
 mod tenant;
