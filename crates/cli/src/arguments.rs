@@ -82,6 +82,14 @@ pub(crate) enum Command {
     /// Requests to read passwords, and their approval
     #[command(subcommand)]
     Access(command::access::AccessCommand),
+    /// Write passwords into an archive that is sealed with age; each is named in the audit log
+    Export(command::escrow::Export),
+    /// Archives of passwords: open them without a server, show that they open
+    #[command(subcommand)]
+    Escrow(command::escrow::EscrowCommand),
+    /// Figures of the whole fleet
+    #[command(subcommand)]
+    Report(command::report::ReportCommand),
     /// Who did what
     #[command(subcommand)]
     Audit(command::audit::AuditCommand),

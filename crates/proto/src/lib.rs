@@ -11,6 +11,7 @@ pub mod audit;
 pub mod ddf;
 pub mod device;
 pub mod dm;
+pub mod escrow;
 pub mod graph;
 pub mod oauth;
 pub mod reference;

@@ -77,6 +77,9 @@ pub(super) struct State {
     pub(super) access: Vec<AccessRequest>,
     pub(super) channels: Vec<Channel>,
     pub(super) due: BTreeMap<DeviceId, DueRotation>,
+    pub(super) exports: Vec<Export>,
+    /// The sequence of the newest export that holds a password of a device.
+    pub(super) exported: BTreeMap<DeviceId, u64>,
     pub(super) work: Vec<(Timestamp, Work)>,
     pub(super) campaigns: BTreeMap<CampaignId, super::campaigns::CampaignRow>,
     pub(super) policies: BTreeMap<PolicyId, Vec<Policy>>,

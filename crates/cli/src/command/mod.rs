@@ -2,10 +2,12 @@
 
 pub(crate) mod access;
 pub(crate) mod ad;
+mod archive;
 pub(crate) mod audit;
 mod audit_verify;
 pub(crate) mod csp;
 pub(crate) mod device;
+pub(crate) mod escrow;
 pub(crate) mod explain;
 pub(crate) mod generate;
 pub(crate) mod group;
@@ -16,6 +18,7 @@ pub(crate) mod manual;
 pub(crate) mod password;
 pub(crate) mod people;
 pub(crate) mod policy;
+pub(crate) mod report;
 pub(crate) mod revoke;
 pub(crate) mod role;
 pub(crate) mod rotation;

@@ -13,6 +13,8 @@ pub enum Action {
     AccessApprove,
     /// Read passwords past approval, loudly.
     BreakGlass,
+    /// Disclose passwords in bulk, sealed to age recipients; and say that such an archive opens.
+    CredentialExport,
     /// List and see devices.
     DeviceRead,
     /// Enable and disable devices.
@@ -67,6 +69,7 @@ impl Action {
         Self::CredentialRevealDeleted,
         Self::AccessApprove,
         Self::BreakGlass,
+        Self::CredentialExport,
         Self::DeviceRead,
         Self::DeviceEnable,
         Self::DeviceDelete,
@@ -99,6 +102,7 @@ impl Action {
             Self::CredentialRevealDeleted => "lapwing.directory/deletedDevices/password/read",
             Self::AccessApprove => "lapwing.directory/deviceLocalCredentials/access/approve",
             Self::BreakGlass => "lapwing.directory/deviceLocalCredentials/password/breakGlass",
+            Self::CredentialExport => "lapwing.directory/deviceLocalCredentials/export",
             Self::DeviceRead => "microsoft.directory/devices/standard/read",
             Self::DeviceEnable => "microsoft.directory/devices/enable",
             Self::DeviceDelete => "microsoft.directory/devices/delete",
@@ -132,6 +136,7 @@ impl Action {
             Self::CredentialRevealDeleted => &["DeviceLocalCredential.ReadDeleted.All"],
             Self::AccessApprove => &["DeviceLocalCredential.Approve.All"],
             Self::BreakGlass => &["DeviceLocalCredential.BreakGlass.All"],
+            Self::CredentialExport => &["DeviceLocalCredential.Export.All"],
             Self::DeviceRead | Self::GroupRead | Self::Explain => &[
                 "Device.Read.All",
                 "Device.ReadWrite.All",

@@ -76,6 +76,8 @@ pub enum Job {
     Rekey,
     /// A restored backup is taken into use.
     Restore,
+    /// The scheduled escrow export.
+    Export,
     /// Carries rotations of many devices on.
     Campaigns,
 }
@@ -90,6 +92,7 @@ impl Job {
             Self::AfterRead => "rotate_after_read",
             Self::Rekey => "rekey",
             Self::Restore => "restore",
+            Self::Export => "export",
             Self::Campaigns => "campaigns",
         }
     }
@@ -107,6 +110,7 @@ impl Job {
             ),
             Self::Retention => matches!(action, Action::DeviceDelete),
             Self::SignHeads => matches!(action, Action::SettingsRead),
+            Self::Export => matches!(action, Action::CredentialExport),
             Self::AfterRead | Self::Rekey | Self::Restore | Self::Campaigns => false,
         }
     }

@@ -147,6 +147,7 @@ mod tests {
         (Action::CredentialRevealDeleted, [true, false, false, false, false, false, false, false]),
         (Action::AccessApprove, [true, true, true, false, false, false, false, false]),
         (Action::BreakGlass, [true, false, true, false, false, false, false, false]),
+        (Action::CredentialExport, [true, false, false, false, false, false, false, false]),
         (Action::DeviceRead, [true, true, true, true, true, true, true, true]),
         (Action::DeviceEnable, [true, false, true, false, false, false, false, false]),
         (Action::DeviceDelete, [true, false, true, false, false, false, false, false]),

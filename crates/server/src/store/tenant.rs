@@ -42,6 +42,8 @@ pub struct Settings {
     pub repairs_per_day: u32,
     /// Days that records of the audit log are kept; 0 keeps all.
     pub audit_days: u32,
+    /// The scheduled escrow export.
+    pub escrow: super::EscrowSettings,
     /// The other properties of Graph's `deviceRegistrationPolicy`, as JSON text; opaque here.
     pub registration_policy: String,
 }
@@ -55,6 +57,7 @@ impl Default for Settings {
             unresolved_max: 4,
             repairs_per_day: laps::drift::REPAIRS_PER_DAY,
             audit_days: 0,
+            escrow: super::EscrowSettings::default(),
             registration_policy: "{}".into(),
         }
     }

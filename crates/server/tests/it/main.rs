@@ -10,6 +10,7 @@ mod differential;
 mod durability;
 mod graph;
 mod harness;
+mod life;
 mod matrix;
 mod mdm;
 mod ops;
