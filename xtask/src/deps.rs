@@ -266,7 +266,7 @@ const CRATES: &[CrateRule] = &[
     CrateRule { name: DPAPI, may_use: &[LAPS], never: IO },
     CrateRule { name: AD, may_use: &[LAPS, DPAPI], never: STORE_AND_WEB },
     CrateRule { name: CLIENT, may_use: &[LAPS, PROTO], never: STORE_AND_WEB },
-    CrateRule { name: SERVER, may_use: &[LAPS, PROTO], never: &["reqwest", "libc"] },
+    CrateRule { name: SERVER, may_use: &[LAPS, PROTO], never: &["libc"] },
     CrateRule { name: AGENT, may_use: &[LAPS, PROTO, CLIENT, AD], never: STORE_AND_WEB },
     CrateRule { name: CLI, may_use: &[LAPS, PROTO, CLIENT, AD], never: STORE_AND_WEB },
     CrateRule { name: TESTKIT, may_use: &[LAPS, PROTO, CLIENT, SERVER, AGENT, CLI], never: &[] },

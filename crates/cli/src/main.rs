@@ -47,6 +47,7 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Rotation(command) => command::rotation::run(&globals, command).await,
         Command::Revoke(revoke) => command::revoke::run(&globals, revoke).await,
         Command::Explain { device } => command::explain::run(&globals, &device).await,
+        Command::Access(command) => command::access::run(&globals, command).await,
         Command::Export(export) => command::escrow::export(&globals, export).await,
         Command::Escrow(command) => command::escrow::run(&globals, command).await,
         Command::Report(command) => command::report::run(&globals, command).await,

@@ -98,9 +98,9 @@ impl SignedIn {
     /// The device's passwords, best first; reading them is written into the audit log.
     ///
     /// # Errors
-    /// [`Error`]; status 404 when the device has none.
+    /// As [`SignedIn::read`].
     pub async fn credentials(&self, id: DeviceId) -> Result<DeviceLocalCredentials, Error> {
-        self.get(&format!("/v1.0/directory/deviceLocalCredentials/{id}"), &[("$select", "credentials")]).await
+        self.read(id, &crate::Justification::default()).await
     }
 
     /// What is stored for the device, without passwords.
@@ -211,7 +211,7 @@ impl SignedIn {
         }
     }
 
-    fn request<'a>(&self, method: Method, path: &'a str) -> Request<'a> {
+    pub(crate) fn request<'a>(&self, method: Method, path: &'a str) -> Request<'a> {
         Request::new(method, path).header(header::AUTHORIZATION, self.authorization.clone())
     }
 }

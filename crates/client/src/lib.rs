@@ -24,10 +24,12 @@ mod graph;
 mod life;
 pub mod mdm;
 mod oauth;
+mod reading;
 mod trust;
 
 pub use client::{Client, Fault, Settings, shown_ca_certificate};
 pub use error::{Cause, Error, Malformed, NoAnswer, Refusal};
 pub use graph::SignedIn;
 pub use oauth::Poll;
+pub use reading::Justification;
 pub use trust::{CaFingerprint, Identity, NotAFingerprint, Trust, certificates};

@@ -7,6 +7,7 @@
 
 pub mod admin;
 pub mod admx;
+pub mod audit;
 pub mod ddf;
 pub mod device;
 pub mod dm;

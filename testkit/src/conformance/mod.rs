@@ -4,12 +4,14 @@
 //! Each function takes an empty store and names the rule that it holds. `store_conformance!` makes a
 //! test of each of them for the store that a function makes.
 
+pub mod channels;
 pub mod campaigns;
 pub mod devices;
 pub mod escrow;
 pub mod groups;
 pub mod people;
 pub mod policies;
+pub mod reading;
 pub mod reports;
 pub mod requests;
 pub mod retention;
@@ -55,6 +57,11 @@ macro_rules! store_conformance {
                 requests: only_a_later_version_meets_a_request, repeats_coalesce, each_request_adds_one_to_the_bound,
                     what_was_stored_ahead_of_now_does_not_count,
                     requests_are_refused_by_state, work_comes_in_order_and_is_watched;
+                channels: a_channel_begins_behind_its_record, a_channel_goes_on_from_where_it_is;
+                reading: a_group_has_a_rule, the_strictest_rule_counts, a_reveal_holds_the_rules,
+                    an_approval_is_bound_and_used_up, requests_are_denied_and_cancelled,
+                    requests_are_listed_and_bounded, break_glass_is_followed_by_a_rotation,
+                    a_read_is_followed_by_a_rotation, the_audit_log_answers_questions;
                 campaigns: a_campaign_is_met_by_later_proofs_only, a_campaign_shares_an_open_request,
                     who_cannot_be_asked_is_listed, exposures_are_what_the_log_names, a_revocation_asks_whom_it_must,
                     a_disclosed_pending_version_is_not_safe, a_revocation_follows_the_machine,

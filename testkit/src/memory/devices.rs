@@ -312,6 +312,7 @@ impl State {
         }
         self.versions.retain(|(device, _), _| *device != id);
         self.requests.retain(|request| request.device != id);
+        self.due.remove(&id);
         let row = self.row_mut(id)?;
         row.report = None;
         row.installed = None;

@@ -137,6 +137,9 @@ impl State {
         {
             return Err(StoreError::InUse("a join token"));
         }
+        if self.rules.contains_key(&id) {
+            return Err(StoreError::InUse("a reading rule"));
+        }
         self.groups.remove(&id);
         for (_, token) in self.tokens.values_mut().filter(|(_, token)| token.group == Some(id)) {
             token.group = None;

@@ -6,12 +6,14 @@
 //! and does not know. [`MemoryStore::crash`] loses what is only in memory.
 
 mod campaigns;
+mod channels;
 mod devices;
 mod exports;
 mod groups;
 mod mutation;
 mod people;
 mod policies;
+mod reading;
 mod roles;
 mod sessions;
 mod state;
@@ -297,6 +299,14 @@ impl Store for MemoryStore {
         read assignments(policy: Option<PolicyId>) -> Vec<Assignment>;
         read policies_for(device: DeviceId) -> Vec<AssignedPolicy>;
         read deliveries(device: DeviceId) -> Deliveries;
+        read channels() -> Vec<Channel>;
+        read audit_from(chain: u32, at: Timestamp) -> Option<u64>;
+        read reading_rules() -> Vec<GroupRule>;
+        read reading_rule_for(device: DeviceId) -> ReadingRule;
+        read access_request(id: [u8; 16]) -> Option<AccessRequest>;
+        read access_requests(filter: AccessFilter, page: Page) -> PageOf<AccessRequest>;
+        read rotation_due(device: DeviceId) -> Option<DueRotation>;
+        read rotations_due(now: Timestamp, limit: u32) -> Vec<DueRotation>;
         read user(id: PrincipalId) -> Option<User>;
         read user_by_name(user_name: String) -> Option<User>;
         read users(page: Page) -> PageOf<User>;
@@ -354,6 +364,14 @@ impl Store for MemoryStore {
         write record_delivery(delivery: NewDelivery, now: Timestamp) -> Delivery;
         write answer_delivery(device: DeviceId, sequence: u64, statuses: Vec<SettingStatus>, complete: bool, now: Timestamp) -> ();
         write hold_delivery(device: DeviceId, reason: String) -> ();
+        write create_channel(new: NewChannel, now: Timestamp, audit: AuditEntry) -> ();
+        write delete_channel(id: [u8; 16], audit: AuditEntry) -> ();
+        write advance_channel(id: [u8; 16], from: u64, to: u64, progress: ChannelProgress) -> bool;
+        write set_reading_rule(group: GroupId, rule: Option<ReadingRule>, audit: AuditEntry) -> ();
+        write request_access(new: NewAccessRequest, now: Timestamp, audit: AuditEntry) -> RequestedAccess;
+        write answer_access(id: [u8; 16], answer: AccessAnswer, audit: AuditEntry) -> AccessRequest;
+        write cancel_access(id: [u8; 16], by: PrincipalId, now: Timestamp, audit: AuditEntry) -> AccessRequest;
+        write rotate_after_read(device: DeviceId, by: Timestamp, now: Timestamp, audit: AuditEntry) -> bool;
         write create_user(user: NewUser, now: Timestamp, audit: AuditEntry) -> User;
         write update_user(id: PrincipalId, change: UserChange, audit: AuditEntry) -> User;
         write delete_user(id: PrincipalId, audit: AuditEntry) -> ();

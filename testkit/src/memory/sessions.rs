@@ -187,6 +187,6 @@ impl State {
         // The newest piece of work stays: it carries the sequence that watchers know.
         let newest = self.newest_work();
         self.work.retain(|(at, work)| work.sequence == newest || now.ticks_since(*at) < TICKS_PER_DAY);
-        Ok((before - count(self)) as u64)
+        Ok((before - count(self)) as u64 + self.sweep_access(now))
     }
 }

@@ -5,7 +5,7 @@ use laps::{
     time::Timestamp,
 };
 use server::{
-    audit::{AuditCheckpoint, AuditEntry, AuditFilter, AuditHead, AuditRecord, Disclosed, SignedHead},
+    audit::{AuditCheckpoint, AuditEntry, AuditFilter, AuditHead, AuditRecord, Disclosed, Outcome, SignedHead},
     store::*,
 };
 use std::{
@@ -72,6 +72,11 @@ pub(super) struct State {
     /// With their places in the order.
     pub(super) uses: Vec<(u64, PasswordUse)>,
     pub(super) requests: Vec<RotationRequest>,
+    pub(super) rules: BTreeMap<GroupId, ReadingRule>,
+    /// Oldest first.
+    pub(super) access: Vec<AccessRequest>,
+    pub(super) channels: Vec<Channel>,
+    pub(super) due: BTreeMap<DeviceId, DueRotation>,
     pub(super) exports: Vec<Export>,
     /// The sequence of the newest export that holds a password of a device.
     pub(super) exported: BTreeMap<DeviceId, u64>,
@@ -154,6 +159,13 @@ impl State {
                 && filter.target.as_ref().is_none_or(|target| *target == entry.target.id)
                 && filter.from.is_none_or(|from| entry.at >= from)
                 && filter.until.is_none_or(|until| entry.at < until)
+                && filter.activity_prefix.as_ref().is_none_or(|prefix| {
+                    let start: String = entry.activity.chars().take(prefix.chars().count()).collect();
+                    start.eq_ignore_ascii_case(prefix)
+                })
+                && filter.actor_name.as_ref().is_none_or(|name| entry.actor.name().eq_ignore_ascii_case(name))
+                && filter.category.as_ref().is_none_or(|category| category.eq_ignore_ascii_case(&entry.category))
+                && filter.failed.is_none_or(|failed| failed == matches!(entry.outcome, Outcome::Failure(_)))
         };
         let items = self.records.iter().rev().filter(shown).take(page.size() + 1);
         let items = items.map(|record| AuditRecord::clone(record)).collect();
@@ -163,6 +175,11 @@ impl State {
     pub(super) fn audit_chain(&self, chain: u32, after: u64, limit: u32) -> Result<Vec<AuditRecord>, StoreError> {
         let wanted = self.records.iter().filter(|record| record.chain == chain && record.sequence > after);
         Ok(wanted.take(limit as usize).map(|record| AuditRecord::clone(record)).collect())
+    }
+
+    pub(super) fn audit_from(&self, chain: u32, at: Timestamp) -> Result<Option<u64>, StoreError> {
+        let later = self.records.iter().filter(|record| record.chain == chain && record.entry.at >= at);
+        Ok(later.min_by_key(|record| (record.entry.at, record.sequence)).map(|record| record.sequence))
     }
 
     pub(super) fn audit_heads(&self) -> Result<Vec<AuditHead>, StoreError> {

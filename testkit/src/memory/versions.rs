@@ -191,6 +191,9 @@ impl State {
         if released {
             self.event(proof.device, DeviceEventKind::Released, now);
         }
+        if self.due.get(&proof.device).is_some_and(|due| due.sequence < proven.sequence) {
+            self.due.remove(&proof.device);
+        }
         self.append_audit(audit)?;
         Ok(Proven { state: VersionState::Current, again: false, requests_met })
     }
@@ -377,6 +380,7 @@ impl State {
         if device.revision != reveal.device_revision {
             return Err(StoreError::Changed);
         }
+        self.admit(&reveal, audit.at)?;
         let rows = self.readable(reveal.device, reveal.history);
         if rows.is_empty() {
             return Err(StoreError::NoPassword);

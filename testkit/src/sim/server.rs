@@ -358,7 +358,7 @@ impl SimServer {
         self.requests += 1;
         let caller = self.person();
         let id = caller.origin.request_id.clone();
-        (id, self.runtime.block_on(self.app().credential(&caller, device, true)))
+        (id, self.runtime.block_on(self.app().reveal(&caller, device, &app::Justification::default())))
     }
 
     /// The person who may do everything, with a request id of its own.

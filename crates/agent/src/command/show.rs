@@ -80,6 +80,7 @@ impl Status {
                 "expires_at": memory.as_ref().map(|memory| memory.expires_at.to_string()),
                 "signed_in_at": signed_in.as_ref().map(|waiting| waiting.signed_in_at.to_string()),
                 "change_after_sign_in_at": signed_in.as_ref().map(|waiting| waiting.deadline.to_string()),
+                "audit_head": contact.audit_head.clone(),
                 "last_error": contact.last_error.as_ref().map(|(failure, at)| json!({
                     "event": failure.event,
                     "code": failure.code,
@@ -128,6 +129,10 @@ impl Status {
                 "signed in:    {:?} at {}; the password is changed at {}",
                 waiting.account.name, waiting.signed_in_at, waiting.deadline
             ));
+        }
+        if let Some(head) = &contact.audit_head {
+            // Whole, so that it can be given to `lapwing audit verify --head`.
+            print(format_args!("audit head:   {head}"));
         }
         if let Some((failure, at)) = &contact.last_error {
             print(format_args!("last error:   {at} {failure}"));

@@ -1,6 +1,6 @@
 //! `group …`
 
-use super::device;
+use super::{device, rule};
 use crate::{arguments::Globals, failure::Failure, output, session};
 use clap::{Args, Subcommand};
 use client::SignedIn;
@@ -40,6 +40,9 @@ pub(crate) enum GroupCommand {
         /// The machine: its id, or its name when no other has it
         device: String,
     },
+    /// What a group asks of those who read passwords of its machines
+    #[command(subcommand)]
+    Rule(rule::RuleCommand),
     /// Take a machine out of a group
     Remove {
         /// The group's id or name
@@ -104,8 +107,12 @@ fn words(filter: &GroupFilter) -> String {
 
 /// `lapwing group …`.
 pub(crate) async fn run(globals: &Globals, command: GroupCommand) -> Result<(), Failure> {
+    if let GroupCommand::Rule(command) = command {
+        return rule::run(globals, command).await;
+    }
     let signed_in = session::signed_in(globals).await?;
     match command {
+        GroupCommand::Rule(_) => Ok(()),
         GroupCommand::List => {
             let groups = signed_in.groups().await?;
             output::list(globals.output, &groups, &["name", "id", "made", "filter"], |group| {
@@ -141,6 +148,12 @@ pub(crate) async fn run(globals: &Globals, command: GroupCommand) -> Result<(), 
             Ok(())
         }
     }
+}
+
+/// A group, that of all machines under the name `all` too.
+pub(super) async fn find_any(signed_in: &SignedIn, named: &str) -> Result<Group, Failure> {
+    let named = if named.eq_ignore_ascii_case(proto::admin::ALL_DEVICES) { "All devices" } else { named };
+    find(signed_in, named).await
 }
 
 fn show(globals: &Globals, group: &Group) -> Result<(), Failure> {

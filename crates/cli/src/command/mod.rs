@@ -1,8 +1,10 @@
 //! The commands, one file for each.
 
+pub(crate) mod access;
 pub(crate) mod ad;
 mod archive;
 pub(crate) mod audit;
+mod audit_verify;
 pub(crate) mod csp;
 pub(crate) mod device;
 pub(crate) mod escrow;
@@ -20,6 +22,7 @@ pub(crate) mod report;
 pub(crate) mod revoke;
 pub(crate) mod role;
 pub(crate) mod rotation;
+mod rule;
 pub(crate) mod setting;
 mod settings_table;
 

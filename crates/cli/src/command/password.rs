@@ -6,8 +6,8 @@ use crate::{
     failure::Failure,
     output, session, terminal,
 };
-use clap::Subcommand;
-use client::SignedIn;
+use clap::{Args, Subcommand};
+use client::{Justification, SignedIn};
 use laps::{id::DeviceId, time::Timestamp};
 use proto::admin::NewCampaign;
 use proto::graph::{CredentialVersion, Device, DeviceActionResult};
@@ -28,6 +28,13 @@ pub(crate) enum PasswordCommand {
         /// Also former passwords
         #[arg(long)]
         history: bool,
+        #[command(flatten)]
+        why: Why,
+    },
+    /// Say that you are done with a password that is changed after reading: it is changed now
+    Done {
+        /// The machine: its id, or its name when no other has it
+        device: String,
     },
     /// Ask machines for a new password
     Rotate {
@@ -55,13 +62,34 @@ pub(crate) enum PasswordCommand {
     },
 }
 
+/// What is said beside what is to be read; it goes into the audit log.
+#[derive(Debug, Args)]
+pub(crate) struct Why {
+    /// Why the password is needed
+    #[arg(long)]
+    reason: Option<String>,
+    /// The ticket
+    #[arg(long)]
+    ticket: Option<String>,
+    /// Read past approval, with a reason; everybody who is told of reads is told, and the password is changed after
+    #[arg(long, requires = "reason")]
+    break_glass: bool,
+}
+
 /// `lapwing password …`.
 pub(crate) async fn run(globals: &Globals, command: PasswordCommand) -> Result<(), Failure> {
     match command {
-        PasswordCommand::Get { device, history } => {
+        PasswordCommand::Get { device, history, why } => {
             let signed_in = session::signed_in_or_ask(globals).await?;
             let device = device::find(&signed_in, &device).await?;
-            get(globals, &signed_in, &device, history).await
+            get(globals, &signed_in, &device, history, why).await
+        }
+        PasswordCommand::Done { device } => {
+            let signed_in = session::signed_in(globals).await?;
+            let device = device::find(&signed_in, &device).await?;
+            signed_in.reading_done(device.device_id).await?;
+            output::message(&format!("{} is asked for a new password", device.display_name));
+            Ok(())
         }
         PasswordCommand::Rotate { devices, group, all, reason, yes, wait, timeout } => {
             let signed_in = session::signed_in(globals).await?;
@@ -97,12 +125,21 @@ struct Candidate<'a> {
     version: String,
 }
 
-async fn get(globals: &Globals, signed_in: &SignedIn, device: &Device, history: bool) -> Result<(), Failure> {
-    let credentials = signed_in.credentials(device.device_id).await.map_err(|error| {
+async fn get(
+    globals: &Globals,
+    signed_in: &SignedIn,
+    device: &Device,
+    history: bool,
+    why: Why,
+) -> Result<(), Failure> {
+    let Why { reason, ticket, break_glass } = why;
+    let why = Justification { reason, ticket, break_glass };
+    let credentials = signed_in.read(device.device_id, &why).await.map_err(|error| {
         let failure = Failure::from(error);
         let why = format!("why: lapwing explain {}", device.device_id);
         if failure.is_not_found() { failure.next(why) } else { failure }
     })?;
+    let due = credentials.rotation_due_date_time;
     let all = credentials.credentials.unwrap_or_default();
     let wanted: Vec<_> = all.iter().filter(|version| history || version.live).collect();
     if wanted.is_empty() {
@@ -124,7 +161,10 @@ async fn get(globals: &Globals, signed_in: &SignedIn, device: &Device, history: 
         line.push('\n');
         output::data(&line)?;
     }
-    if terminal::is_there() {
+    if let Some(due) = due {
+        let name = &device.display_name;
+        output::message(&format!("this password is changed at {due}; when you are done before: lapwing password done {name}"));
+    } else if terminal::is_there() {
         output::message(&format!("when you are done: lapwing password rotate {}", device.display_name));
     }
     Ok(())

@@ -40,6 +40,12 @@ pub(crate) enum SettingCommand {
         #[arg(value_parser = clap::value_parser!(u32).range(1..=24))]
         count: u32,
     },
+    /// Set the days that records of the audit log are kept; a signed checkpoint stays of those that go
+    AuditDays {
+        /// 30 to 3650; 0 keeps all, which is the default
+        #[arg(value_parser = clap::value_parser!(u32).range(0..=3650))]
+        days: u32,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -61,6 +67,7 @@ pub(crate) async fn run(globals: &Globals, command: SettingCommand) -> Result<()
                 ("versions-per-day", number(settings.versions_per_day)),
                 ("unresolved-max", number(settings.unresolved_max)),
                 ("repairs-per-day", number(settings.repairs_per_day)),
+                ("audit-days", number(settings.audit_days)),
                 ("escrow every days", number(settings.escrow_interval_days)),
                 ("escrow recipients", settings.escrow_recipients.as_deref().unwrap_or_default().join("\n")),
                 (
@@ -99,6 +106,14 @@ pub(crate) async fn run(globals: &Globals, command: SettingCommand) -> Result<()
         SettingCommand::UnresolvedMax { count } => {
             signed_in.change_settings(&Settings { unresolved_max: Some(count), ..Settings::default() }).await?;
             output::message(&format!("a machine may have {count} versions that are not proven"));
+            Ok(())
+        }
+        SettingCommand::AuditDays { days } => {
+            signed_in.change_settings(&Settings { audit_days: Some(days), ..Settings::default() }).await?;
+            output::message(&match days {
+                0 => "records of the audit log are kept for ever".to_owned(),
+                days => format!("records of the audit log are kept for {days} days"),
+            });
             Ok(())
         }
         SettingCommand::ConfirmClock => {

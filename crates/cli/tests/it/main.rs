@@ -21,4 +21,5 @@ mod readme;
 mod recover;
 mod signed_in;
 mod usage;
+mod watched;
 mod world;

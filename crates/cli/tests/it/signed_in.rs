@@ -144,7 +144,7 @@ fn auditing(world: &World, machine: &Machine) {
     let recovered = list.out.lines().find(|line| line.contains("Recover device local administrator password")).unwrap();
     assert!(recovered.contains("dana") && recovered.contains(&machine.name) && recovered.contains("success"));
     let verified = world.done(&["audit", "verify"]);
-    assert!(verified.out.contains("none missing") && verified.out.contains("head of chain"), "{verified:?}");
+    assert!(verified.out.contains("none missing") && verified.out.contains("signed head"), "{verified:?}");
 }
 
 fn signing_out(dana: &Home) {

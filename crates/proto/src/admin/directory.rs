@@ -231,6 +231,9 @@ pub struct Settings {
     /// Repairs of drift in 24 hours after which a device holds repair, 1 to 24.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub repairs_per_day: Option<u32>,
+    /// Days that records of the audit log are kept, 30 to 3650; 0 keeps all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub audit_days: Option<u32>,
     /// Shown only: since when what removes passwords waits, because the server's clock jumped.
     #[serde(with = "serde_text::time_option", skip_serializing_if = "Option::is_none")]
     pub clock_held_date_time: Option<Timestamp>,

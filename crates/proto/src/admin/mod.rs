@@ -33,6 +33,13 @@
 //! | GET, POST | `roles` | → [`List`] of [`Role`]; [`NewRole`] → [`Role`] |
 //! | GET, PATCH, DELETE | `roles/{id}` | → [`Role`]; [`RoleChange`] → [`Role`] |
 //! | POST | `roleAssignments`, `roleAssignments/remove` | [`RoleAssignment`] |
+//! | GET, PUT, DELETE | `groups/{id}/readingRule` | [`ReadingRule`] |
+//! | GET | `readingRules` | → [`List`] of [`ReadingRule`] |
+//! | GET | `devices/{id}/readingRule` | → [`DeviceReadingRule`] |
+//! | POST | `devices/{id}/readingDone` | the rotation that follows a read is asked for now |
+//! | GET, POST | `accessRequests` | → [`List`] of [`AccessRequest`]; [`NewAccessRequest`] → [`AccessRequest`] |
+//! | POST | `accessRequests/{id}/approve`, `…/deny`, `…/cancel` | → [`AccessRequest`] |
+//! | GET | `audit/export?since=…&until=…` | → [`List`] of [`crate::audit::Line`] |
 //! | GET, PUT | `settings` | [`Settings`] |
 //!
 //! Errors have Graph's shape ([`crate::graph::ErrorBody`]) with Lapwing's stable code in `innerError.code`.
@@ -44,6 +51,7 @@ mod explanation;
 mod group;
 mod life;
 mod management;
+mod reading;
 mod role;
 mod token;
 
@@ -67,6 +75,10 @@ pub use management::{
 };
 pub use role::{NewRole, Role, RoleChange};
 
+pub use reading::{
+    AccessAnswer, AccessRequest, BREAK_GLASS_HEADER, DeviceReadingRule, JUSTIFICATION_CHARS_MAX, NewAccessRequest,
+    REASON_HEADER, ReadingRule, TICKET_HEADER,
+};
 pub use token::{JoinTokenText, NotAJoinToken};
 
 use serde::{Deserialize, Serialize};

@@ -30,6 +30,9 @@ pub struct DeviceLocalCredentials {
     /// Every candidate, best first, then the kept history.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credentials: Option<Vec<CredentialVersion>>,
+    /// When the password is changed because it was read: Lapwing's, only beside passwords.
+    #[serde(with = "serde_text::time_option", default, skip_serializing_if = "Option::is_none")]
+    pub rotation_due_date_time: Option<Timestamp>,
 }
 
 /// One version of a password. The first four members are Graph's, the others Lapwing's.

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
 
 mod admx;
+mod audit;
 mod ddf;
 mod dm_documents;
 mod dm_fuzz;

@@ -1,6 +1,6 @@
 //! The verbs of devices (rotation.md 3): store, prove, abandon, report.
 
-use super::record::{category, target};
+use super::record::{activity as own, category, target};
 use super::{App, Error, Result};
 use crate::audit::activity;
 use crate::authz::Caller;
@@ -166,8 +166,8 @@ impl App {
         // Before the store is read: work that comes while it is read wakes the device again.
         let newest_work = *self.store.watch_work().borrow();
         let mut evidence = report.evidence.clone();
-        self.note_drift(&device, &mut evidence, report.installed_fingerprint, now).await?;
-        self.note_damage(&device, core::mem::take(&mut evidence.damaged), now).await?;
+        self.note_drift(caller, &device, &mut evidence, report.installed_fingerprint, now).await?;
+        self.note_damage(caller, &device, core::mem::take(&mut evidence.damaged), now).await?;
         self.note_uses(caller, &device, &report.sign_ins).await?;
         let mut answer = self.store.report(stored_report(&device, report, &evidence), now).await?;
         if has_left(report) && (answer.current.is_some() || !answer.unresolved.is_empty()) {
@@ -187,6 +187,10 @@ impl App {
             answer.rotate = None;
         }
         for event in &answer.events {
+            let on = target("device", &device.id, &device.name);
+            let said = json!({"event": event.word()});
+            let entry = self.entry(caller, own::NOTE_IRREGULARITY, category::DEVICE, on, said)?;
+            self.store.append_audit(entry).await?;
             tracing::warn!(device = %device.id, event = event.word(), "seen in a report");
         }
         let head = self.head_key.sign(answer.audit_head, now)?;

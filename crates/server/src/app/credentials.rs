@@ -1,15 +1,18 @@
 //! Reading passwords: the list, one device's metadata, and the reveal (design.md 5, "Audit").
 
+use super::reading::Justification;
 use super::record::{category, target};
 use super::{App, Error, Kind, Result};
 use crate::audit::activity;
 use crate::authz::{self, Action, Caller, Reach, Target};
-use crate::store::{self, CredentialSummary, DeviceFilter, DeviceState, Page, Reveal, StoreError, Version};
+use crate::store::{
+    self, AccessRequest, CredentialSummary, DeviceFilter, DeviceState, Page, Reading, Reveal, StoreError, Version,
+};
 use laps::id::DeviceId;
 use proto::graph::DeviceLocalCredentials;
 use proto::graph::filter::{FilterError, Operator};
 use proto::graph::query::Query;
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// How often a reveal is decided again because the device changed meanwhile.
 const ATTEMPTS: u32 = 3;
@@ -79,19 +82,22 @@ impl App {
         Ok(listed)
     }
 
-    /// One device's metadata; with `reveal` also its passwords, best first, then the history.
-    pub async fn credential(&self, caller: &Caller, id: DeviceId, reveal: bool) -> Result<DeviceLocalCredentials> {
-        if reveal {
-            return self.reveal(caller, id).await;
-        }
+    /// One device's metadata.
+    pub async fn credential(&self, caller: &Caller, id: DeviceId) -> Result<DeviceLocalCredentials> {
         let device = self.device_for(caller, Action::CredentialRead, id).await?;
         let versions = self.store.versions(id, true).await?;
         entity(&device, &versions).ok_or_else(|| no_password(&device))
     }
 
     /// Gives passwords out. The record of it is durable before anything is unsealed; when the caller's
-    /// rights or the device changed since the decision, it is decided again or refused.
-    async fn reveal(&self, caller: &Caller, id: DeviceId) -> Result<DeviceLocalCredentials> {
+    /// rights, the device or the rules of its groups changed since the decision, it is decided again or refused.
+    /// Passwords come best first, then the history.
+    pub async fn reveal(
+        &self,
+        caller: &Caller,
+        id: DeviceId,
+        justification: &Justification,
+    ) -> Result<DeviceLocalCredentials> {
         if caller.origin.user_agent.is_none() {
             return Err(Error::refused(
                 Kind::HeaderMissing,
@@ -100,19 +106,19 @@ impl App {
             ));
         }
         let principal = caller.principal().ok_or(authz::Denied::Kind(Action::CredentialReveal))?;
+        let brought = justification.checked()?;
         for _ in 0..ATTEMPTS {
+            let refused = async |error: Error, name: &str| {
+                let on = target("device", &id, name);
+                self.record_refusal(caller, activity::RECOVER_PASSWORD, category::DEVICE, on, error.code()).await?;
+                Err(error)
+            };
             let device = match self.device_to_reveal(caller, id).await {
-                Err(error) if matches!(error.kind(), Kind::Denied | Kind::NotFound) => {
-                    self.record_refusal(
-                        caller,
-                        activity::RECOVER_PASSWORD,
-                        category::DEVICE,
-                        target("device", &id, ""),
-                        error.code(),
-                    )
-                    .await?;
-                    return Err(error);
-                }
+                Err(error) if matches!(error.kind(), Kind::Denied | Kind::NotFound) => return refused(error, "").await,
+                other => other?,
+            };
+            let (reading, grant) = match self.admitted(caller, &device, &brought).await {
+                Err(error) if error.kind() == Kind::Denied => return refused(error, &device.name).await,
                 other => other?,
             };
             let audit = self.entry(
@@ -120,10 +126,9 @@ impl App {
                 activity::RECOVER_PASSWORD,
                 category::DEVICE,
                 target("device", &device.id, &device.name),
-                json!({
-                    "AdditionalInfo": "Successfully recovered local credential by device id",
-                }),
+                read_detail(&reading, grant.as_ref()),
             )?;
+            let broke_glass = reading.break_glass;
             let revealed = self
                 .store
                 .reveal(
@@ -132,6 +137,7 @@ impl App {
                         device_revision: device.revision,
                         principal: principal.id,
                         epoch: principal.epoch,
+                        reading,
                         history: true,
                     },
                     audit,
@@ -146,8 +152,12 @@ impl App {
                 other => other?,
             };
             self.metrics.reveals.inc();
+            if broke_glass {
+                tracing::warn!(device = %id, principal = %principal.id, "a password was read past approval");
+            }
             let versions: Vec<Version> = sealed.iter().map(|row| row.version.clone()).collect();
             let mut entity = entity(&device, &versions).ok_or_else(|| no_password(&device))?;
+            entity.rotation_due_date_time = self.store.rotation_due(id).await?.map(|due| due.due_at);
             entity.credentials = Some(sealed.iter().map(|row| self.unseal(row)).collect::<Result<_>>()?);
             return Ok(entity);
         }
@@ -165,6 +175,30 @@ impl App {
         }
         Ok(device)
     }
+}
+
+/// What the record of a read says beside who and what.
+fn read_detail(reading: &Reading, grant: Option<&AccessRequest>) -> Value {
+    let mut detail = json!({"AdditionalInfo": "Successfully recovered local credential by device id"});
+    let mut put = |name: &str, value: Value| {
+        if let Value::Object(members) = &mut detail {
+            members.insert(name.to_owned(), value);
+        }
+    };
+    if let Some(reason) = &reading.reason {
+        put("reason", reason.clone().into());
+    }
+    if let Some(ticket) = &reading.ticket {
+        put("ticket", ticket.clone().into());
+    }
+    if reading.break_glass {
+        put("breakGlass", true.into());
+    }
+    if let Some(request) = grant {
+        put("request", super::hex(&request.asked.id).into());
+        put("approvedBy", request.answers.iter().map(|answer| answer.principal_name.as_str()).collect());
+    }
+    detail
 }
 
 fn name_of(query: &Query, path: &str, operator: Operator) -> Option<String> {
@@ -207,6 +241,7 @@ fn summary_entity(summary: CredentialSummary) -> DeviceLocalCredentials {
         // Never null: the Windows cmdlet parses it (protocols.md 5.2).
         refresh_date_time: summary.refresh_at.unwrap_or(summary.last_backup_at),
         credentials: None,
+        rotation_due_date_time: None,
     }
 }
 
@@ -219,6 +254,7 @@ fn entity(device: &store::Device, versions: &[Version]) -> Option<DeviceLocalCre
         last_backup_date_time: newest,
         refresh_date_time: best.expires_at.unwrap_or(newest),
         credentials: None,
+        rotation_due_date_time: None,
     })
 }
 

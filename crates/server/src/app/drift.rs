@@ -2,6 +2,7 @@
 //! stored, and damaged state files. Both are kept as events and shown.
 
 use super::credentials::Listed;
+use super::record::{activity as own, category, target};
 use super::{App, Result, store_page};
 use crate::authz::{Action, Caller};
 use crate::store::{self, DeviceEventKind, Page, Version, VersionState};
@@ -66,7 +67,7 @@ impl App {
     /// Judges what a device says of drift, and notes an event for what it did not say before. Written before
     /// the report is: a crash between the two gives an event twice, never none.
     pub(super) async fn note_drift(
-        &self,
+        &self, caller: &Caller,
         device: &store::Device,
         evidence: &mut Evidence,
         installed: Option<Fingerprint>,
@@ -82,25 +83,25 @@ impl App {
             before.and_then(|before| serde_json::from_str(&before.report.evidence).ok()).unwrap_or_default();
         let new: Vec<&String> = evidence.drift.iter().filter(|drift| !before.drift.contains(drift)).collect();
         if !new.is_empty() {
-            self.note(device, DeviceEventKind::Drift, json!({"drift": new}), now).await?;
+            self.note(caller, device, DeviceEventKind::Drift, json!({"drift": new}), now).await?;
         }
         if evidence.repair_held && !before.repair_held {
-            self.note(device, DeviceEventKind::RepairHeld, json!({"drift": evidence.drift}), now).await?;
+            self.note(caller, device, DeviceEventKind::RepairHeld, json!({"drift": evidence.drift}), now).await?;
         }
         Ok(())
     }
 
     /// Notes that a device could not read files of its own state. A report whose answer was lost tells it twice.
-    pub(super) async fn note_damage(&self, device: &store::Device, damaged: Vec<String>, now: Timestamp) -> Result<()> {
+    pub(super) async fn note_damage(&self, caller: &Caller, device: &store::Device, damaged: Vec<String>, now: Timestamp) -> Result<()> {
         if damaged.is_empty() {
             return Ok(());
         }
         let short = |text: &String| text.chars().take(DAMAGED_CHARS_MAX).collect::<String>();
         let damaged: Vec<String> = damaged.iter().take(DAMAGED_MAX).map(short).collect();
-        self.note(device, DeviceEventKind::StateDamaged, json!({"damaged": damaged}), now).await
+        self.note(caller, device, DeviceEventKind::StateDamaged, json!({"damaged": damaged}), now).await
     }
 
-    async fn note(&self, device: &store::Device, kind: DeviceEventKind, detail: Value, now: Timestamp) -> Result<()> {
+    async fn note(&self, caller: &Caller, device: &store::Device, kind: DeviceEventKind, detail: Value, now: Timestamp) -> Result<()> {
         tracing::warn!(device = %device.id, event = kind.word(), %detail, "said by a device");
         let newest = self.store.device_events(device.id, Page::first(EVENTS_PER_DAY)).await?.items;
         let is_flood = newest.len() == EVENTS_PER_DAY as usize
@@ -108,6 +109,10 @@ impl App {
         if is_flood {
             return Ok(());
         }
+        let on = target("device", &device.id, &device.name);
+        let said = json!({"event": kind.word(), "detail": detail});
+        let entry = self.entry(caller, own::NOTE_IRREGULARITY, category::DEVICE, on, said)?;
+        self.store.append_audit(entry).await?;
         Ok(self.store.note_event(device.id, kind, detail.to_string(), now).await?)
     }
 }

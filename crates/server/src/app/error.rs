@@ -268,9 +268,11 @@ const fn kind_of_store(error: &StoreError) -> Kind {
         | E::VersionConflict
         | E::VersionAbandoned
         | E::LastAdministrator
+        | E::TooManyRequests
+        | E::AccessEnded(_)
         | E::PurgeRefused(_) => Kind::Conflict,
         E::Changed | E::AuthorizationChanged => Kind::Changed,
-        E::SwitchOff | E::DeviceDisabled | E::DeviceDeleted => Kind::Denied,
+        E::SwitchOff | E::DeviceDisabled | E::DeviceDeleted | E::OwnRequest => Kind::Denied,
         E::TooManyVersions { .. } | E::TooManyUnresolved => Kind::TooMany,
         E::CertificateRevoked | E::TokenUnknown | E::TokenUsed | E::TokenExpired | E::TokenRevoked => Kind::NotSignedIn,
         E::BadCursor => Kind::Invalid,

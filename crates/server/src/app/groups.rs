@@ -50,6 +50,7 @@ impl App {
             group = self.store.rename_group(group.id, name, audit).await?;
         }
         if let Some(filter) = filter {
+            self.guard_ruled_group(caller, group.id).await?;
             let audit = self.entry(
                 caller,
                 activity::UPDATE_GROUP,
@@ -80,6 +81,7 @@ impl App {
     pub async fn set_member(&self, caller: &Caller, name: &str, device: DeviceId, member: bool) -> Result<()> {
         self.require(caller, Action::GroupWrite)?;
         let group = self.stored_group(name).await?;
+        self.guard_ruled_group(caller, group.id).await?;
         let device = self.store.device(device).await?.ok_or(StoreError::DeviceUnknown)?;
         let audit = self.entry(
             caller,

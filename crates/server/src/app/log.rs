@@ -7,10 +7,13 @@ use crate::authz::{Action, Caller};
 use crate::store::Page;
 use laps::time::Timestamp;
 use proto::admin;
-use proto::graph::filter::Operator;
+use proto::graph::filter::{Filter, Operator};
 use proto::graph::query::Query;
 use proto::graph::{AuditApp, AuditInitiator, AuditKeyValue, AuditTarget, AuditUser, DirectoryAudit};
 use serde_json::Value;
+
+/// The service that Entra logs what is done to devices under.
+const DEVICE_SERVICE: &str = "Device Registration Service";
 
 impl App {
     /// Records as Graph shows them, newest first.
@@ -28,16 +31,7 @@ impl App {
             return Err(Error::invalid("bad_orderby", text));
         }
         let filter = query.filter.as_ref();
-        let value = |path, operator| filter.and_then(|filter| filter.value_of(path, operator));
-        let time = |operator| value("activitydatetime", operator).and_then(Timestamp::parse_rfc3339);
-        let narrowed = AuditFilter {
-            activity: value("activitydisplayname", Operator::Equal).map(str::to_owned),
-            actor: value("initiatedby/user/id", Operator::Equal).map(str::to_owned),
-            target: value("targetresources/id", Operator::Equal).map(str::to_owned),
-            from: time(Operator::AtLeast),
-            // `until` is exclusive
-            until: time(Operator::AtMost).map(|until| until.plus_ticks(1)),
-        };
+        let narrowed = filter.map(narrowed).unwrap_or_default();
         let page = self.store.audit(narrowed, Page::behind(after, query.page())).await?;
         if query.count && (page.next.is_some() || query.skiptoken.is_some()) {
             let text = "$count is not supported on more of the audit log than one page; narrow $filter, or raise $top";
@@ -98,17 +92,41 @@ impl App {
     }
 }
 
-/// A signed head as devices keep it: `chain:sequence:hash:ticks:signature`, hash and signature in
-/// hexadecimal.
+/// A signed head as devices keep it.
 pub(super) fn head_text(signed: &SignedHead) -> String {
-    format!(
-        "{}:{}:{}:{}:{}",
-        signed.head.chain,
-        signed.head.sequence,
-        hex(&signed.head.hash),
-        signed.signed_at.ticks(),
-        hex(&signed.signature)
-    )
+    crate::ca::head::exported(signed).to_string()
+}
+
+/// What of a filter the store holds by itself; all of it is held again against what is shown.
+fn narrowed(filter: &Filter) -> AuditFilter {
+    let value = |path: &str, operator| filter.value_of(path, operator).map(str::to_owned);
+    let equal = |paths: &[&str]| paths.iter().find_map(|path| value(path, Operator::Equal));
+    // The store compares letters beyond ASCII as they are.
+    let ascii = |text: Option<String>| text.filter(|text| text.is_ascii());
+    let time = |operator| filter.value_of("activitydatetime", operator).and_then(Timestamp::parse_rfc3339);
+    let after = time(Operator::Greater).map(|after| after.plus_ticks(1));
+    let upto = time(Operator::AtMost).map(|until| until.plus_ticks(1));
+    let service = value("loggedbyservice", Operator::Equal);
+    AuditFilter {
+        activity: equal(&["activitydisplayname"]),
+        actor: equal(&["initiatedby/user/id", "initiatedby/app/serviceprincipalid", "initiatedby/id"]),
+        target: equal(&["targetresources/id"]),
+        from: [time(Operator::AtLeast), after].into_iter().flatten().max(),
+        until: [time(Operator::Less), upto].into_iter().flatten().min(),
+        activity_prefix: ascii(value("activitydisplayname", Operator::StartsWith)),
+        actor_name: ascii(equal(&[
+            "initiatedby/user/userprincipalname",
+            "initiatedby/app/displayname",
+            "initiatedby/name",
+        ])),
+        category: value("category", Operator::Equal)
+            .or_else(|| service.filter(|name| name == DEVICE_SERVICE).map(|_| "Device".to_owned())),
+        failed: value("result", Operator::Equal).and_then(|result| match result.as_str() {
+            "failure" => Some(true),
+            "success" => Some(false),
+            _ => None,
+        }),
+    }
 }
 
 fn result(outcome: &Outcome) -> (&'static str, &str) {
@@ -165,7 +183,7 @@ fn graph_record(record: &AuditRecord) -> DirectoryAudit {
         activity_date_time: entry.at,
         correlation_id: text(&client["clientRequestId"]).unwrap_or_else(|| entry.request_id.clone()),
         logged_by_service: match entry.category.as_str() {
-            "Device" => "Device Registration Service",
+            "Device" => DEVICE_SERVICE,
             _ => "Core Directory",
         }
         .to_owned(),
@@ -184,7 +202,14 @@ fn graph_record(record: &AuditRecord) -> DirectoryAudit {
 }
 
 fn property(audit: &DirectoryAudit, path: &str) -> Option<Vec<String>> {
-    let user = audit.initiated_by.user.as_ref();
+    let (user, app) = (audit.initiated_by.user.as_ref(), audit.initiated_by.app.as_ref());
+    let of_user = |text: fn(&AuditUser) -> String| user.map(text);
+    let of_app = |text: fn(&AuditApp) -> String| app.map(text);
+    let user_id = of_user(|user| user.id.clone());
+    let user_name = of_user(|user| user.user_principal_name.clone());
+    let app_id = of_app(|app| app.service_principal_id.clone());
+    let app_name = of_app(|app| app.display_name.clone());
+    let targets = |text: fn(&AuditTarget) -> String| audit.target_resources.iter().map(text).collect();
     Some(match path {
         "id" => vec![audit.id.clone()],
         "category" => vec![audit.category.clone()],
@@ -193,9 +218,19 @@ fn property(audit: &DirectoryAudit, path: &str) -> Option<Vec<String>> {
         "loggedbyservice" => vec![audit.logged_by_service.clone()],
         "correlationid" => vec![audit.correlation_id.clone()],
         "result" => vec![audit.result.clone()],
-        "initiatedby/user/id" => user.map(|user| user.id.clone()).into_iter().collect(),
-        "initiatedby/user/userprincipalname" => user.map(|user| user.user_principal_name.clone()).into_iter().collect(),
-        "targetresources/id" => audit.target_resources.iter().map(|target| target.id.clone()).collect(),
+        "resultreason" => vec![audit.result_reason.clone()],
+        "operationtype" => vec![audit.operation_type.clone()],
+        "initiatedby/user/id" => user_id.into_iter().collect(),
+        "initiatedby/user/userprincipalname" => user_name.into_iter().collect(),
+        "initiatedby/user/ipaddress" => user.and_then(|user| user.ip_address.clone()).into_iter().collect(),
+        "initiatedby/app/serviceprincipalid" => app_id.into_iter().collect(),
+        "initiatedby/app/displayname" => app_name.into_iter().collect(),
+        // Lapwing's: whoever it was.
+        "initiatedby/id" => user_id.or(app_id).into_iter().collect(),
+        "initiatedby/name" => user_name.or(app_name).into_iter().collect(),
+        "targetresources/id" => targets(|target| target.id.clone()),
+        "targetresources/displayname" => targets(|target| target.display_name.clone()),
+        "targetresources/type" => targets(|target| target.kind.clone()),
         _ => return None,
     })
 }

@@ -3,7 +3,9 @@
 //! Every public function takes the [`Caller`] first and decides with `authz` before anything else.
 //! Clock, randomness and store are given; nothing here reads the time, spawns or starts a thread.
 
+mod access;
 mod admit;
+mod audit_export;
 mod backup;
 mod campaigns;
 mod coverage;
@@ -23,6 +25,7 @@ mod mdm;
 mod metrics;
 mod people;
 mod policies;
+mod reading;
 mod record;
 mod roles;
 mod sealing;
@@ -37,6 +40,7 @@ pub use credentials::Listed;
 pub use error::{Error, Kind, Result};
 pub use escrow::Archive;
 pub use metrics::Metrics;
+pub use reading::Justification;
 pub use sign_in::TokenRefusal;
 
 use crate::authz::{self, Action, Caller, Target};

@@ -21,7 +21,7 @@ pub(super) mod category {
 
 /// Names of activities that the store does not name itself.
 pub(super) mod activity {
-    pub(in crate::app) const SIGN_IN: &str = "Sign in";
+    pub(in crate::app) const SIGN_IN: &str = proto::audit::SIGN_IN;
     pub(in crate::app) const APPROVE_DEVICE_CODE: &str = "Consent to device code";
     pub(in crate::app) const REDEEM_ONE_TIME: &str = "Redeem one-time secret";
     pub(in crate::app) const ADD_USER: &str = "Add user";
@@ -40,6 +40,13 @@ pub(super) mod activity {
     pub(in crate::app) const DELETE_GROUP: &str = "Delete group";
     pub(in crate::app) const ADD_MEMBER: &str = "Add member to group";
     pub(in crate::app) const REMOVE_MEMBER: &str = "Remove member from group";
+    pub(in crate::app) const SET_READING_RULE: &str = "Set reading rule of group";
+    pub(in crate::app) const CLEAR_READING_RULE: &str = "Remove reading rule of group";
+    pub(in crate::app) const REQUEST_ACCESS: &str = "Request access to device local administrator password";
+    pub(in crate::app) const APPROVE_ACCESS: &str = "Approve access to device local administrator password";
+    pub(in crate::app) const DENY_ACCESS: &str = "Deny access to device local administrator password";
+    pub(in crate::app) const CANCEL_ACCESS: &str = "Cancel request for access to device local administrator password";
+    pub(in crate::app) const NOTE_IRREGULARITY: &str = "Note irregularity of device";
     pub(in crate::app) const CREATE_POLICY: &str = "Create policy";
     pub(in crate::app) const UPDATE_POLICY: &str = "Update policy";
     pub(in crate::app) const DELETE_POLICY: &str = "Delete policy";

@@ -9,6 +9,9 @@ use proto::admin;
 use proto::graph::{DeviceRegistrationPolicy, LocalAdminPassword, Organization};
 use serde_json::json;
 
+/// The fewest days that records of the audit log are kept, where not all are: devices keep heads for as long.
+const AUDIT_DAYS_MIN: u32 = 30;
+
 impl App {
     /// The tenant as `organization`.
     pub async fn organization(&self, caller: &Caller) -> Result<Organization> {
@@ -88,6 +91,9 @@ impl App {
         bound("versionsPerDay", change.versions_per_day, 1, 1000)?;
         bound("unresolvedMax", change.unresolved_max, 1, 100)?;
         bound("repairsPerDay", change.repairs_per_day, 1, laps::drift::REPAIRS_PER_DAY_MAX)?;
+        if change.audit_days.is_some_and(|days| days != 0) {
+            bound("auditDays", change.audit_days, AUDIT_DAYS_MIN, 3650)?;
+        }
         for _ in 0..3 {
             let tenant = self.store.tenant().await?;
             let now = tenant.settings;
@@ -97,6 +103,7 @@ impl App {
                 versions_per_day: change.versions_per_day.unwrap_or(now.versions_per_day),
                 unresolved_max: change.unresolved_max.unwrap_or(now.unresolved_max),
                 repairs_per_day: change.repairs_per_day.unwrap_or(now.repairs_per_day),
+                audit_days: change.audit_days.unwrap_or(now.audit_days),
                 escrow: store::EscrowSettings {
                     recipients: change.escrow_recipients.clone().unwrap_or(now.escrow.recipients),
                     interval_days: change.escrow_interval_days.unwrap_or(now.escrow.interval_days),
@@ -142,6 +149,7 @@ fn wire(settings: &store::Settings) -> admin::Settings {
         versions_per_day: Some(settings.versions_per_day),
         unresolved_max: Some(settings.unresolved_max),
         repairs_per_day: Some(settings.repairs_per_day),
+        audit_days: Some(settings.audit_days),
         escrow_recipients: Some(settings.escrow.recipients.clone()),
         escrow_interval_days: Some(settings.escrow.interval_days),
         escrow_folder: Some(settings.escrow.folder.clone()),

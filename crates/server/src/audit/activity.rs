@@ -1,9 +1,9 @@
 //! Names of activities: Entra's where Entra has one (laps-behaviour.md 8.4).
 
 /// A device stored or proved a password.
-pub const UPDATE_PASSWORD: &str = "Update device local administrator password";
+pub const UPDATE_PASSWORD: &str = proto::audit::UPDATE_PASSWORD;
 /// A reader was given passwords.
-pub const RECOVER_PASSWORD: &str = "Recover device local administrator password";
+pub const RECOVER_PASSWORD: &str = proto::audit::RECOVER_PASSWORD;
 /// Somebody signed in with a password, as the device tells; Entra has no name for it.
 pub const USE_PASSWORD: &str = "Use device local administrator password";
 /// Passwords were disclosed in bulk, sealed to age.
@@ -13,7 +13,7 @@ pub const DRILL_EXPORT: &str = "Test export of device local administrator passwo
 /// A request to rotate was closed, since no rotation will meet it.
 pub const CLOSE_ROTATION: &str = "Close rotation request";
 /// A rotation was requested.
-pub const ROTATE_PASSWORD: &str = "Rotate device local administrator password";
+pub const ROTATE_PASSWORD: &str = proto::audit::ROTATE_PASSWORD;
 /// A device joined.
 pub const REGISTER_DEVICE: &str = "Register device";
 /// A device changed: state, certificate, predecessor, fork cleared.

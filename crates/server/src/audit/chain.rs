@@ -1,57 +1,30 @@
 //! The hash chain: what a record's hash covers, and how a chain is verified.
 
 use super::{AuditCheckpoint, AuditEntry, AuditHead, AuditRecord, Disclosed, Outcome};
-use sha2::{Digest, Sha256};
+use proto::audit::Covered;
 
-/// Hashes fields so that no two lists of fields give the same bytes: every field is length-prefixed.
-struct Fields(Sha256);
-
-impl Fields {
-    fn new() -> Self {
-        Self(Sha256::new_with_prefix(b"lapwing/audit/1"))
-    }
-    fn bytes(mut self, field: &[u8]) -> Self {
-        self.0.update((field.len() as u64).to_be_bytes());
-        self.0.update(field);
-        self
-    }
-    fn text(self, field: &str) -> Self {
-        self.bytes(field.as_bytes())
-    }
-    fn number(self, field: u64) -> Self {
-        self.bytes(&field.to_be_bytes())
-    }
-}
-
-/// hash = SHA-256("lapwing/audit/1" ‖ length-prefixed: previous, chain, sequence, every field of the entry,
-/// every disclosed version).
+/// The hash of the record that follows `head` (`proto::audit::Covered`).
 fn hash(head: &AuditHead, sequence: u64, entry: &AuditEntry, disclosed: &[Disclosed]) -> [u8; 32] {
-    let mut fields = Fields::new()
-        .bytes(&head.hash)
-        .number(u64::from(head.chain))
-        .number(sequence)
-        .bytes(&entry.id)
-        .number(entry.at.ticks())
-        .text(&entry.activity)
-        .text(&entry.category)
-        .text(entry.actor.kind())
-        .text(&entry.actor.id())
-        .text(entry.actor.name())
-        .text(&entry.target.kind)
-        .text(&entry.target.id)
-        .text(&entry.target.name)
-        .text(match &entry.outcome {
-            Outcome::Success => "",
-            Outcome::Failure(code) => code,
-        })
-        .text(&entry.request_id)
-        .text(&entry.client)
-        .text(&entry.detail)
-        .number(disclosed.len() as u64);
-    for version in disclosed {
-        fields = fields.bytes(version.device.as_bytes()).bytes(version.version.as_bytes());
-    }
-    fields.0.finalize().into()
+    let (actor_id, failure) = (entry.actor.id(), match &entry.outcome {
+        Outcome::Success => "",
+        Outcome::Failure(code) => code,
+    });
+    let covered = Covered {
+        previous: &head.hash,
+        chain: head.chain,
+        sequence,
+        id: &entry.id,
+        at: entry.at,
+        activity: &entry.activity,
+        category: &entry.category,
+        actor: [entry.actor.kind(), &actor_id, entry.actor.name()],
+        target: [&entry.target.kind, &entry.target.id, &entry.target.name],
+        failure,
+        request_id: &entry.request_id,
+        client: &entry.client,
+        detail: &entry.detail,
+    };
+    covered.hash(disclosed.iter().map(|one| (one.device.as_bytes(), one.version.as_bytes())))
 }
 
 impl AuditRecord {
@@ -60,6 +33,43 @@ impl AuditRecord {
         let sequence = head.sequence + 1;
         let hash = hash(&head, sequence, &entry, &disclosed);
         Self { chain: head.chain, sequence, entry, disclosed, previous: head.hash, hash }
+    }
+
+    /// The record as it stands in an export.
+    pub fn exported(&self) -> proto::audit::Record {
+        let entry = &self.entry;
+        proto::audit::Record {
+            chain: self.chain,
+            sequence: self.sequence,
+            id: entry.id,
+            at: entry.at,
+            activity: entry.activity.clone(),
+            category: entry.category.clone(),
+            actor: proto::audit::Actor {
+                kind: entry.actor.kind().to_owned(),
+                id: entry.actor.id(),
+                name: entry.actor.name().to_owned(),
+            },
+            target: proto::audit::Target {
+                kind: entry.target.kind.clone(),
+                id: entry.target.id.clone(),
+                name: entry.target.name.clone(),
+            },
+            failure: match &entry.outcome {
+                Outcome::Success => None,
+                Outcome::Failure(code) => Some(code.clone()),
+            },
+            request_id: entry.request_id.clone(),
+            client: entry.client.clone(),
+            detail: entry.detail.clone(),
+            disclosed: self
+                .disclosed
+                .iter()
+                .map(|one| proto::audit::Disclosed { device: one.device, version: one.version })
+                .collect(),
+            previous: self.previous,
+            hash: self.hash,
+        }
     }
 
     /// The head of the chain that ends with this record.

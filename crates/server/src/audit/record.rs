@@ -142,6 +142,14 @@ pub struct AuditFilter {
     pub from: Option<Timestamp>,
     /// Only before.
     pub until: Option<Timestamp>,
+    /// Only activities that begin so, without case.
+    pub activity_prefix: Option<String>,
+    /// Only by an actor of this name, without case.
+    pub actor_name: Option<String>,
+    /// Only of this category.
+    pub category: Option<String>,
+    /// Only what failed, or only what succeeded.
+    pub failed: Option<bool>,
 }
 
 impl Actor {

@@ -9,6 +9,10 @@ pub enum Action {
     CredentialReveal,
     /// Read passwords of a deleted device, while its tombstone stands: a stricter role.
     CredentialRevealDeleted,
+    /// Approve or deny other people's requests to read passwords.
+    AccessApprove,
+    /// Read passwords past approval, loudly.
+    BreakGlass,
     /// Disclose passwords in bulk, sealed to age recipients; and say that such an archive opens.
     CredentialExport,
     /// List and see devices.
@@ -63,6 +67,8 @@ impl Action {
         Self::CredentialRead,
         Self::CredentialReveal,
         Self::CredentialRevealDeleted,
+        Self::AccessApprove,
+        Self::BreakGlass,
         Self::CredentialExport,
         Self::DeviceRead,
         Self::DeviceEnable,
@@ -94,6 +100,8 @@ impl Action {
             Self::CredentialRead => "microsoft.directory/deviceLocalCredentials/standard/read",
             Self::CredentialReveal => "microsoft.directory/deviceLocalCredentials/password/read",
             Self::CredentialRevealDeleted => "lapwing.directory/deletedDevices/password/read",
+            Self::AccessApprove => "lapwing.directory/deviceLocalCredentials/access/approve",
+            Self::BreakGlass => "lapwing.directory/deviceLocalCredentials/password/breakGlass",
             Self::CredentialExport => "lapwing.directory/deviceLocalCredentials/export",
             Self::DeviceRead => "microsoft.directory/devices/standard/read",
             Self::DeviceEnable => "microsoft.directory/devices/enable",
@@ -126,6 +134,8 @@ impl Action {
             Self::CredentialRead => &["DeviceLocalCredential.ReadBasic.All", "DeviceLocalCredential.Read.All"],
             Self::CredentialReveal => &["DeviceLocalCredential.Read.All"],
             Self::CredentialRevealDeleted => &["DeviceLocalCredential.ReadDeleted.All"],
+            Self::AccessApprove => &["DeviceLocalCredential.Approve.All"],
+            Self::BreakGlass => &["DeviceLocalCredential.BreakGlass.All"],
             Self::CredentialExport => &["DeviceLocalCredential.Export.All"],
             Self::DeviceRead | Self::GroupRead | Self::Explain => &[
                 "Device.Read.All",

@@ -70,6 +70,8 @@ pub enum Job {
     Retention,
     /// Signs heads of the audit log.
     SignHeads,
+    /// Asks for the rotations that follow reads.
+    AfterRead,
     /// Wraps data keys again.
     Rekey,
     /// A restored backup is taken into use.
@@ -87,6 +89,7 @@ impl Job {
             Self::Init => "init",
             Self::Retention => "retention",
             Self::SignHeads => "sign_heads",
+            Self::AfterRead => "rotate_after_read",
             Self::Rekey => "rekey",
             Self::Restore => "restore",
             Self::Export => "export",
@@ -108,7 +111,7 @@ impl Job {
             Self::Retention => matches!(action, Action::DeviceDelete),
             Self::SignHeads => matches!(action, Action::SettingsRead),
             Self::Export => matches!(action, Action::CredentialExport),
-            Self::Rekey | Self::Restore | Self::Campaigns => false,
+            Self::AfterRead | Self::Rekey | Self::Restore | Self::Campaigns => false,
         }
     }
 }

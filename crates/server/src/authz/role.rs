@@ -108,6 +108,7 @@ impl BuiltIn {
             Self::IntuneAdministrator => matches!(
                 action,
                 A::CredentialReveal
+                    | A::AccessApprove
                     | A::Rotate
                     | A::Revoke
                     | A::PolicyWrite
@@ -118,6 +119,8 @@ impl BuiltIn {
             Self::CloudDeviceAdministrator => matches!(
                 action,
                 A::CredentialReveal
+                    | A::AccessApprove
+                    | A::BreakGlass
                     | A::DeviceEnable
                     | A::DeviceDelete
                     | A::RegistrationPolicyWrite

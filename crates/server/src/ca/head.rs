@@ -16,15 +16,20 @@ pub struct HeadKey {
     last: Mutex<Option<SignedHead>>,
 }
 
-/// What is signed: `lapwing/audit-head/1`, then chain (4 bytes), sequence (8), hash (32) and the time in
-/// ticks (8), big-endian.
+/// What is signed of a head.
 fn statement(head: &AuditHead, signed_at: Timestamp) -> Vec<u8> {
-    let mut bytes = b"lapwing/audit-head/1".to_vec();
-    bytes.extend(head.chain.to_be_bytes());
-    bytes.extend(head.sequence.to_be_bytes());
-    bytes.extend(head.hash);
-    bytes.extend(signed_at.ticks().to_be_bytes());
-    bytes
+    exported(&SignedHead { head: *head, signed_at, signature: Vec::new() }).statement()
+}
+
+/// A signed head as devices and exports keep it.
+pub fn exported(signed: &SignedHead) -> proto::audit::Head {
+    proto::audit::Head {
+        chain: signed.head.chain,
+        sequence: signed.head.sequence,
+        hash: signed.head.hash,
+        signed_at: signed.signed_at,
+        signature: signed.signature.clone(),
+    }
 }
 
 impl HeadKey {
@@ -59,13 +64,18 @@ impl HeadKey {
         if let Some(last) = last.as_ref().filter(|last| last.head == head) {
             return Ok(last.clone());
         }
+        let signed = self.sign_older(head, now)?;
+        *last = Some(signed.clone());
+        Ok(signed)
+    }
+
+    /// Signs a head that the chain has passed: for exports and checkpoints.
+    pub fn sign_older(&self, head: AuditHead, now: Timestamp) -> Result<SignedHead, CaError> {
         let signature = self
             .pair
             .sign(&SystemRandom::new(), &statement(&head, now))
             .map_err(|_| CaError::Internal("the audit head could not be signed".into()))?;
-        let signed = SignedHead { head, signed_at: now, signature: signature.as_ref().to_vec() };
-        *last = Some(signed.clone());
-        Ok(signed)
+        Ok(SignedHead { head, signed_at: now, signature: signature.as_ref().to_vec() })
     }
 }
 

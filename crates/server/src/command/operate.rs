@@ -132,7 +132,9 @@ pub(crate) async fn rekey(arguments: Rekey) -> anyhow::Result<()> {
 pub(crate) async fn kek(command: Kek) -> anyhow::Result<()> {
     match command {
         Kek::Export { data, to, out } => {
-            let sealed = ops::export_keys(&DataDirectory::new(&data.data).keys(), &to)?;
+            let directory = DataDirectory::new(&data.data);
+            let sealed = ops::export_keys(&directory.keys(), &to)?;
+            ops::record_key_export(&directory, &to, SystemClock.now(), &mut fill).await?;
             match out {
                 None => std::io::stdout().write_all(&sealed)?,
                 Some(path) => {

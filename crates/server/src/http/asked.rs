@@ -87,6 +87,11 @@ impl Asked {
         Some(format!("{}{}?{query}", self.base, self.path))
     }
 
+    /// An option of the query string that is not OData's.
+    pub(crate) fn option(&self, name: &str) -> Option<&str> {
+        self.kept.iter().find(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    }
+
     /// Refuses the options that a list of Lapwing's own does not know.
     pub(crate) fn only_pages(&self) -> Result<(), Error> {
         let asked = [

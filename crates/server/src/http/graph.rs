@@ -1,12 +1,12 @@
 //! The Graph-compatible routes (protocols.md 5).
 
 use super::asked::{Asked, Who};
-use super::{from_json, no_store};
+use super::{from_json, no_store, reading};
 use crate::app::{Error, Listed};
 use axum::body::Bytes;
 use axum::extract::Path;
 use axum::response::{IntoResponse, Response};
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use laps::id::DeviceId;
 
 type Answer = Result<Response, Error>;
@@ -31,11 +31,14 @@ pub(crate) async fn credentials(asked: Asked) -> Answer {
     Ok(asked.collection("directory/deviceLocalCredentials", listed))
 }
 
-pub(crate) async fn credential(asked: Asked, Path(key): Path<String>) -> Answer {
-    let reveal = asked.query.selects("credentials");
-    let entity = asked.app.credential(&asked.caller, device_key(&key)?, reveal).await?;
-    let name =
-        if reveal { "directory/deviceLocalCredentials(credentials)" } else { "directory/deviceLocalCredentials" };
+pub(crate) async fn credential(asked: Asked, Path(key): Path<String>, headers: HeaderMap) -> Answer {
+    let device = device_key(&key)?;
+    let (entity, name) = if asked.query.selects("credentials") {
+        let read = asked.app.reveal(&asked.caller, device, &reading::justification(&headers)?).await?;
+        (read, "directory/deviceLocalCredentials(credentials)")
+    } else {
+        (asked.app.credential(&asked.caller, device).await?, "directory/deviceLocalCredentials")
+    };
     let mut response = asked.entity(name, entity);
     no_store(&mut response);
     Ok(response)

@@ -15,6 +15,7 @@ mod operator;
 mod page;
 mod path;
 mod problem;
+mod reading;
 mod roles;
 mod rows;
 

@@ -3,7 +3,7 @@
 //! A route exists only through a row, and the row's identity is enforced before its handler runs.
 
 use super::context::Shared;
-use super::{campaigns, device, graph, lapwing, life, oauth, operator, page, roles};
+use super::{campaigns, device, graph, lapwing, life, oauth, operator, page, reading, roles};
 use axum::routing::{MethodRouter, delete, get, patch, post, put};
 
 /// Which identity a route takes.
@@ -206,6 +206,23 @@ pub(crate) fn rows() -> Vec<Handled> {
         POST post "/v1.0/lapwing/clock/confirm" Bearer Graph lapwing::confirm_clock;
     });
     rows.extend(table! {
+        GET get "/v1.0/lapwing/readingRules" Bearer Graph reading::rules;
+        GET get "/v1.0/lapwing/groups/{group}/readingRule" Bearer Graph reading::rule;
+        PUT put "/v1.0/lapwing/groups/{group}/readingRule" Bearer Graph reading::set_rule;
+        DELETE delete "/v1.0/lapwing/groups/{group}/readingRule" Bearer Graph reading::clear_rule;
+        GET get "/v1.0/lapwing/devices/{device}/readingRule" Bearer Graph reading::device_rule;
+        POST post "/v1.0/lapwing/devices/{device}/readingDone" Bearer Graph reading::done_reading;
+        GET get "/v1.0/lapwing/accessRequests" Bearer Graph reading::access_requests;
+        POST post "/v1.0/lapwing/accessRequests" Bearer Graph reading::request_access;
+        POST post "/v1.0/lapwing/accessRequests/{id}/approve" Bearer Graph reading::approve_access;
+        POST post "/v1.0/lapwing/accessRequests/{id}/deny" Bearer Graph reading::deny_access;
+        POST post "/v1.0/lapwing/accessRequests/{id}/cancel" Bearer Graph reading::cancel_access;
+        GET get "/v1.0/lapwing/audit/export" Bearer Graph reading::audit_export;
+        GET get "/v1.0/lapwing/roles" Bearer Graph roles::roles;
+        POST post "/v1.0/lapwing/roles" Bearer Graph roles::create_role;
+        GET get "/v1.0/lapwing/roles/{role}" Bearer Graph roles::role;
+        PATCH patch "/v1.0/lapwing/roles/{role}" Bearer Graph roles::change_role;
+        DELETE delete "/v1.0/lapwing/roles/{role}" Bearer Graph roles::delete_role;
         GET get "/v1.0/lapwing/reports/coverage" Bearer Graph life::coverage;
         GET get "/v1.0/lapwing/reports/coverage/{code}" Bearer Graph life::coverage_devices;
         GET get "/v1.0/lapwing/devices/{device}/candidates" Bearer Graph life::candidates;
@@ -213,11 +230,6 @@ pub(crate) fn rows() -> Vec<Handled> {
         GET get "/v1.0/lapwing/escrow" Bearer Graph life::escrow;
         POST post "/v1.0/lapwing/escrow/export" Bearer Graph life::export;
         POST post "/v1.0/lapwing/escrow/drill" Bearer Graph life::drill;
-        GET get "/v1.0/lapwing/roles" Bearer Graph roles::roles;
-        POST post "/v1.0/lapwing/roles" Bearer Graph roles::create_role;
-        GET get "/v1.0/lapwing/roles/{role}" Bearer Graph roles::role;
-        PATCH patch "/v1.0/lapwing/roles/{role}" Bearer Graph roles::change_role;
-        DELETE delete "/v1.0/lapwing/roles/{role}" Bearer Graph roles::delete_role;
     });
     macro_rules! graph {
         ($($method:ident $verb:ident $path:literal $handler:path;)*) => {

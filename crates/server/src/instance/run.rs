@@ -123,6 +123,7 @@ async fn keep_certificate(app: &App, data: &Path, config: &Config, tls: &watch::
 async fn keep_house(app: Arc<App>, data: PathBuf) {
     let retention = Caller::system(Job::Retention);
     let heads = Caller::system(Job::SignHeads);
+    let after_read = Caller::system(Job::AfterRead);
     let mut minutes = tokio::time::interval(Duration::from_secs(60));
     let mut last: Option<Instant> = None;
     for minute in 0_u64.. {
@@ -131,6 +132,7 @@ async fn keep_house(app: Arc<App>, data: PathBuf) {
         last = Some(Instant::now());
         let held = said(app.observe_clock(&retention, elapsed_s).await, "clock").unwrap_or(true);
         said(app.flush_seen(&retention).await, "flush_seen");
+        said(app.rotate_after_reads(&after_read).await, "rotate_after_reads");
         if minute % 10 == 0 {
             said(app.sweep(&retention).await, "sweep");
             said(app.sign_heads(&heads).await, "sign_heads");
@@ -138,6 +140,7 @@ async fn keep_house(app: Arc<App>, data: PathBuf) {
         if minute % 60 == 5 && !held {
             said(app.trim(&retention).await, "trim");
             said(app.end_tombstones(&retention).await, "end_tombstones");
+            said(app.prune_audit(&retention).await, "prune_audit");
         }
         if minute % 60 == 7
             && let Err(error) = super::escrow::export_when_due(&app, &data).await

@@ -1,8 +1,10 @@
 //! `lapwingd kek export`: the key directory, encrypted to an age recipient, to be kept away from the backups.
 //! Without it a backup holds no password that could be read, and no device knows the server again.
 
-use super::{OpsError, file};
+use super::{DataDirectory, Fill, OpsError, entry, file};
+use crate::store::{Store as _, sqlite::SqliteStore};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use laps::time::Timestamp;
 use std::{fs, io::Write as _, os::unix::fs::OpenOptionsExt as _, path::Path};
 use zeroize::Zeroizing;
 
@@ -33,6 +35,22 @@ pub fn export_keys(keys: &Path, recipient: &str) -> Result<Vec<u8>, OpsError> {
         clear.push('\n');
     }
     age::encrypt(&recipient, clear.as_bytes()).map_err(|error| OpsError::Export(error.to_string()))
+}
+
+/// Records that the keys were exported, and to whom; called before the export is given out.
+///
+/// # Errors
+/// What the store gives: without the record nothing is given out.
+pub async fn record_key_export(
+    data: &DataDirectory,
+    recipient: &str,
+    now: Timestamp,
+    fill: Fill<'_>,
+) -> Result<(), OpsError> {
+    let store = SqliteStore::open(&data.database())?;
+    let tenant = store.tenant().await?.id;
+    let audit = entry(fill, now, "kek export", "Export keys", tenant, serde_json::json!({ "to": recipient }))?;
+    Ok(store.append_audit(audit).await?)
 }
 
 /// Writes the keys of an export that was decrypted into a key directory, 0600. A file that is there with the

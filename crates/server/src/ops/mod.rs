@@ -11,7 +11,7 @@ mod restore;
 
 pub use backup::{BackupMade, backup};
 pub use check::{Checked, Finding, check};
-pub use escrow::{export_keys, import_keys};
+pub use escrow::{export_keys, import_keys, record_key_export};
 pub use rekey::{Rekeyed, rekey};
 pub use restore::{Restored, restore};
 

@@ -317,6 +317,8 @@ pub struct Reveal {
     pub principal: PrincipalId,
     /// The reader's authorization epoch at the decision.
     pub epoch: u64,
+    /// What the reader brings beside the right to read; held against the rules of the device's groups.
+    pub reading: super::Reading,
     /// Also superseded and abandoned versions, behind the live set.
     pub history: bool,
 }

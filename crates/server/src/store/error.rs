@@ -92,6 +92,16 @@ pub enum StoreError {
     #[error("revoked")]
     TokenRevoked,
 
+    /// The person has as many requests for access open as one may have.
+    #[error("you have too many requests for access open; cancel one, or wait until one is answered")]
+    TooManyRequests,
+    /// Nobody answers a request for access of one's own.
+    #[error("nobody approves a request of one's own; ask somebody else")]
+    OwnRequest,
+    /// The request for access can no longer be answered or cancelled. The text is its state.
+    #[error("this request for access is {0}; a new one is needed")]
+    AccessEnded(&'static str),
+
     /// The last enabled Global Administrator of the whole tenant would go.
     #[error("the last Global Administrator cannot be removed")]
     LastAdministrator,
@@ -173,6 +183,9 @@ impl StoreError {
             Self::TokenUsed => "token_used",
             Self::TokenExpired => "token_expired",
             Self::TokenRevoked => "token_revoked",
+            Self::TooManyRequests => "too_many_access_requests",
+            Self::OwnRequest => "own_request",
+            Self::AccessEnded(_) => "access_ended",
             Self::LastAdministrator => "last_administrator",
             Self::ClockHeld => "clock_held",
             Self::PurgeRefused(_) => "purge_refused",

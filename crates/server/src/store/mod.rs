@@ -8,6 +8,7 @@
 //! `app` calls this trait as `Arc<dyn Store>`. Implementations: SQLite here, in memory in testkit;
 //! both pass the same conformance test.
 
+mod channel;
 mod campaign;
 mod credential;
 mod device;
@@ -19,11 +20,13 @@ mod page;
 mod password_use;
 mod person;
 mod policy;
+mod reading;
 mod session;
 pub mod sqlite;
 mod survey;
 mod tenant;
 
+pub use channel::{CHANNELS_MAX, Channel, ChannelProgress, NewChannel};
 pub use campaign::{
     Ask, Campaign, CampaignCounts, CampaignDevice, CampaignKind, CampaignState, Chosen, Exposed, ExposureFilter,
     GONE_DELETED, GONE_PURGED, NewCampaign, REFUSED_DISABLED, REFUSED_RELEASED, SAFE_SUPERSEDED, exposed,
@@ -47,6 +50,10 @@ pub use person::{
     NewServicePrincipal, NewUser, RoleAssignment, ServicePrincipal, ServicePrincipalChange, User, UserChange,
 };
 pub use policy::{AssignedPolicy, Assignment, Deliveries, Delivery, NewDelivery, Policy, SettingStatus};
+pub use reading::{
+    ACCESS_KEPT_DAYS, ACCESS_OPEN_MAX, AccessAnswer, AccessFilter, AccessRequest, AccessState, BREAK_GLASS_MINUTES,
+    DueRotation, GroupRule, NewAccessRequest, Reading, ReadingRule, RequestedAccess, Shortfall, ticket_matches,
+};
 pub use session::{DeviceCode, DeviceCodePoll, Lockout, LockoutRule, Replaced, Session, SessionKind};
 pub use survey::{SurveyFilter, Surveyed, SurveyedDelivery, SurveyedVersion};
 pub use tenant::{ClockReading, Counts, NewTenant, Settings, Tenant};
@@ -148,6 +155,8 @@ pub trait Store: Send + Sync + 'static {
     fn audit(&self, filter: AuditFilter, page: Page) -> Answer<'_, PageOf<AuditRecord>>;
     /// Records of a chain with a sequence over `after`, oldest first, for verification.
     fn audit_chain(&self, chain: u32, after: u64, limit: u32) -> Answer<'_, Vec<AuditRecord>>;
+    /// The place of the earliest record of a chain from then on; `None` when all are older.
+    fn audit_from(&self, chain: u32, at: Timestamp) -> Answer<'_, Option<u64>>;
     /// The end of every chain.
     fn audit_heads(&self) -> Answer<'_, Vec<AuditHead>>;
     /// Stores a signed head. [`StoreError::Changed`] if it is not a record of the chain.
@@ -307,8 +316,10 @@ pub trait Store: Send + Sync + 'static {
     /// without tombstones. A page may hold fewer than `limit` before the last one.
     fn credentials(&self, filter: DeviceFilter, page: Page) -> Answer<'_, PageOf<CredentialSummary>>;
     /// Gives out sealed passwords: checks epoch and revision, reads, and appends `audit` with every
-    /// version named, all in one transaction (I2). Unseal after the answer only. `AuthorizationChanged`,
-    /// `Changed` (the device's revision), `DeviceUnknown`, `NoPassword`.
+    /// version named, all in one transaction (I2). In it the rules of [`Store::reading_rule_for`] are held: a request
+    /// for access that they ask for loses a read, and a rotation that they ask for is noted; a later read does not
+    /// put it off. Unseal after the answer only. `AuthorizationChanged`, `Changed` (the device's revision, or the
+    /// rules ask for more than `reading` brings), `DeviceUnknown`, `NoPassword`.
     fn reveal(&self, reveal: Reveal, audit: AuditEntry) -> Answer<'_, Vec<SealedVersion>>;
     /// Policy left the device's accounts: its live sets become released. Again is success. Answers how
     /// many versions were released.
@@ -479,6 +490,63 @@ pub trait Store: Send + Sync + 'static {
     fn hold_delivery(&self, device: DeviceId, reason: String) -> Answer<'_, ()>;
     /// What was delivered to a device.
     fn deliveries(&self, device: DeviceId) -> Answer<'_, Deliveries>;
+
+    // ---- reading --------------------------------------------------------------------------------
+
+    /// The rules of groups for those who read, in the order of the groups' ids.
+    fn reading_rules(&self) -> Answer<'_, Vec<GroupRule>>;
+    /// Sets the rule of a group, or takes it away; the same again is success and appends nothing. A group with a
+    /// rule is not deleted.
+    fn set_reading_rule(&self, group: GroupId, rule: Option<ReadingRule>, audit: AuditEntry) -> Answer<'_, ()>;
+    /// The strictest of the rules that bear on a device: of its groups, and of the groups of those former objects of
+    /// the machine whose passwords are shown with its own. `DeviceUnknown`.
+    fn reading_rule_for(&self, device: DeviceId) -> Answer<'_, ReadingRule>;
+    /// Asks for access. One of the same asker for the same device that still can be answered or used is given again.
+    /// `DeviceUnknown`, `TooManyRequests`.
+    fn request_access(&self, new: NewAccessRequest, now: Timestamp, audit: AuditEntry) -> Answer<'_, RequestedAccess>;
+    /// A request for access.
+    fn access_request(&self, id: [u8; 16]) -> Answer<'_, Option<AccessRequest>>;
+    /// Requests for access, newest first. The cursor is the sequence.
+    fn access_requests(&self, filter: AccessFilter, page: Page) -> Answer<'_, PageOf<AccessRequest>>;
+    /// Approves or denies. Each person once; what was approved can still be denied. [`StoreError::NotFound`],
+    /// `OwnRequest`, `AccessEnded`, [`StoreError::Exists`] for the same answer of the same person.
+    fn answer_access(&self, id: [u8; 16], answer: AccessAnswer, audit: AuditEntry) -> Answer<'_, AccessRequest>;
+    /// Its asker takes a request back; again is success. [`StoreError::NotFound`] for one of somebody else,
+    /// `AccessEnded`.
+    fn cancel_access(
+        &self,
+        id: [u8; 16],
+        by: PrincipalId,
+        now: Timestamp,
+        audit: AuditEntry,
+    ) -> Answer<'_, AccessRequest>;
+    /// The rotation that reads of a device are followed by; gone when it was asked for, or when a version that was
+    /// stored after the last read is proven.
+    fn rotation_due(&self, device: DeviceId) -> Answer<'_, Option<DueRotation>>;
+    /// Those that are due now, of enabled devices, the first due first, at most `limit`.
+    fn rotations_due(&self, now: Timestamp, limit: u32) -> Answer<'_, Vec<DueRotation>>;
+    /// Asks for the rotation that follows a read, as [`Store::request_rotation`] does, when it is due by `by`;
+    /// `false` when there is none. `DeviceUnknown`, `DeviceDeleted`, `DeviceDisabled`.
+    fn rotate_after_read(
+        &self,
+        device: DeviceId,
+        by: Timestamp,
+        now: Timestamp,
+        audit: AuditEntry,
+    ) -> Answer<'_, bool>;
+
+    // ---- channels -------------------------------------------------------------------------------
+
+    /// Channels by which people are told of reads, in the order of their names.
+    fn channels(&self) -> Answer<'_, Vec<Channel>>;
+    /// Makes a channel; it is told of what comes after its own record. [`StoreError::Exists`] for a known name,
+    /// [`StoreError::InUse`] when there are [`CHANNELS_MAX`].
+    fn create_channel(&self, new: NewChannel, now: Timestamp, audit: AuditEntry) -> Answer<'_, ()>;
+    /// Removes a channel. [`StoreError::NotFound`].
+    fn delete_channel(&self, id: [u8; 16], audit: AuditEntry) -> Answer<'_, ()>;
+    /// Notes how a channel went on, from the record `from` to the record `to`; `false`, and nothing, when it does not
+    /// stand at `from`.
+    fn advance_channel(&self, id: [u8; 16], from: u64, to: u64, progress: ChannelProgress) -> Answer<'_, bool>;
 
     // ---- people ---------------------------------------------------------------------------------
 

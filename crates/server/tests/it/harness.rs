@@ -51,6 +51,12 @@ impl TestServer {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let data = tempfile::tempdir().unwrap();
         let (config, made) = make(data.path()).await;
+        Self::over(data, config, made).await
+    }
+
+    /// Serves a data directory that was made.
+    pub(crate) async fn over(data: tempfile::TempDir, config: Config, made: Initialised) -> Self {
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let ca = Certificate::from_pem(made.app.authority().root_pem().as_bytes()).unwrap();
         let server = Server::bind(data.path(), config, made.app).await.unwrap();
         let url = format!("https://localhost:{}", server.address().unwrap().port());

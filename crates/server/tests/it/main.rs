@@ -2,6 +2,7 @@
 //! port 0, the embedded store, plain HTTP clients).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
 
+mod audit_export;
 mod campaigns;
 mod conformance;
 mod device;
@@ -13,6 +14,7 @@ mod life;
 mod matrix;
 mod mdm;
 mod ops;
+mod reading;
 mod routes;
 mod setting;
 mod sign_in;

@@ -11,7 +11,10 @@ use crate::{
     },
     store::{Page, PageOf},
 };
-use laps::id::{DeviceId, VersionId};
+use laps::{
+    id::{DeviceId, VersionId},
+    time::Timestamp,
+};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 /// The chain of this writer.
@@ -75,28 +78,48 @@ pub(super) fn list(tx: &Connection, filter: &AuditFilter, page: &Page) -> Result
         None => i64::MAX,
         Some(text) => text.parse().map_err(|_| StoreError::BadCursor)?,
     };
+    // Only what is asked stands in the statement, so that its index is used.
+    let asked = [
+        (filter.activity.is_some(), "activity = ?3"),
+        (filter.actor.is_some(), "actor_id = ?4"),
+        (filter.target.is_some(), "target_id = ?5"),
+        (filter.from.is_some(), "at >= ?6"),
+        (filter.until.is_some(), "at < ?7"),
+        (filter.activity_prefix.is_some(), "substr(activity, 1, length(?9)) = ?9 COLLATE NOCASE"),
+        (filter.actor_name.is_some(), "actor_name = ?10 COLLATE NOCASE"),
+        (filter.category.is_some(), "category = ?11 COLLATE NOCASE"),
+        (filter.failed == Some(true), "failure IS NOT NULL"),
+        (filter.failed == Some(false), "failure IS NULL"),
+    ];
+    let mut terms = String::new();
+    for (_, term) in asked.iter().filter(|(asked, _)| *asked) {
+        terms.push_str(" AND ");
+        terms.push_str(term);
+    }
     let sql = format!(
-        "SELECT {COLUMNS} FROM audit WHERE chain = ?1 AND sequence < ?2 \
-         AND (?3 IS NULL OR activity = ?3) AND (?4 IS NULL OR actor_id = ?4) AND (?5 IS NULL OR target_id = ?5) \
-         AND (?6 IS NULL OR at >= ?6) AND (?7 IS NULL OR at < ?7) ORDER BY sequence DESC LIMIT ?8"
+        "SELECT {COLUMNS} FROM audit WHERE chain = ?1 AND sequence < ?2{terms} ORDER BY sequence DESC LIMIT ?8"
     );
     let size = page.size();
-    let items = tx
-        .prepare_cached(&sql)?
-        .query_map(
-            params![
-                CHAIN,
-                before,
-                filter.activity,
-                filter.actor,
-                filter.target,
-                ticks_opt(filter.from),
-                ticks_opt(filter.until),
-                size as i64 + 1
-            ],
-            record,
-        )?
-        .collect::<Result<Vec<_>, _>>()?;
+    let mut statement = tx.prepare_cached(&sql)?;
+    let values: [(usize, &dyn rusqlite::ToSql); 11] = [
+        (1, &CHAIN),
+        (2, &before),
+        (3, &filter.activity),
+        (4, &filter.actor),
+        (5, &filter.target),
+        (6, &ticks_opt(filter.from)),
+        (7, &ticks_opt(filter.until)),
+        (8, &(size as i64 + 1)),
+        (9, &filter.activity_prefix),
+        (10, &filter.actor_name),
+        (11, &filter.category),
+    ];
+    for (place, value) in values {
+        if place <= statement.parameter_count() {
+            statement.raw_bind_parameter(place, value)?;
+        }
+    }
+    let items = statement.raw_query().mapped(record).collect::<Result<Vec<_>, _>>()?;
     Ok(PageOf::cut(items, size, |record| record.sequence.to_string()))
 }
 
@@ -114,6 +137,15 @@ pub(super) fn reads(tx: &Connection, device: DeviceId) -> Result<Vec<AuditRecord
     let mut statement = tx.prepare_cached(&sql)?;
     let records = statement.query_map(params![device.to_string(), READS_MAX], record)?;
     Ok(records.collect::<Result<_, _>>()?)
+}
+
+/// The place of the earliest record from then on.
+pub(super) fn from(tx: &Connection, chain: u32, at: Timestamp) -> Result<Option<u64>, StoreError> {
+    let found: Option<i64> = tx
+        .prepare_cached("SELECT sequence FROM audit WHERE chain = ? AND at >= ? ORDER BY at, sequence LIMIT 1")?
+        .query_row(params![chain, ticks(at)], |row| row.get(0))
+        .optional()?;
+    Ok(found.map(|sequence| sequence as u64))
 }
 
 /// Records of a chain behind `after`, oldest first.

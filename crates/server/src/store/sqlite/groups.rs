@@ -3,7 +3,7 @@
 use super::{
     StoreError, audit,
     column::{folded, ticks, ticks_opt, time, time_opt},
-    devices, work,
+    devices, reading, work,
 };
 use crate::{
     audit::AuditEntry,
@@ -233,6 +233,9 @@ pub(super) fn delete(tx: &Connection, id: GroupId, entry: AuditEntry) -> Result<
             "SELECT EXISTS (SELECT 1 FROM join_token WHERE grp = ? AND used_at IS NULL AND revoked_at IS NULL)",
         ),
     ];
+    if reading::has_rule(tx, id)? {
+        return Err(StoreError::InUse("a reading rule"));
+    }
     for (by, sql) in uses {
         if tx.query_row(sql, [id.as_bytes()], |row| row.get::<_, bool>(0))? {
             return Err(StoreError::InUse(by));

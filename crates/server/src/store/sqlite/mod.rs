@@ -6,6 +6,7 @@
 //! process (a command of `lapwingd`) may write meanwhile.
 
 mod audit;
+mod channels;
 mod campaigns;
 mod column;
 mod copy;
@@ -16,6 +17,7 @@ mod groups;
 mod people;
 mod policies;
 mod readers;
+mod reading;
 mod reports;
 mod roles;
 mod schema;

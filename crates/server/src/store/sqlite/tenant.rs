@@ -35,8 +35,9 @@ pub(super) fn initialise(
     let settings = &tenant.settings;
     tx.execute(
         "INSERT INTO tenant (one, id, incarnation, initialised_at, laps_enabled, tombstone_days, versions_per_day, \
-         unresolved_max, registration_policy, revision, clock_seen_at, repairs_per_day, escrow_recipients, \
-         escrow_interval_days, escrow_folder, escrow_kept) VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?)",
+         unresolved_max, registration_policy, revision, clock_seen_at, repairs_per_day, audit_days, \
+         escrow_recipients, escrow_interval_days, escrow_folder, escrow_kept) \
+         VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?)",
         params![
             tenant.id.as_bytes(),
             tenant.incarnation.as_bytes(),
@@ -48,6 +49,7 @@ pub(super) fn initialise(
             settings.registration_policy,
             ticks(now),
             settings.repairs_per_day,
+            settings.audit_days,
             settings.escrow.recipients.join(" "),
             settings.escrow.interval_days,
             settings.escrow.folder,
@@ -63,7 +65,8 @@ pub(super) fn tenant(tx: &Connection) -> Result<Tenant, StoreError> {
     tx.prepare_cached(
         "SELECT id, incarnation, initialised_at, restored_from, restored_at, laps_enabled, tombstone_days, \
          versions_per_day, unresolved_max, registration_policy, revision, clock_held_at, repairs_per_day, \
-         escrow_recipients, escrow_interval_days, escrow_folder, escrow_kept FROM tenant",
+         escrow_recipients, escrow_interval_days, escrow_folder, escrow_kept, \
+         audit_days FROM tenant",
     )?
     .query_row([], |row| {
         Ok(Tenant {
@@ -78,6 +81,7 @@ pub(super) fn tenant(tx: &Connection) -> Result<Tenant, StoreError> {
                 versions_per_day: row.get(7)?,
                 unresolved_max: row.get(8)?,
                 repairs_per_day: row.get(12)?,
+                audit_days: row.get(17)?,
                 registration_policy: row.get(9)?,
                 escrow: EscrowSettings {
                     recipients: row.get_ref(13)?.as_str()?.split_ascii_whitespace().map(str::to_owned).collect(),
@@ -103,8 +107,8 @@ pub(super) fn update_settings(
 ) -> Result<Tenant, StoreError> {
     let changed = tx.execute(
         "UPDATE tenant SET laps_enabled = ?, tombstone_days = ?, versions_per_day = ?, unresolved_max = ?, \
-         registration_policy = ?, repairs_per_day = ?, escrow_recipients = ?, escrow_interval_days = ?, \
-         escrow_folder = ?, escrow_kept = ?, revision = revision + 1 WHERE revision = ?",
+         registration_policy = ?, repairs_per_day = ?, audit_days = ?, escrow_recipients = ?, \
+         escrow_interval_days = ?, escrow_folder = ?, escrow_kept = ?, revision = revision + 1 WHERE revision = ?",
         params![
             settings.laps_enabled,
             settings.tombstone_days,
@@ -112,6 +116,7 @@ pub(super) fn update_settings(
             settings.unresolved_max,
             settings.registration_policy,
             settings.repairs_per_day,
+            settings.audit_days,
             settings.escrow.recipients.join(" "),
             settings.escrow.interval_days,
             settings.escrow.folder,

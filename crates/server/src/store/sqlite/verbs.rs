@@ -1,8 +1,8 @@
 //! The trait, verb by verb: which one reads, which one writes, and what is answered without either.
 
 use super::{
-    Lane, SqliteStore, Undo, audit, campaigns, devices, exports, groups, people, policies, reports, roles, sessions,
-    survey, tenant, uses, versions, work,
+    Lane, SqliteStore, Undo, audit, campaigns, channels, devices, exports, groups, people, policies, reading, reports,
+    roles, sessions, survey, tenant, uses, versions, work,
 };
 use crate::{
     audit::{AuditCheckpoint, AuditEntry, AuditFilter, AuditHead, AuditRecord, SignedHead},
@@ -84,6 +84,9 @@ impl Store for SqliteStore {
     }
     fn audit_chain(&self, chain: u32, after: u64, limit: u32) -> Answer<'_, Vec<AuditRecord>> {
         self.read(move |tx| audit::chain(tx, chain, after, limit))
+    }
+    fn audit_from(&self, chain: u32, at: Timestamp) -> Answer<'_, Option<u64>> {
+        self.read(move |tx| audit::from(tx, chain, at))
     }
     fn audit_heads(&self) -> Answer<'_, Vec<AuditHead>> {
         self.read(audit::heads)
@@ -501,6 +504,63 @@ impl Store for SqliteStore {
     fn deliveries(&self, device: DeviceId) -> Answer<'_, Deliveries> {
         self.read(move |tx| policies::deliveries(tx, device))
     }
+    fn reading_rules(&self) -> Answer<'_, Vec<GroupRule>> {
+        self.read(reading::rules)
+    }
+    fn set_reading_rule(&self, group: GroupId, rule: Option<ReadingRule>, audit: AuditEntry) -> Answer<'_, ()> {
+        self.write(move |tx| reading::set_rule(tx, group, rule.as_ref(), audit))
+    }
+    fn reading_rule_for(&self, device: DeviceId) -> Answer<'_, ReadingRule> {
+        self.read(move |tx| reading::rule_for(tx, device))
+    }
+    fn request_access(&self, new: NewAccessRequest, now: Timestamp, audit: AuditEntry) -> Answer<'_, RequestedAccess> {
+        self.write(move |tx| reading::request(tx, &new, now, audit))
+    }
+    fn access_request(&self, id: [u8; 16]) -> Answer<'_, Option<AccessRequest>> {
+        self.read(move |tx| reading::access(tx, id))
+    }
+    fn access_requests(&self, filter: AccessFilter, page: Page) -> Answer<'_, PageOf<AccessRequest>> {
+        self.read(move |tx| reading::list(tx, &filter, &page))
+    }
+    fn answer_access(&self, id: [u8; 16], answer: AccessAnswer, audit: AuditEntry) -> Answer<'_, AccessRequest> {
+        self.write(move |tx| reading::answer(tx, id, &answer, audit))
+    }
+    fn cancel_access(
+        &self,
+        id: [u8; 16],
+        by: PrincipalId,
+        now: Timestamp,
+        audit: AuditEntry,
+    ) -> Answer<'_, AccessRequest> {
+        self.write(move |tx| reading::cancel(tx, id, by, now, audit))
+    }
+    fn rotation_due(&self, device: DeviceId) -> Answer<'_, Option<DueRotation>> {
+        self.read(move |tx| reading::due(tx, device))
+    }
+    fn rotations_due(&self, now: Timestamp, limit: u32) -> Answer<'_, Vec<DueRotation>> {
+        self.read(move |tx| reading::all_due(tx, now, limit))
+    }
+    fn rotate_after_read(
+        &self,
+        device: DeviceId,
+        by: Timestamp,
+        now: Timestamp,
+        audit: AuditEntry,
+    ) -> Answer<'_, bool> {
+        self.write(move |tx| reading::rotate(tx, device, by, now, audit))
+    }
+    fn channels(&self) -> Answer<'_, Vec<Channel>> {
+        self.read(channels::all)
+    }
+    fn create_channel(&self, new: NewChannel, now: Timestamp, audit: AuditEntry) -> Answer<'_, ()> {
+        self.write(move |tx| channels::create(tx, &new, now, audit))
+    }
+    fn delete_channel(&self, id: [u8; 16], audit: AuditEntry) -> Answer<'_, ()> {
+        self.write(move |tx| channels::delete(tx, id, audit))
+    }
+    fn advance_channel(&self, id: [u8; 16], from: u64, to: u64, progress: ChannelProgress) -> Answer<'_, bool> {
+        self.write(move |tx| channels::advance(tx, id, from, to, &progress))
+    }
     fn create_user(&self, user: NewUser, now: Timestamp, audit: AuditEntry) -> Answer<'_, User> {
         self.write(move |tx| people::create_user(tx, &user, now, audit))
     }
@@ -642,6 +702,6 @@ impl Store for SqliteStore {
         })
     }
     fn sweep(&self, now: Timestamp) -> Answer<'_, u64> {
-        self.write(move |tx| sessions::sweep(tx, now))
+        self.write(move |tx| Ok(sessions::sweep(tx, now)? + reading::sweep(tx, now)?))
     }
 }

@@ -3,7 +3,7 @@
 use super::{
     StoreError, audit, campaigns,
     column::{fingerprint, known, proof_from_word, proof_word, ticks, ticks_opt, time, time_opt},
-    devices, tenant,
+    devices, reading, tenant,
     work::{self, open_requests},
 };
 use crate::{
@@ -235,6 +235,7 @@ pub(super) fn mark_proven(
         .execute(params![ticks(now), proof.version.as_bytes(), device, sequence])?;
         campaigns::met(tx, proof.device, proof.version, version.sequence, now)?;
     }
+    reading::forget(tx, proof.device, version.sequence)?;
     audit::append(tx, entry, Vec::new())?;
     Ok(Proven { state: VersionState::Current, again: false, requests_met })
 }
@@ -350,6 +351,7 @@ pub(super) fn reveal(tx: &Connection, reveal: &Reveal, entry: AuditEntry) -> Res
     if devices::reachable(tx, reveal.device)? != reveal.device_revision {
         return Err(StoreError::Changed);
     }
+    reading::admit(tx, reveal, entry.at)?;
     let mut given = Vec::new();
     for version in shown(tx, reveal.device, reveal.history)? {
         given.push(SealedVersion { sealed: envelope(tx, version.device, version.version)?, version });
