@@ -5,6 +5,7 @@
 
 mod admit;
 mod backup;
+pub mod browser;
 mod credentials;
 mod delivery;
 mod devices;
@@ -12,6 +13,7 @@ mod drift;
 mod error;
 mod explain;
 mod groups;
+pub mod inventory;
 mod jobs;
 mod join;
 mod lint;

@@ -2,6 +2,9 @@
 //! port 0, the embedded store, plain HTTP clients).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
 
+mod admin;
+mod admin_browser;
+mod admin_pages;
 mod conformance;
 mod device;
 mod differential;
