@@ -70,6 +70,10 @@ pub(crate) enum Command {
     /// Read and rotate passwords
     #[command(subcommand)]
     Password(command::password::PasswordCommand),
+    /// Rotations of many machines, and how they go on
+    #[command(subcommand)]
+    Rotation(command::rotation::RotationCommand),
+    Revoke(command::revoke::Revoke),
     /// Why a machine has no password, or an old one, and what to do
     Explain {
         /// The machine: its id, or its name when no other has it
@@ -81,6 +85,9 @@ pub(crate) enum Command {
     /// People who sign in
     #[command(subcommand)]
     User(command::people::UserCommand),
+    /// What people and programs may do
+    #[command(subcommand)]
+    Role(command::role::RoleCommand),
     /// Programs that sign in (service principals)
     #[command(subcommand)]
     Principal(command::people::PrincipalCommand),

@@ -72,8 +72,16 @@ id! {
     GroupId
 }
 id! {
+    /// A role of people and programs; built-in ones have the template ids of Entra.
+    RoleId
+}
+id! {
     /// A named policy.
     PolicyId
+}
+id! {
+    /// A rotation of many devices that somebody asked for.
+    CampaignId
 }
 id! {
     /// One sign-in with a managed account; made where it is noticed, so that a repeat is known as one.

@@ -4,13 +4,16 @@
 //! Each function takes an empty store and names the rule that it holds. `store_conformance!` makes a
 //! test of each of them for the store that a function makes.
 
+pub mod campaigns;
 pub mod devices;
+pub mod groups;
 pub mod people;
 pub mod policies;
 pub mod reports;
 pub mod requests;
 pub mod retention;
 pub mod reveal;
+pub mod roles;
 pub mod sessions;
 pub mod tenant;
 pub mod uses;
@@ -50,6 +53,10 @@ macro_rules! store_conformance {
                 requests: only_a_later_version_meets_a_request, repeats_coalesce, each_request_adds_one_to_the_bound,
                     what_was_stored_ahead_of_now_does_not_count,
                     requests_are_refused_by_state, work_comes_in_order_and_is_watched;
+                campaigns: a_campaign_is_met_by_later_proofs_only, a_campaign_shares_an_open_request,
+                    who_cannot_be_asked_is_listed, exposures_are_what_the_log_names, a_revocation_asks_whom_it_must,
+                    a_disclosed_pending_version_is_not_safe, a_revocation_follows_the_machine,
+                    gathering_goes_on_from_its_place;
                 reveal: a_reveal_names_every_version, a_reveal_is_refused_on_another_epoch,
                     a_reveal_is_refused_on_another_revision, nothing_to_reveal_is_refused, a_disabled_reader_is_refused,
                     the_audit_log_filters_and_pages, pruning_leaves_a_checkpoint, a_head_must_be_of_the_chain;
@@ -59,6 +66,9 @@ macro_rules! store_conformance {
                     the_predecessors_live_set_is_labelled, a_predecessor_in_need_is_not_purged,
                     a_person_links_a_predecessor, contacts_are_noted_in_memory, devices_are_filtered,
                     devices_page_by_key, credentials_page_by_key;
+                groups: a_filter_makes_members, members_follow_the_device, members_follow_the_filter,
+                    members_of_a_filter_are_not_put_in;
+                roles: a_custom_role_counts_its_holders_on, a_held_role_stays, role_names_are_unique_without_case;
                 tenant: a_store_is_initialised_once, settings_change_by_revision, a_restore_is_a_new_incarnation,
                     rekey_retires_only_an_empty_key, rewrap_leaves_other_envelopes, the_store_is_ready, counts_are_right;
                 people: user_names_are_unique_without_case, the_one_time_secret_works_once,

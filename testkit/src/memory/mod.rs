@@ -5,10 +5,13 @@
 //! on, before or after its change, as a crash of the server does: the caller gets no acknowledgement
 //! and does not know. [`MemoryStore::crash`] loses what is only in memory.
 
+mod campaigns;
 mod devices;
+mod groups;
 mod mutation;
 mod people;
 mod policies;
+mod roles;
 mod sessions;
 mod state;
 mod tenant;
@@ -16,7 +19,7 @@ mod uses;
 mod versions;
 
 use laps::{
-    id::{DeviceId, GroupId, Incarnation, PolicyId, PrincipalId, VersionId},
+    id::{CampaignId, DeviceId, GroupId, Incarnation, PolicyId, PrincipalId, RoleId, VersionId},
     time::Timestamp,
 };
 pub use mutation::StoreMutation;
@@ -276,6 +279,12 @@ impl Store for MemoryStore {
         read credentials(filter: DeviceFilter, page: Page) -> PageOf<CredentialSummary>;
         read rotation_requests(device: DeviceId) -> Vec<RotationRequest>;
         read work_since(after: u64, limit: u32) -> Vec<Work>;
+        read campaign(id: CampaignId) -> Option<Campaign>;
+        read campaigns(by: Option<PrincipalId>, page: Page) -> PageOf<Campaign>;
+        read open_campaigns() -> Vec<Campaign>;
+        read campaign_devices(id: CampaignId, state: Option<CampaignState>, page: Page) -> PageOf<CampaignDevice>;
+        read exposures(filter: ExposureFilter, page: Page) -> PageOf<Chosen>;
+        read readers(name: String) -> Vec<PrincipalId>;
         read policy(id: PolicyId) -> Option<Policy>;
         read policy_versions(id: PolicyId) -> Vec<Policy>;
         read policies(page: Page) -> PageOf<Policy>;
@@ -287,6 +296,7 @@ impl Store for MemoryStore {
         read users(page: Page) -> PageOf<User>;
         read service_principal(id: PrincipalId) -> Option<ServicePrincipal>;
         read service_principals(page: Page) -> PageOf<ServicePrincipal>;
+        read custom_roles() -> Vec<CustomRole>;
         read role_assignments(principal: Option<PrincipalId>) -> Vec<RoleAssignment>;
         read authorization(principal: PrincipalId) -> Option<Authorization>;
         read session(kind: SessionKind, hash: SecretHash, now: Timestamp) -> Option<Session>;
@@ -311,7 +321,8 @@ impl Store for MemoryStore {
         write add_certificate(device: DeviceId, certificate: NewCertificate, public_key: Vec<u8>, audit: AuditEntry) -> ();
         write revoke_certificate(fingerprint: [u8; 32], now: Timestamp, audit: AuditEntry) -> ();
         write purge_device(id: DeviceId, by: PurgeBy, now: Timestamp, audit: AuditEntry) -> ();
-        write create_group(id: GroupId, name: String, now: Timestamp, audit: AuditEntry) -> Group;
+        write create_group(id: GroupId, name: String, filter: Option<GroupFilter>, now: Timestamp, audit: AuditEntry) -> Group;
+        write change_group_filter(id: GroupId, filter: GroupFilter, now: Timestamp, audit: AuditEntry) -> Group;
         write rename_group(id: GroupId, name: String, audit: AuditEntry) -> Group;
         write delete_group(id: GroupId, audit: AuditEntry) -> ();
         write add_member(group: GroupId, device: DeviceId, audit: AuditEntry) -> ();
@@ -320,6 +331,11 @@ impl Store for MemoryStore {
         write report(report: Report, now: Timestamp) -> ReportAnswer;
         write release(device: DeviceId, now: Timestamp, audit: AuditEntry) -> u64;
         write request_rotation(device: DeviceId, by: PrincipalId, now: Timestamp, audit: AuditEntry) -> RequestedRotation;
+        write create_campaign(campaign: NewCampaign, now: Timestamp, audit: AuditEntry) -> Campaign;
+        write gather_campaign(id: CampaignId, chosen: Vec<Chosen>, from: Option<String>, place: Option<String>, now: Timestamp) -> ();
+        write ask_campaign(id: CampaignId, asked: Vec<Ask>, now: Timestamp) -> u64;
+        write review_campaign(id: CampaignId, after: Option<String>, limit: u32, now: Timestamp) -> Option<String>;
+        write complete_campaign(id: CampaignId, now: Timestamp, audit: AuditEntry) -> bool;
         write create_policy(id: PolicyId, name: String, values: String, now: Timestamp, audit: AuditEntry) -> Policy;
         write revise_policy(id: PolicyId, version: u32, name: String, values: String, now: Timestamp, audit: AuditEntry) -> Policy;
         write delete_policy(id: PolicyId, audit: AuditEntry) -> ();
@@ -335,6 +351,9 @@ impl Store for MemoryStore {
         write create_service_principal(principal: NewServicePrincipal, now: Timestamp, audit: AuditEntry) -> ServicePrincipal;
         write update_service_principal(id: PrincipalId, change: ServicePrincipalChange, audit: AuditEntry) -> ServicePrincipal;
         write delete_service_principal(id: PrincipalId, audit: AuditEntry) -> ();
+        write create_role(role: CustomRole, audit: AuditEntry) -> CustomRole;
+        write update_role(id: RoleId, change: CustomRoleChange, audit: AuditEntry) -> CustomRole;
+        write delete_role(id: RoleId, audit: AuditEntry) -> ();
         write assign_role(assignment: RoleAssignment, audit: AuditEntry) -> ();
         write unassign_role(id: [u8; 16], audit: AuditEntry) -> ();
         write put_session(session: Session) -> ();

@@ -1,7 +1,7 @@
 //! What the store in memory holds, and its audit log.
 
 use laps::{
-    id::{DeviceId, GroupId, PolicyId, PrincipalId, VersionId},
+    id::{CampaignId, DeviceId, GroupId, PolicyId, PrincipalId, RoleId, VersionId},
     time::Timestamp,
 };
 use server::{
@@ -73,11 +73,13 @@ pub(super) struct State {
     pub(super) uses: Vec<(u64, PasswordUse)>,
     pub(super) requests: Vec<RotationRequest>,
     pub(super) work: Vec<(Timestamp, Work)>,
+    pub(super) campaigns: BTreeMap<CampaignId, super::campaigns::CampaignRow>,
     pub(super) policies: BTreeMap<PolicyId, Vec<Policy>>,
     pub(super) assignments: BTreeSet<Assignment>,
     pub(super) users: BTreeMap<PrincipalId, UserRow>,
     pub(super) service_principals: BTreeMap<PrincipalId, ServicePrincipal>,
     pub(super) roles: Vec<RoleAssignment>,
+    pub(super) custom_roles: BTreeMap<RoleId, CustomRole>,
     pub(super) sessions: BTreeMap<(SessionKind, SecretHash), (Session, bool)>,
     pub(super) codes: BTreeMap<SecretHash, CodeRow>,
     pub(super) used: BTreeMap<(&'static str, SecretHash), Timestamp>,

@@ -14,6 +14,9 @@ pub(crate) mod manual;
 pub(crate) mod password;
 pub(crate) mod people;
 pub(crate) mod policy;
+pub(crate) mod revoke;
+pub(crate) mod role;
+pub(crate) mod rotation;
 pub(crate) mod setting;
 mod settings_table;
 

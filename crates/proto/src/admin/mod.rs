@@ -5,10 +5,13 @@
 //! | GET, POST | `joinTokens` | → [`List`] of [`JoinToken`]; [`NewJoinToken`] → [`CreatedJoinToken`] |
 //! | DELETE | `joinTokens/{id}` | revokes |
 //! | GET, POST | `groups` | → [`List`] of [`Group`]; [`NewGroup`] → [`Group`] |
-//! | DELETE | `groups/{id}` | |
+//! | PATCH, DELETE | `groups/{id}` | [`GroupChange`] → [`Group`] |
 //! | PUT, DELETE | `groups/{id}/members/{device}` | |
 //! | GET, POST | `policies` | → [`List`] of [`Policy`]; [`PolicyImport`] → [`Policy`] |
 //! | GET, DELETE | `policies/{id}` | → [`Policy`] |
+//! | GET, POST | `campaigns` | → [`List`] of [`Campaign`]; [`NewCampaign`] → [`Campaign`] |
+//! | GET | `campaigns/{id}`, `campaigns/{id}/devices` | → [`Campaign`]; → [`List`] of [`CampaignDevice`] |
+//! | POST | `revocations`, `revocations/preview` | [`NewRevocation`] → [`Campaign`], [`RevocationPreview`] |
 //! | POST | `lint` | [`LintRequest`] → [`LintReport`] |
 //! | POST | `policies/{id}/assign`, `policies/{id}/unassign` | [`Assign`] → [`Policy`] |
 //! | GET | `devices/{id}/explain` | → [`Explanation`] |
@@ -23,26 +26,37 @@
 //! | POST, DELETE | `users/{id}/oneTimeSecret`, `users/{id}` | → [`CreatedUser`] |
 //! | GET, POST | `servicePrincipals` | → [`List`] of [`Person`]; [`NewServicePrincipal`] → [`CreatedServicePrincipal`] |
 //! | DELETE | `servicePrincipals/{id}` | |
+//! | GET, POST | `roles` | → [`List`] of [`Role`]; [`NewRole`] → [`Role`] |
+//! | GET, PATCH, DELETE | `roles/{id}` | → [`Role`]; [`RoleChange`] → [`Role`] |
 //! | POST | `roleAssignments`, `roleAssignments/remove` | [`RoleAssignment`] |
 //! | GET, PUT | `settings` | [`Settings`] |
 //!
 //! Errors have Graph's shape ([`crate::graph::ErrorBody`]) with Lapwing's stable code in `innerError.code`.
 //! Lists page with `$skiptoken` as Graph's do.
 
+mod campaign;
 mod directory;
 mod explanation;
+mod group;
 mod management;
+mod role;
 mod token;
 
+pub use campaign::{
+    CAMPAIGN_DEVICES_MAX, Campaign, CampaignCounts, CampaignDevice, NewCampaign, NewRevocation, REASON_CHARS_MAX,
+    Reader, RevocationPreview,
+};
 pub use directory::{
-    CreatedJoinToken, CreatedServicePrincipal, CreatedUser, Group, JoinToken, NewGroup, NewJoinToken,
-    NewServicePrincipal, NewUser, Person, PersonRole, RoleAssignment, Settings,
+    CreatedJoinToken, CreatedServicePrincipal, CreatedUser, JoinToken, NewJoinToken, NewServicePrincipal, NewUser,
+    Person, PersonRole, RoleAssignment, Settings,
 };
 pub use explanation::{Explanation, Link};
+pub use group::{Group, GroupChange, GroupFilter, NewGroup};
 pub use management::{
     Assign, AuditEntry, AuditHead, AuditTarget, DeliveredPolicy, DeviceEvent, DevicePolicy, DeviceStatus, GroupName,
     LintFinding, LintReport, LintRequest, PasswordUse, Policy, PolicyImport, SettingStatus, Version,
 };
+pub use role::{NewRole, Role, RoleChange};
 
 pub use token::{JoinTokenText, NotAJoinToken};
 

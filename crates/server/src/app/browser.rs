@@ -1,7 +1,7 @@
 //! Sessions of browsers: the cookie, its two lifetimes, and the token that every form carries.
 
-use super::people::assignments;
 use super::record::{activity, category, target};
+use super::roles::assignments;
 use super::{App, Error, Kind, Result, hex};
 use crate::authz::{self, Action, Caller, Identity, Principal, Scopes, Target};
 use crate::oauth::secret;
@@ -44,6 +44,10 @@ pub enum BrowserSignIn {
 pub struct Sections {
     /// Devices.
     pub devices: bool,
+    /// Rotations of many devices.
+    pub rotations: bool,
+    /// May ask devices to rotate.
+    pub rotate: bool,
     /// Policies.
     pub policies: bool,
     /// People and roles.
@@ -146,7 +150,7 @@ impl App {
         let caller = nobody.with(Identity::User(Principal {
             id: user.id,
             name: user.user_name,
-            assignments: assignments(&authorization.roles),
+            assignments: assignments(&authorization),
             scopes: Scopes::all(),
             epoch: authorization.epoch,
             client_id: CLIENT.into(),
@@ -182,11 +186,18 @@ impl App {
         Ok(self.store.delete_session(SessionKind::Cookie, browsing.session).await?)
     }
 
+    /// Whether the caller may make and change policies: asked before a form for it is shown.
+    pub fn may_write_policies(&self, caller: &Caller) -> Result<()> {
+        self.require(caller, Action::PolicyWrite)
+    }
+
     /// What the person may open.
     pub async fn sections(&self, caller: &Caller) -> Result<Sections> {
         let may = |action| authz::decide(caller, action, Target::Tenant).is_ok();
         Ok(Sections {
             devices: authz::reach(caller, Action::DeviceRead).is_ok(),
+            rotations: may(Action::AuditRead) || authz::reach(caller, Action::Rotate).is_ok(),
+            rotate: authz::reach(caller, Action::Rotate).is_ok(),
             policies: may(Action::PolicyRead),
             people: may(Action::PeopleRead),
             audit: may(Action::AuditRead),

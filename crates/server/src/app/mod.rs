@@ -6,6 +6,7 @@
 mod admit;
 mod backup;
 pub mod browser;
+mod campaigns;
 mod credentials;
 mod delivery;
 mod devices;
@@ -23,6 +24,7 @@ mod metrics;
 mod people;
 mod policies;
 mod record;
+mod roles;
 mod sealing;
 mod sign_in;
 mod tenant;
@@ -211,13 +213,21 @@ impl App {
         authz::reach(caller, action)?;
         let device = self.store.device(id).await?;
         match device {
-            Some(device) => {
-                authz::decide(caller, action, Target::Device(&device.groups))?;
-                Ok(device)
-            }
+            Some(device) => match authz::decide(caller, action, Target::Device(&device.groups)) {
+                Ok(()) => Ok(device),
+                Err(denied) => Err(out_of_scope(caller, denied, &device)),
+            },
             None => Err(device_not_found(id)),
         }
     }
+}
+
+/// The refusal of an action on a device: who may not even see the device gets the answer for one that is not there.
+fn out_of_scope(caller: &Caller, denied: authz::Denied, device: &store::Device) -> Error {
+    let seen = [Action::DeviceRead, Action::CredentialRead]
+        .into_iter()
+        .any(|action| authz::decide(caller, action, Target::Device(&device.groups)).is_ok());
+    if seen { denied.into() } else { device_not_found(device.id) }
 }
 
 fn device_not_found(id: laps::id::DeviceId) -> Error {

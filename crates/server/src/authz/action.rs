@@ -17,6 +17,8 @@ pub enum Action {
     DeviceDelete,
     /// Ask a device to rotate now.
     Rotate,
+    /// Rotate whatever somebody was given, and see what that was.
+    Revoke,
     /// See the device registration policy (the tenant switch).
     RegistrationPolicyRead,
     /// Change it.
@@ -63,6 +65,7 @@ impl Action {
         Self::DeviceEnable,
         Self::DeviceDelete,
         Self::Rotate,
+        Self::Revoke,
         Self::RegistrationPolicyRead,
         Self::RegistrationPolicyWrite,
         Self::AuditRead,
@@ -92,6 +95,7 @@ impl Action {
             Self::DeviceEnable => "microsoft.directory/devices/enable",
             Self::DeviceDelete => "microsoft.directory/devices/delete",
             Self::Rotate => "microsoft.intune/managedDevices/rotateLocalAdminPassword",
+            Self::Revoke => "lapwing.directory/deviceLocalCredentials/revoke",
             Self::RegistrationPolicyRead => "microsoft.directory/deviceRegistrationPolicy/standard/read",
             Self::RegistrationPolicyWrite => "microsoft.directory/deviceRegistrationPolicy/basic/update",
             Self::AuditRead => "microsoft.directory/auditLogs/allProperties/read",
@@ -126,7 +130,7 @@ impl Action {
                 "Directory.Read.All",
             ],
             Self::DeviceEnable | Self::DeviceDelete => &["Device.ReadWrite.All"],
-            Self::Rotate => &["DeviceManagementManagedDevices.PrivilegedOperations.All"],
+            Self::Rotate | Self::Revoke => &["DeviceManagementManagedDevices.PrivilegedOperations.All"],
             Self::RegistrationPolicyRead => {
                 &["Policy.Read.DeviceConfiguration", "Policy.Read.All", "Policy.ReadWrite.DeviceConfiguration"]
             }
@@ -147,14 +151,14 @@ impl Action {
     }
 
     /// The role with the fewest rights that allows it; for the text of a refusal.
-    pub fn least_role(self) -> super::Role {
-        super::Role::ALL
+    pub fn least_role(self) -> super::BuiltIn {
+        super::BuiltIn::ALL
             .iter()
             .rev()
             .copied()
             .filter(|role| role.allows(self))
             .min_by_key(|role| Self::ALL.iter().filter(|action| role.allows(**action)).count())
-            .unwrap_or(super::Role::GlobalAdministrator)
+            .unwrap_or(super::BuiltIn::GlobalAdministrator)
     }
 
     /// Whether devices do this for themselves.

@@ -3,6 +3,7 @@
 
 mod admin;
 mod asked;
+mod campaigns;
 mod context;
 mod device;
 mod graph;
@@ -14,6 +15,7 @@ mod operator;
 mod page;
 mod path;
 mod problem;
+mod roles;
 mod rows;
 
 pub use context::Shared;

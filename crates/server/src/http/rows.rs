@@ -3,7 +3,7 @@
 //! A route exists only through a row, and the row's identity is enforced before its handler runs.
 
 use super::context::Shared;
-use super::{admin, device, graph, lapwing, oauth, operator, page};
+use super::{admin, campaigns, device, graph, lapwing, oauth, operator, page, roles};
 use axum::routing::{MethodRouter, delete, get, patch, post, put};
 
 /// Which identity a route takes.
@@ -184,6 +184,11 @@ pub(crate) fn rows() -> Vec<Handled> {
         POST post "/admin/devices/{device}/purge" Cookie Admin admin::device::purge;
         POST post "/admin/devices/{device}/clear-fork" Cookie Admin admin::device::clear_fork;
         POST post "/admin/devices/{device}/predecessor" Cookie Admin admin::device::link;
+        GET get "/admin/rotations" Cookie Admin admin::rotations::list;
+        POST post "/admin/rotations" Cookie Admin admin::rotations::start;
+        POST post "/admin/rotations/preview" Cookie Admin admin::rotations::preview;
+        POST post "/admin/rotations/revoke" Cookie Admin admin::rotations::revoke;
+        GET get "/admin/rotations/{rotation}" Cookie Admin admin::rotations::one;
         GET get "/admin/policies" Cookie Admin admin::policies::list;
         POST post "/admin/policies" Cookie Admin admin::policies::save;
         GET get "/admin/policies/new" Cookie Admin admin::policies::new_form;
@@ -214,6 +219,7 @@ pub(crate) fn rows() -> Vec<Handled> {
         GET get "/v1.0/lapwing/groups" Bearer Graph lapwing::groups;
         POST post "/v1.0/lapwing/groups" Bearer Graph lapwing::create_group;
         DELETE delete "/v1.0/lapwing/groups/{group}" Bearer Graph lapwing::delete_group;
+        PATCH patch "/v1.0/lapwing/groups/{group}" Bearer Graph roles::change_group;
         PUT put "/v1.0/lapwing/groups/{group}/members/{device}" Bearer Graph lapwing::add_member;
         DELETE delete "/v1.0/lapwing/groups/{group}/members/{device}" Bearer Graph lapwing::remove_member;
         GET get "/v1.0/lapwing/policies" Bearer Graph lapwing::policies;
@@ -222,6 +228,12 @@ pub(crate) fn rows() -> Vec<Handled> {
         DELETE delete "/v1.0/lapwing/policies/{policy}" Bearer Graph lapwing::delete_policy;
         POST post "/v1.0/lapwing/policies/{policy}/assign" Bearer Graph lapwing::assign_policy;
         POST post "/v1.0/lapwing/policies/{policy}/unassign" Bearer Graph lapwing::unassign_policy;
+        GET get "/v1.0/lapwing/campaigns" Bearer Graph campaigns::list;
+        POST post "/v1.0/lapwing/campaigns" Bearer Graph campaigns::create;
+        GET get "/v1.0/lapwing/campaigns/{campaign}" Bearer Graph campaigns::one;
+        GET get "/v1.0/lapwing/campaigns/{campaign}/devices" Bearer Graph campaigns::devices;
+        POST post "/v1.0/lapwing/revocations" Bearer Graph campaigns::revoke;
+        POST post "/v1.0/lapwing/revocations/preview" Bearer Graph campaigns::preview_revocation;
         POST post "/v1.0/lapwing/lint" Bearer Graph lapwing::lint;
         GET get "/v1.0/lapwing/devices/{device}/explain" Bearer Graph lapwing::explain;
         GET get "/v1.0/lapwing/devices/{device}/policy" Bearer Graph lapwing::device_policy;
@@ -249,6 +261,13 @@ pub(crate) fn rows() -> Vec<Handled> {
         GET get "/v1.0/lapwing/settings" Bearer Graph lapwing::settings;
         PUT put "/v1.0/lapwing/settings" Bearer Graph lapwing::change_settings;
         POST post "/v1.0/lapwing/clock/confirm" Bearer Graph lapwing::confirm_clock;
+    });
+    rows.extend(table! {
+        GET get "/v1.0/lapwing/roles" Bearer Graph roles::roles;
+        POST post "/v1.0/lapwing/roles" Bearer Graph roles::create_role;
+        GET get "/v1.0/lapwing/roles/{role}" Bearer Graph roles::role;
+        PATCH patch "/v1.0/lapwing/roles/{role}" Bearer Graph roles::change_role;
+        DELETE delete "/v1.0/lapwing/roles/{role}" Bearer Graph roles::delete_role;
     });
     macro_rules! graph {
         ($($method:ident $verb:ident $path:literal $handler:path;)*) => {

@@ -8,9 +8,11 @@
 //! `app` calls this trait as `Arc<dyn Store>`. Implementations: SQLite here, in memory in testkit;
 //! both pass the same conformance test.
 
+mod campaign;
 mod credential;
 mod device;
 mod error;
+mod group;
 mod live;
 mod page;
 mod password_use;
@@ -20,21 +22,26 @@ mod session;
 pub mod sqlite;
 mod tenant;
 
+pub use campaign::{
+    Ask, Campaign, CampaignCounts, CampaignDevice, CampaignKind, CampaignState, Chosen, Exposed, ExposureFilter,
+    GONE_DELETED, GONE_PURGED, NewCampaign, REFUSED_DISABLED, REFUSED_RELEASED, SAFE_SUPERSEDED, exposed,
+};
 pub use credential::{
     CredentialSummary, DeviceReport, KnownVersion, NewVersion, Proof, Proven, Report, ReportAnswer, RequestedRotation,
     Reveal, RotationRequest, SealedVersion, Stored, Trimmed, Version, VersionState, Work, WorkKind, WorkTarget,
 };
 pub use device::{
-    ALL_DEVICES, Certificate, Device, DeviceChange, DeviceEvent, DeviceEventKind, DeviceFilter, DeviceState, Group,
-    JoinToken, Joined, NewCertificate, NewDevice, NewJoinToken, PurgeBy,
+    ALL_DEVICES, Certificate, Device, DeviceChange, DeviceEvent, DeviceEventKind, DeviceFilter, DeviceState, JoinToken,
+    Joined, NewCertificate, NewDevice, NewJoinToken, PurgeBy,
 };
 pub use error::{PurgeRefusal, StoreError};
+pub use group::{Group, GroupFilter};
 pub use live::{FORK_DAYS, KEEP_DAYS, KEEP_PROVEN, SUSPICION_DAYS, order_best_first, removable};
 pub use page::{Page, PageOf};
 pub use password_use::{PasswordUse, USES_KEPT};
 pub use person::{
-    Authorization, ClientSecret, GLOBAL_ADMINISTRATOR, NewServicePrincipal, NewUser, RoleAssignment, ServicePrincipal,
-    ServicePrincipalChange, User, UserChange,
+    Authorization, CUSTOM_ROLES_MAX, ClientSecret, CustomRole, CustomRoleChange, GLOBAL_ADMINISTRATOR,
+    NewServicePrincipal, NewUser, RoleAssignment, ServicePrincipal, ServicePrincipalChange, User, UserChange,
 };
 pub use policy::{AssignedPolicy, Assignment, Deliveries, Delivery, NewDelivery, Policy, SettingStatus};
 pub use session::{DeviceCode, DeviceCodePoll, Lockout, LockoutRule, Replaced, Session, SessionKind};
@@ -46,7 +53,7 @@ use crate::{
 };
 use core::pin::Pin;
 use laps::{
-    id::{DeviceId, GroupId, Incarnation, PolicyId, PrincipalId, VersionId},
+    id::{CampaignId, DeviceId, GroupId, Incarnation, PolicyId, PrincipalId, RoleId, VersionId},
     time::Timestamp,
 };
 
@@ -222,8 +229,25 @@ pub trait Store: Send + Sync + 'static {
 
     // ---- groups ---------------------------------------------------------------------------------
 
-    /// Makes a group. [`StoreError::Exists`] for a known id or name.
-    fn create_group(&self, id: GroupId, name: String, now: Timestamp, audit: AuditEntry) -> Answer<'_, Group>;
+    /// Makes a group. [`StoreError::Exists`] for a known id or name. With a filter its members are the devices
+    /// that fit, now and later: whenever membership changes, the device's revision counts on.
+    fn create_group(
+        &self,
+        id: GroupId,
+        name: String,
+        filter: Option<GroupFilter>,
+        now: Timestamp,
+        audit: AuditEntry,
+    ) -> Answer<'_, Group>;
+    /// Gives a filtered group another filter; its members follow in the same transaction.
+    /// [`StoreError::Unfiltered`] for a group whose members people keep.
+    fn change_group_filter(
+        &self,
+        id: GroupId,
+        filter: GroupFilter,
+        now: Timestamp,
+        audit: AuditEntry,
+    ) -> Answer<'_, Group>;
     /// A group; [`ALL_DEVICES`] is one, named "All devices".
     fn group(&self, id: GroupId) -> Answer<'_, Option<Group>>;
     /// Groups in the order of their ids, [`ALL_DEVICES`] last.
@@ -234,8 +258,10 @@ pub trait Store: Send + Sync + 'static {
     /// unused join token names it.
     fn delete_group(&self, id: GroupId, audit: AuditEntry) -> Answer<'_, ()>;
     /// Puts a device into a group; again is success. Counts the device's revision on.
+    /// [`StoreError::Filtered`] for a filtered group.
     fn add_member(&self, group: GroupId, device: DeviceId, audit: AuditEntry) -> Answer<'_, ()>;
     /// Takes a device out of a group; again is success. Counts the device's revision on.
+    /// [`StoreError::Filtered`] for a filtered group.
     fn remove_member(&self, group: GroupId, device: DeviceId, audit: AuditEntry) -> Answer<'_, ()>;
 
     // ---- versions (rotation.md 3) ---------------------------------------------------------------
@@ -305,6 +331,59 @@ pub trait Store: Send + Sync + 'static {
     fn work_since(&self, after: u64, limit: u32) -> Answer<'_, Vec<Work>>;
     /// The sequence of the newest piece of work, watched: it changes after each commit that adds one.
     fn watch_work(&self) -> tokio::sync::watch::Receiver<u64>;
+
+    // ---- campaigns (docs/revoke.md) -------------------------------------------------------------
+
+    /// Makes a campaign without devices. [`StoreError::Exists`] for a known id.
+    fn create_campaign(&self, campaign: NewCampaign, now: Timestamp, audit: AuditEntry) -> Answer<'_, Campaign>;
+    /// Takes devices in and goes on to `place`; `None` when these were the last. A device that it has already is
+    /// only told the higher `exposed`, while it waits. A device that is not there is left out.
+    /// [`StoreError::Changed`] unless it was at `from`.
+    fn gather_campaign(
+        &self,
+        id: CampaignId,
+        chosen: Vec<Chosen>,
+        from: Option<String>,
+        place: Option<String>,
+        now: Timestamp,
+    ) -> Answer<'_, ()>;
+    /// Asks devices that wait: each is judged by its state and by what of it is exposed, then asked as
+    /// [`Store::request_rotation`] does, or told why not. Devices that do not wait are left as they are.
+    /// Answers how many were asked.
+    fn ask_campaign(&self, id: CampaignId, asked: Vec<Ask>, now: Timestamp) -> Answer<'_, u64>;
+    /// Looks at the devices that are requested, refused or gone, at most `limit` behind `after`: one that was
+    /// disabled or deleted since is told so, one that was and came back waits again (and its campaign is open
+    /// again).
+    /// Answers where the next look goes on.
+    fn review_campaign(
+        &self,
+        id: CampaignId,
+        after: Option<String>,
+        limit: u32,
+        now: Timestamp,
+    ) -> Answer<'_, Option<String>>;
+    /// Ends a campaign that is gathered and has no open device; answers whether it did so now.
+    fn complete_campaign(&self, id: CampaignId, now: Timestamp, audit: AuditEntry) -> Answer<'_, bool>;
+    /// A campaign.
+    fn campaign(&self, id: CampaignId) -> Answer<'_, Option<Campaign>>;
+    /// Campaigns, newest first; only those of `by`, or all. The cursor is the sequence.
+    fn campaigns(&self, by: Option<PrincipalId>, page: Page) -> Answer<'_, PageOf<Campaign>>;
+    /// Campaigns that are not complete, oldest first, at most 100; their counts are not filled in.
+    fn open_campaigns(&self) -> Answer<'_, Vec<Campaign>>;
+    /// Devices of a campaign in the order of their ids; only those in `state`, or all.
+    fn campaign_devices(
+        &self,
+        id: CampaignId,
+        state: Option<CampaignState>,
+        page: Page,
+    ) -> Answer<'_, PageOf<CampaignDevice>>;
+    /// What the readers were given, from the audit log, oldest first: each device object that a record names,
+    /// with the highest sequence of its disclosed versions that are still kept. A device that joined again is
+    /// named by its newest object. A page holds whole records, at most `limit`.
+    fn exposures(&self, filter: ExposureFilter, page: Page) -> Answer<'_, PageOf<Chosen>>;
+    /// Users and service principals of this name, without case, to whom the audit log says something was
+    /// disclosed; deleted ones too. At most 10.
+    fn readers(&self, name: String) -> Answer<'_, Vec<PrincipalId>>;
 
     // ---- policies -------------------------------------------------------------------------------
 
@@ -406,7 +485,17 @@ pub trait Store: Send + Sync + 'static {
     ) -> Answer<'_, ServicePrincipal>;
     /// Removes a service principal with secrets and roles. [`StoreError::LastAdministrator`].
     fn delete_service_principal(&self, id: PrincipalId, audit: AuditEntry) -> Answer<'_, ()>;
-    /// Gives a role. The same (principal, role, scope) again is [`StoreError::Exists`].
+    /// Makes a role. [`StoreError::Exists`] for a known id or name, [`StoreError::TooMany`] beyond
+    /// [`CUSTOM_ROLES_MAX`].
+    fn create_role(&self, role: CustomRole, audit: AuditEntry) -> Answer<'_, CustomRole>;
+    /// Changes a role. Other actions count the epochs of its holders on and end their sessions.
+    fn update_role(&self, id: RoleId, change: CustomRoleChange, audit: AuditEntry) -> Answer<'_, CustomRole>;
+    /// Removes a role. [`StoreError::InUse`] while somebody has it.
+    fn delete_role(&self, id: RoleId, audit: AuditEntry) -> Answer<'_, ()>;
+    /// Every custom role, in the order of their names.
+    fn custom_roles(&self) -> Answer<'_, Vec<CustomRole>>;
+    /// Gives a role. The same (principal, role, scope) again is [`StoreError::Exists`]; a custom role that is not
+    /// there is [`StoreError::NotFound`].
     fn assign_role(&self, assignment: RoleAssignment, audit: AuditEntry) -> Answer<'_, ()>;
     /// Takes a role. [`StoreError::LastAdministrator`].
     fn unassign_role(&self, id: [u8; 16], audit: AuditEntry) -> Answer<'_, ()>;

@@ -165,7 +165,10 @@ async fn a_person_does_the_main_job_in_a_browser() {
     let secret = browser.one("[data-secret]").await;
     assert_eq!(browser.text(&secret).await.split_whitespace().collect::<String>(), "tR7%kq2Wm-9sLx4BzP0e");
     assert_eq!(browser.script("return document.activeElement.hasAttribute('data-secret')").await, true);
-    assert!(browser.url().await.contains(&device.id()) && !browser.url().await.contains("tR7"), "in place, in no address");
+    assert!(
+        browser.url().await.contains(&device.id()) && !browser.url().await.contains("tR7"),
+        "in place, in no address"
+    );
     pictures.take(&browser, "password").await;
     is_sound(&browser).await;
     browser.script("document.querySelectorAll('.secret details').forEach(one => one.open = true)").await;

@@ -4,13 +4,16 @@
 
 mod admin;
 mod admin_browser;
+mod admin_matrix;
 mod admin_pages;
+mod campaigns;
 mod conformance;
 mod device;
 mod differential;
 mod durability;
 mod graph;
 mod harness;
+mod matrix;
 mod mdm;
 mod ops;
 mod routes;

@@ -227,8 +227,8 @@ fn version_badge(state: &str) -> Badge {
 
 fn proof_text(proof: Option<&str>) -> &'static str {
     match proof {
-        Some("pam") => "Signed in through PAM",
-        Some(_) => "Checked against the account database",
+        Some("pam") => "PAM sign-in",
+        Some(_) => "Account database",
         None => "Not proven",
     }
 }

@@ -171,7 +171,7 @@ pub(crate) async fn devices(visit: Visit) -> Result<Response, Error> {
         ),
         standing: choices(
             &asked.password,
-            &[("", "However"), ("missing", "Missing"), ("overdue", "Overdue"), ("unproven", "Not proven yet")],
+            &[("", "Any"), ("missing", "Missing"), ("overdue", "Overdue"), ("unproven", "Not proven yet")],
         ),
         narrowed: query != InventoryQuery::default(),
         search: asked.search,

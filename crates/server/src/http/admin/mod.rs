@@ -11,6 +11,7 @@ mod devices;
 mod password;
 pub(crate) mod people;
 pub(crate) mod policies;
+pub(crate) mod rotations;
 pub(crate) mod settings;
 mod shell;
 mod shown;

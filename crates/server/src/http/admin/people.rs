@@ -5,7 +5,6 @@ use super::shell::{Section, Shell, ok};
 use super::shown::Shown;
 use super::visit::{Visit, done, form};
 use crate::app::Error;
-use crate::authz::Role;
 use askama::Template;
 use axum::body::Bytes;
 use axum::extract::Path;
@@ -84,6 +83,7 @@ pub(crate) async fn people(visit: Visit) -> Result<Response, Error> {
         true => visit.app.service_principals(&visit.caller, None, PEOPLE).await?.items,
         false => Vec::new(),
     };
+    let roles = visit.app.roles(&visit.caller).await?;
     let mut names: BTreeMap<String, String> = BTreeMap::new();
     let mut groups = vec![Choice { value: String::new(), label: Shown::new("Every device") }];
     if let Ok(known) = visit.app.groups(&visit.caller, None, 500).await {
@@ -97,9 +97,9 @@ pub(crate) async fn people(visit: Visit) -> Result<Response, Error> {
         shell: visit.shell("People and roles", Section::People).await?,
         people: people.items.iter().map(|person| line(person, &names)).collect(),
         programs: programs.iter().map(|person| line(person, &names)).collect(),
-        roles: Role::ALL
+        roles: roles
             .iter()
-            .map(|role| Choice { value: role.name().to_owned(), label: Shown::new(role.name()) })
+            .map(|role| Choice { value: role.id.to_string(), label: Shown::new(&role.display_name) })
             .collect(),
         groups,
         next: visit.next("/admin/people", "admin/people", &[], people.next),

@@ -242,12 +242,14 @@ fn meaning(info: &SettingInfo, value: &Value) -> &'static str {
 
 /// The form for a new policy.
 pub(crate) async fn new_form(visit: Visit) -> Result<Response, Error> {
+    visit.app.may_write_policies(&visit.caller)?;
     let shell = visit.shell("New policy", Section::Policies).await?;
     ok(&FormPage { shell, id: None, name: String::new(), fields: fields(&Map::new()), mistakes: Vec::new() })
 }
 
 /// The form for the next version of a policy.
 pub(crate) async fn edit_form(visit: Visit, Path(id): Path<String>) -> Result<Response, Error> {
+    visit.app.may_write_policies(&visit.caller)?;
     let policy = visit.app.policy(&visit.caller, &id).await?;
     ok(&FormPage {
         shell: visit.shell("Change a policy", Section::Policies).await?,

@@ -20,6 +20,7 @@ const PAGE_BYTES: usize = 256 * 1024;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Section {
     Devices,
+    Rotations,
     Policies,
     People,
     Audit,
@@ -29,6 +30,8 @@ pub(crate) enum Section {
 /// Outlines of icons, in a square of 24.
 mod icon {
     pub(super) const DEVICES: &str = "M4 5h16v10H4zM2 19h20M9 15v4M15 15v4";
+    pub(super) const ROTATIONS: &str =
+        "M20 11a8 8 0 0 0-14-4.500L3 9M3 4v5h5M4 13a8 8 0 0 0 14 4.500L21 15M21 20v-5h-5";
     pub(super) const POLICIES: &str = "M6 3h9l4 4v14H6zM14 3v5h5M9 13h7M9 17h5";
     pub(super) const PEOPLE: &str =
         "M9 11a4 4 0 1 0 0-8 4 4 0 0 0 0 8zM2 21c0-4 3-6 7-6s7 2 7 6M16 4a4 4 0 0 1 0 7M18 15c2.500.6 4 2.500 4 6";
@@ -80,6 +83,7 @@ impl Shell {
         };
         let places = [
             place(sections.devices, Section::Devices, "/admin/devices", icon::DEVICES, "Devices"),
+            place(sections.rotations, Section::Rotations, "/admin/rotations", icon::ROTATIONS, "Rotations"),
             place(sections.policies, Section::Policies, "/admin/policies", icon::POLICIES, "Policies"),
             place(sections.people, Section::People, "/admin/people", icon::PEOPLE, "People and roles"),
             place(sections.audit, Section::Audit, "/admin/audit", icon::AUDIT, "Audit log"),
@@ -108,6 +112,7 @@ fn known_note(code: &str) -> Option<Note> {
         "purged" => ("warn", "The device and its passwords were removed for good."),
         "fork_cleared" => ("good", "The fork is cleared."),
         "linked" => ("good", "The former object of this machine is linked."),
+        "rotations_asked" => ("info", "The devices are asked now; those that are off stay on the list."),
         "policy_saved" => ("good", "The policy was saved. Devices of its groups get it at their next check-in."),
         "policy_assigned" => ("good", "The policy was assigned."),
         "policy_unassigned" => ("warn", "The assignment was ended: devices of that group drop these settings."),

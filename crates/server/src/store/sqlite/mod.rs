@@ -6,6 +6,7 @@
 //! process (a command of `lapwingd`) may write meanwhile.
 
 mod audit;
+mod campaigns;
 mod column;
 mod copy;
 mod devices;
@@ -15,6 +16,7 @@ mod people;
 mod policies;
 mod readers;
 mod reports;
+mod roles;
 mod schema;
 mod sessions;
 mod tenant;
