@@ -42,12 +42,16 @@ pub enum BrowserSignIn {
 /// What the person may open; for the navigation only, each page decides for itself.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Sections {
+    /// Coverage of the fleet.
+    pub coverage: bool,
     /// Devices.
     pub devices: bool,
     /// Rotations of many devices.
     pub rotations: bool,
     /// May ask devices to rotate.
     pub rotate: bool,
+    /// May take back what somebody was given.
+    pub revoke: bool,
     /// Policies.
     pub policies: bool,
     /// People and roles.
@@ -195,9 +199,11 @@ impl App {
     pub async fn sections(&self, caller: &Caller) -> Result<Sections> {
         let may = |action| authz::decide(caller, action, Target::Tenant).is_ok();
         Ok(Sections {
+            coverage: authz::reach(caller, Action::Explain).is_ok(),
             devices: authz::reach(caller, Action::DeviceRead).is_ok(),
             rotations: may(Action::AuditRead) || authz::reach(caller, Action::Rotate).is_ok(),
             rotate: authz::reach(caller, Action::Rotate).is_ok(),
+            revoke: may(Action::Revoke),
             policies: may(Action::PolicyRead),
             people: may(Action::PeopleRead),
             audit: may(Action::AuditRead),

@@ -9,6 +9,7 @@ mod device;
 mod graph;
 mod identity;
 mod lapwing;
+mod life;
 pub mod listener;
 mod oauth;
 mod operator;

@@ -3,7 +3,7 @@
 //! A route exists only through a row, and the row's identity is enforced before its handler runs.
 
 use super::context::Shared;
-use super::{admin, campaigns, device, graph, lapwing, oauth, operator, page, roles};
+use super::{admin, campaigns, device, graph, lapwing, life, oauth, operator, page, roles};
 use axum::routing::{MethodRouter, delete, get, patch, post, put};
 
 /// Which identity a route takes.
@@ -162,12 +162,14 @@ pub(crate) fn rows() -> Vec<Handled> {
         POST post "/mdm/{*rest}" DeviceCertificate Mdm device::mdm;
     };
     rows.extend(table! {
-        GET get "/" Nothing Page admin::start;
+        GET get "/" Nothing Page admin::root;
         GET get "/admin/sign-in" Nothing Admin admin::sign_in_form;
         POST post "/admin/sign-in" Secret Admin admin::sign_in;
         POST post "/admin/sign-out" Cookie Admin admin::sign_out;
         GET get "/admin/assets/{file}" Nothing Admin admin::asset_file;
         GET get "/admin" Cookie Admin admin::start;
+        GET get "/admin/coverage" Cookie Admin admin::coverage::coverage;
+        GET get "/admin/coverage/devices" Cookie Admin admin::coverage::devices;
         GET get "/admin/devices" Cookie Admin admin::devices;
         GET get "/admin/devices/{device}" Cookie Admin admin::device::device;
         POST post "/admin/devices/{device}/password" Cookie Admin admin::device::reveal;
@@ -268,6 +270,13 @@ pub(crate) fn rows() -> Vec<Handled> {
         GET get "/v1.0/lapwing/roles/{role}" Bearer Graph roles::role;
         PATCH patch "/v1.0/lapwing/roles/{role}" Bearer Graph roles::change_role;
         DELETE delete "/v1.0/lapwing/roles/{role}" Bearer Graph roles::delete_role;
+        GET get "/v1.0/lapwing/reports/coverage" Bearer Graph life::coverage;
+        GET get "/v1.0/lapwing/reports/coverage/{code}" Bearer Graph life::coverage_devices;
+        GET get "/v1.0/lapwing/devices/{device}/candidates" Bearer Graph life::candidates;
+        GET get "/v1.0/lapwing/explain" Bearer Graph life::explain_named;
+        GET get "/v1.0/lapwing/escrow" Bearer Graph life::escrow;
+        POST post "/v1.0/lapwing/escrow/export" Bearer Graph life::export;
+        POST post "/v1.0/lapwing/escrow/drill" Bearer Graph life::drill;
     });
     macro_rules! graph {
         ($($method:ident $verb:ident $path:literal $handler:path;)*) => {

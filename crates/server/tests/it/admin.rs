@@ -374,7 +374,8 @@ async fn pages_are_small_and_load_nothing_but_our_own_files() {
         }
     }
     assert_eq!(browser.get("/admin/assets/admin.0000000000000000.css").await.status, 404);
-    assert_eq!(browser.get("/").await.location, "/admin/devices");
+    assert_eq!(browser.get("/").await.location, "/admin");
+    assert_eq!(browser.get("/admin").await.location, "/admin/coverage");
     server.stop().await;
 }
 

@@ -193,6 +193,30 @@ async fn a_person_does_the_main_job_in_a_browser() {
         is_sound(&browser).await;
     }
 
+    // The record of the read is there.
+    browser.open(&server.at("/admin/audit")).await;
+    browser.until_it_says("Recover device local administrator password").await;
+    pictures.take(&browser, "audit").await;
+    is_sound(&browser).await;
+    for (place, name) in [
+        ("coverage", "coverage"),
+        ("coverage/devices?code=lacking", "coverage-lacking"),
+        ("rotations", "rotations"),
+        ("policies", "policies"),
+        ("policies/new", "policy-form"),
+        ("people", "people"),
+        ("settings", "settings"),
+    ] {
+        browser.open(&server.at(&format!("/admin/{place}"))).await;
+        pictures.take(&browser, name).await;
+        is_sound(&browser).await;
+    }
+    browser.open(&server.at("/admin/policies")).await;
+    browser.click(".list a").await;
+    browser.until_it_says("Assigned to").await;
+    pictures.take(&browser, "policy").await;
+    is_sound(&browser).await;
+
     // Why is it missing?
     browser.open(&server.at(&format!("/admin/devices/{}", bare.id()))).await;
     browser.until_it_says("No password is stored").await;

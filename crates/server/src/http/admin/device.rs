@@ -98,6 +98,14 @@ struct DevicePage {
     panel: Panel,
     candidates: Vec<Row>,
     progress: Option<Progress>,
+    /// Objects that the machine may have had before, for who may link one.
+    former: Vec<Former>,
+}
+
+/// An object that the machine may have had before it joined.
+struct Former {
+    id: String,
+    label: Shown,
 }
 
 #[derive(Template)]
@@ -275,7 +283,25 @@ pub(crate) async fn device(visit: Visit, Path(id): Path<String>) -> Result<Respo
 }
 
 async fn whole(visit: &Visit, sheet: &DeviceSheet, panel: Panel) -> Result<Response, Error> {
+    let former = match sheet.rights.delete && matches!(sheet.line.state, "enabled" | "disabled") {
+        true => visit.app.predecessor_candidates(&visit.caller, sheet.line.id).await?,
+        false => Vec::new(),
+    };
     ok(&DevicePage {
+        former: former
+            .iter()
+            .map(|one| {
+                let seen = When::of(one.last_seen_date_time.unwrap_or(one.registered_date_time), visit.now);
+                let password = if one.has_password { "with a password" } else { "without a password" };
+                Former {
+                    id: one.id.to_string(),
+                    label: Shown::cut(
+                        &format!("{}, {}, {password}, last seen {}", one.name, one.state, seen.near),
+                        300,
+                    ),
+                }
+            })
+            .collect(),
         shell: visit.shell(&Shown::new(&sheet.line.name).to_string(), Section::Devices).await?,
         head: head(sheet, "password", visit.now),
         panel,
@@ -361,7 +387,7 @@ acts! {
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
-struct Former {
+struct Linked {
     predecessor: String,
 }
 
@@ -369,7 +395,7 @@ struct Former {
 pub(crate) async fn link(visit: Visit, Path(id): Path<String>, body: Bytes) -> Result<Response, Error> {
     let id = key(&id)?;
     visit.app.device_sheet(&visit.caller, id).await?;
-    let Former { predecessor } = form(&body)?;
+    let Linked { predecessor } = form(&body)?;
     let former = key(predecessor.trim())?;
     visit.app.device_sheet(&visit.caller, former).await?;
     visit.app.link_predecessor(&visit.caller, id, former).await?;

@@ -6,6 +6,7 @@
 
 mod asset;
 pub(crate) mod audit;
+pub(crate) mod coverage;
 pub(crate) mod device;
 mod devices;
 mod password;
@@ -25,7 +26,13 @@ pub(crate) use sign_in::{form as sign_in_form, sign_in, sign_out};
 
 use axum::response::Redirect;
 
-/// The start.
-pub(crate) async fn start() -> Redirect {
-    Redirect::to("/admin/devices")
+/// From the root of the server to the admin centre.
+pub(crate) async fn root() -> Redirect {
+    Redirect::to("/admin")
+}
+
+/// The start: how the fleet stands, for who may see that.
+pub(crate) async fn start(visit: visit::Visit) -> Result<Redirect, crate::app::Error> {
+    let sections = visit.app.sections(&visit.caller).await?;
+    Ok(Redirect::to(if sections.coverage { "/admin/coverage" } else { "/admin/devices" }))
 }

@@ -148,7 +148,7 @@ pub(crate) async fn list(visit: Visit) -> Result<Response, Error> {
         groups,
         next: visit.next("/admin/rotations", "admin/rotations", &[], listed.next),
         may_rotate: sections.rotate,
-        may_revoke: sections.rotate && sections.audit,
+        may_revoke: sections.revoke,
     })
 }
 

@@ -19,6 +19,7 @@ const PAGE_BYTES: usize = 256 * 1024;
 /// A part of the admin centre.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Section {
+    Coverage,
     Devices,
     Rotations,
     Policies,
@@ -29,6 +30,7 @@ pub(crate) enum Section {
 
 /// Outlines of icons, in a square of 24.
 mod icon {
+    pub(super) const COVERAGE: &str = "M12 3v9h9M21 12a9 9 0 1 1-9-9";
     pub(super) const DEVICES: &str = "M4 5h16v10H4zM2 19h20M9 15v4M15 15v4";
     pub(super) const ROTATIONS: &str =
         "M20 11a8 8 0 0 0-14-4.500L3 9M3 4v5h5M4 13a8 8 0 0 0 14 4.500L21 15M21 20v-5h-5";
@@ -82,6 +84,7 @@ impl Shell {
             wanted.then_some(Place { href, icon, label, here: of == section })
         };
         let places = [
+            place(sections.coverage, Section::Coverage, "/admin/coverage", icon::COVERAGE, "Coverage"),
             place(sections.devices, Section::Devices, "/admin/devices", icon::DEVICES, "Devices"),
             place(sections.rotations, Section::Rotations, "/admin/rotations", icon::ROTATIONS, "Rotations"),
             place(sections.policies, Section::Policies, "/admin/policies", icon::POLICIES, "Policies"),
