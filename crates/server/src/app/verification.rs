@@ -39,33 +39,10 @@ impl App {
             self.store.count_failure(codes, LOCKOUT, now).await?;
             return Ok(answer(VerificationResult::CodeUnknown));
         };
-        let name = form.user_name.trim();
-        let key = format!("user:{}", name.chars().take(200).collect::<String>().to_lowercase());
-        if self.is_locked(&key).await? {
-            return Ok(answer(VerificationResult::LockedOut));
-        }
-        let user = self.store.user_by_name(name.to_owned()).await?.filter(|user| user.enabled);
-        let first = form.password.reveal().starts_with(ONE_TIME_PREFIX);
-        let user = if first {
-            match self.redeem(caller, user, name, form).await? {
-                Ok(user) => Some(user),
-                Err(answer) => {
-                    if answer.result == VerificationResult::SignInFailed {
-                        self.failed(caller, &key, target("user", &name, name)).await?;
-                    }
-                    return Ok(answer);
-                }
-            }
-        } else {
-            let stored = user.as_ref().and_then(|user| user.password_hash.as_deref());
-            let good = self.passwords.check(&form.password, stored).await?;
-            user.filter(|_| good)
+        let user = match self.person(caller, form).await? {
+            Ok(user) => user,
+            Err(answer) => return Ok(answer),
         };
-        let Some(user) = user else {
-            self.failed(caller, &key, target("user", &name, name)).await?;
-            return Ok(answer(VerificationResult::SignInFailed));
-        };
-        self.store.clear_failures(key).await?;
         let refused = form.answer.as_deref() == Some("refuse");
         let known = caller.with(Identity::User(Principal {
             id: user.id,
@@ -91,6 +68,43 @@ impl App {
             }
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Who a form with name and password is from; counts, bounds and records what fails. At the first
+    /// sign-in it redeems the one-time secret for the password that the form chooses.
+    pub(super) async fn person(
+        &self,
+        caller: &Caller,
+        form: &Verification,
+    ) -> Result<std::result::Result<User, VerificationAnswer>> {
+        let name = form.user_name.trim();
+        let key = format!("user:{}", name.chars().take(200).collect::<String>().to_lowercase());
+        if self.is_locked(&key).await? {
+            return Ok(Err(answer(VerificationResult::LockedOut)));
+        }
+        let user = self.store.user_by_name(name.to_owned()).await?.filter(|user| user.enabled);
+        let first = form.password.reveal().starts_with(ONE_TIME_PREFIX);
+        let user = if first {
+            match self.redeem(caller, user, name, form).await? {
+                Ok(user) => Some(user),
+                Err(answer) => {
+                    if answer.result == VerificationResult::SignInFailed {
+                        self.failed(caller, &key, target("user", &name, name)).await?;
+                    }
+                    return Ok(Err(answer));
+                }
+            }
+        } else {
+            let stored = user.as_ref().and_then(|user| user.password_hash.as_deref());
+            let good = self.passwords.check(&form.password, stored).await?;
+            user.filter(|_| good)
+        };
+        let Some(user) = user else {
+            self.failed(caller, &key, target("user", &name, name)).await?;
+            return Ok(Err(answer(VerificationResult::SignInFailed)));
+        };
+        self.store.clear_failures(key).await?;
+        Ok(Ok(user))
     }
 
     /// The first sign-in. Without a chosen password the answer is the same for every name, so that it

@@ -1,6 +1,7 @@
 //! The edge: decodes, calls `app`, encodes. Every route is a [`Row`] that says which identity it takes;
 //! what has no row is not there.
 
+mod admin;
 mod asked;
 mod campaigns;
 mod context;

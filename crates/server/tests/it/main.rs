@@ -2,6 +2,10 @@
 //! port 0, the embedded store, plain HTTP clients).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
 
+mod admin;
+mod admin_browser;
+mod admin_matrix;
+mod admin_pages;
 mod audit_export;
 mod campaigns;
 mod conformance;

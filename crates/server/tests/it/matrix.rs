@@ -8,7 +8,7 @@ use proto::device::JoinAnswer;
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 use server::authz::{Caller, Job};
-use server::http::routes;
+use server::http::{Takes, routes};
 use std::time::Duration;
 
 const TABLE: &str = include_str!("matrix.txt");
@@ -51,8 +51,12 @@ fn every_route_has_a_row_in_the_matrix() {
         .iter()
         .map(|row| (row.method.to_string(), row.path.split('?').next().unwrap_or_default().to_owned()))
         .collect();
-    let routed: Vec<(String, String)> =
-        routes().iter().map(|route| (route.method.to_owned(), route.path.to_owned())).collect();
+    // Those that take a cookie stand in admin_matrix.txt.
+    let routed: Vec<(String, String)> = routes()
+        .iter()
+        .filter(|route| route.takes != Takes::Cookie)
+        .map(|route| (route.method.to_owned(), route.path.to_owned()))
+        .collect();
     for route in &routed {
         assert!(listed.contains(route), "a route without a row in matrix.txt: {route:?}");
     }
