@@ -6,6 +6,7 @@
 
 pub mod devices;
 pub mod groups;
+pub mod means;
 pub mod people;
 pub mod policies;
 pub mod reports;
@@ -72,6 +73,9 @@ macro_rules! store_conformance {
                 sessions: a_session_ends_with_time_and_epoch, a_refresh_token_is_replaced,
                     reuse_of_a_refresh_token_ends_the_family, a_device_code_is_answered_once,
                     polling_too_early_slows_down, a_replay_is_seen, failures_lock_out, the_sweep_removes_what_is_over;
+                means: a_rekey_carries_kept_secrets, a_generator_is_enrolled_once, passkeys_belong_to_a_user,
+                    a_ticket_is_taken_once, an_api_token_ends, a_person_ends_a_session, programs_have_keys,
+                    a_subject_is_one_user, a_person_unlocks;
                 policies: a_policy_is_versioned, an_assigned_policy_stays, policies_come_through_groups,
                     a_delivery_is_in_force_when_taken_whole, the_same_delivery_writes_nothing, a_held_delivery_says_why,
                     policies_page_by_key;

@@ -1,5 +1,7 @@
 //! The commands, one file for each.
 
+pub(crate) mod access;
+pub(crate) mod account;
 pub(crate) mod ad;
 pub(crate) mod audit;
 pub(crate) mod csp;
@@ -14,6 +16,8 @@ pub(crate) mod manual;
 pub(crate) mod password;
 pub(crate) mod people;
 pub(crate) mod policy;
+pub(crate) mod provider;
+mod readers;
 pub(crate) mod role;
 pub(crate) mod setting;
 mod settings_table;

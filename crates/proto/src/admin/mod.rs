@@ -31,13 +31,20 @@
 //! Errors have Graph's shape ([`crate::graph::ErrorBody`]) with Lapwing's stable code in `innerError.code`.
 //! Lists page with `$skiptoken` as Graph's do.
 
+mod account;
 mod directory;
 mod explanation;
 mod group;
 mod management;
+mod provider;
+mod reader;
 mod role;
 mod token;
 
+pub use account::{
+    ApiToken, BegunPasskey, ClientKey, CreatedApiToken, Factors, NewApiToken, NewClientKey, NewPasskey, NewTotp,
+    OneTimeCode, Passkey, PasskeyAnswer, PasskeySignIn, PasswordChange, RecoveryCodes, SignInSession,
+};
 pub use directory::{
     CreatedJoinToken, CreatedServicePrincipal, CreatedUser, JoinToken, NewJoinToken, NewServicePrincipal, NewUser,
     Person, PersonRole, RoleAssignment, Settings,
@@ -48,6 +55,8 @@ pub use management::{
     Assign, AuditEntry, AuditHead, AuditTarget, DeliveredPolicy, DeviceEvent, DevicePolicy, DeviceStatus, GroupName,
     LintFinding, LintReport, LintRequest, PasswordUse, Policy, PolicyImport, SettingStatus, Version,
 };
+pub use provider::{Identity, IdentityProvider, NewIdentityProvider};
+pub use reader::{AccessPath, ReadAccess};
 pub use role::{NewRole, Role, RoleChange};
 
 pub use token::{JoinTokenText, NotAJoinToken};

@@ -3,23 +3,31 @@
 //! Every public function takes the [`Caller`] first and decides with `authz` before anything else.
 //! Clock, randomness and store are given; nothing here reads the time, spawns or starts a thread.
 
+mod account;
 mod admit;
+mod api_tokens;
+mod authenticate;
 mod backup;
+mod clients;
 mod credentials;
 mod delivery;
 mod devices;
 mod drift;
 mod error;
 mod explain;
+mod federation;
 mod groups;
 mod jobs;
 mod join;
+mod kept;
 mod lint;
 mod log;
 mod mdm;
 mod metrics;
+mod passkeys;
 mod people;
 mod policies;
+mod readers;
 mod record;
 mod roles;
 mod sealing;
@@ -32,6 +40,7 @@ mod wait;
 pub use admit::{Rate, Rates};
 pub use credentials::Listed;
 pub use error::{Error, Kind, Result};
+pub use federation::{Arrival, Departure, Outside, OutsideAnswer, OutsideRequest};
 pub use metrics::Metrics;
 pub use sign_in::TokenRefusal;
 
@@ -125,6 +134,7 @@ pub struct App {
     admission: admit::Admission,
     management: mdm::Management,
     metrics: Metrics,
+    outside: std::sync::OnceLock<Arc<dyn Outside>>,
 }
 
 impl App {
@@ -136,6 +146,7 @@ impl App {
             admission: admit::Admission::new(parts.options.rates),
             management: mdm::Management::new(mdm::SESSIONS_MAX, mdm::SESSION.duration_s),
             metrics: Metrics::new(),
+            outside: std::sync::OnceLock::new(),
             tenant: tenant.id,
             incarnation: tenant.incarnation,
             store: parts.store,
@@ -148,6 +159,12 @@ impl App {
             random: parts.random,
             options: parts.options,
         })
+    }
+
+    /// Gives the application the network; what needs it is refused before.
+    pub fn reach_outside(&self, outside: Arc<dyn Outside>) {
+        // Given once, when the server is put together.
+        let _ = self.outside.set(outside);
     }
 
     /// Now, by the clock that the server was given.

@@ -11,4 +11,4 @@ mod sealer;
 
 pub use envelope::{EnvelopeKind, KeyId, NotAKeyId, Sealed};
 pub use provider::{DataKey, KeyFiles, KeyProvider, SealError};
-pub use sealer::{Place, Randomness, Sealer};
+pub use sealer::{Place, Randomness, Sealer, SecretPlace};

@@ -2,15 +2,18 @@
 //! port 0, the embedded store, plain HTTP clients).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
 
+mod account;
 mod conformance;
 mod device;
 mod differential;
 mod durability;
+mod federation;
 mod graph;
 mod harness;
 mod matrix;
 mod mdm;
 mod ops;
+mod readers;
 mod routes;
 mod setting;
 mod sign_in;
