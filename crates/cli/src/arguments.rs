@@ -70,6 +70,10 @@ pub(crate) enum Command {
     /// Read and rotate passwords
     #[command(subcommand)]
     Password(command::password::PasswordCommand),
+    /// Rotations of many machines, and how they go on
+    #[command(subcommand)]
+    Rotation(command::rotation::RotationCommand),
+    Revoke(command::revoke::Revoke),
     /// Why a machine has no password, or an old one, and what to do
     Explain {
         /// The machine: its id, or its name when no other has it

@@ -44,6 +44,8 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Group(command) => command::group::run(&globals, command).await,
         Command::Setting(command) => command::setting::run(&globals, command).await,
         Command::Password(command) => command::password::run(&globals, command).await,
+        Command::Rotation(command) => command::rotation::run(&globals, command).await,
+        Command::Revoke(revoke) => command::revoke::run(&globals, revoke).await,
         Command::Explain { device } => command::explain::run(&globals, &device).await,
         Command::Audit(command) => command::audit::run(&globals, command).await,
         Command::User(command) => command::people::user(&globals, command).await,

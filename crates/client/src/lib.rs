@@ -16,6 +16,7 @@
 #![warn(missing_docs)]
 
 mod admin;
+mod campaigns;
 mod client;
 mod device;
 mod error;

@@ -80,6 +80,10 @@ id! {
     PolicyId
 }
 id! {
+    /// A rotation of many devices that somebody asked for.
+    CampaignId
+}
+id! {
     /// One sign-in with a managed account; made where it is noticed, so that a repeat is known as one.
     SignInId
 }

@@ -4,6 +4,7 @@
 //! Each function takes an empty store and names the rule that it holds. `store_conformance!` makes a
 //! test of each of them for the store that a function makes.
 
+pub mod campaigns;
 pub mod devices;
 pub mod groups;
 pub mod means;
@@ -53,6 +54,10 @@ macro_rules! store_conformance {
                 requests: only_a_later_version_meets_a_request, repeats_coalesce, each_request_adds_one_to_the_bound,
                     what_was_stored_ahead_of_now_does_not_count,
                     requests_are_refused_by_state, work_comes_in_order_and_is_watched;
+                campaigns: a_campaign_is_met_by_later_proofs_only, a_campaign_shares_an_open_request,
+                    who_cannot_be_asked_is_listed, exposures_are_what_the_log_names, a_revocation_asks_whom_it_must,
+                    a_disclosed_pending_version_is_not_safe, a_revocation_follows_the_machine,
+                    gathering_goes_on_from_its_place;
                 reveal: a_reveal_names_every_version, a_reveal_is_refused_on_another_epoch,
                     a_reveal_is_refused_on_another_revision, nothing_to_reveal_is_refused, a_disabled_reader_is_refused,
                     the_audit_log_filters_and_pages, pruning_leaves_a_checkpoint, a_head_must_be_of_the_chain;

@@ -5,6 +5,7 @@
 //! on, before or after its change, as a crash of the server does: the caller gets no acknowledgement
 //! and does not know. [`MemoryStore::crash`] loses what is only in memory.
 
+mod campaigns;
 mod devices;
 mod groups;
 mod means;
@@ -19,7 +20,7 @@ mod uses;
 mod versions;
 
 use laps::{
-    id::{DeviceId, GroupId, Incarnation, PolicyId, PrincipalId, RoleId, VersionId},
+    id::{CampaignId, DeviceId, GroupId, Incarnation, PolicyId, PrincipalId, RoleId, VersionId},
     time::Timestamp,
 };
 pub use mutation::StoreMutation;
@@ -279,6 +280,12 @@ impl Store for MemoryStore {
         read credentials(filter: DeviceFilter, page: Page) -> PageOf<CredentialSummary>;
         read rotation_requests(device: DeviceId) -> Vec<RotationRequest>;
         read work_since(after: u64, limit: u32) -> Vec<Work>;
+        read campaign(id: CampaignId) -> Option<Campaign>;
+        read campaigns(by: Option<PrincipalId>, page: Page) -> PageOf<Campaign>;
+        read open_campaigns() -> Vec<Campaign>;
+        read campaign_devices(id: CampaignId, state: Option<CampaignState>, page: Page) -> PageOf<CampaignDevice>;
+        read exposures(filter: ExposureFilter, page: Page) -> PageOf<Chosen>;
+        read readers(name: String) -> Vec<PrincipalId>;
         read policy(id: PolicyId) -> Option<Policy>;
         read policy_versions(id: PolicyId) -> Vec<Policy>;
         read policies(page: Page) -> PageOf<Policy>;
@@ -336,6 +343,11 @@ impl Store for MemoryStore {
         write report(report: Report, now: Timestamp) -> ReportAnswer;
         write release(device: DeviceId, now: Timestamp, audit: AuditEntry) -> u64;
         write request_rotation(device: DeviceId, by: PrincipalId, now: Timestamp, audit: AuditEntry) -> RequestedRotation;
+        write create_campaign(campaign: NewCampaign, now: Timestamp, audit: AuditEntry) -> Campaign;
+        write gather_campaign(id: CampaignId, chosen: Vec<Chosen>, from: Option<String>, place: Option<String>, now: Timestamp) -> ();
+        write ask_campaign(id: CampaignId, asked: Vec<Ask>, now: Timestamp) -> u64;
+        write review_campaign(id: CampaignId, after: Option<String>, limit: u32, now: Timestamp) -> Option<String>;
+        write complete_campaign(id: CampaignId, now: Timestamp, audit: AuditEntry) -> bool;
         write create_policy(id: PolicyId, name: String, values: String, now: Timestamp, audit: AuditEntry) -> Policy;
         write revise_policy(id: PolicyId, version: u32, name: String, values: String, now: Timestamp, audit: AuditEntry) -> Policy;
         write delete_policy(id: PolicyId, audit: AuditEntry) -> ();

@@ -1,7 +1,7 @@
 //! What the store in memory holds, and its audit log.
 
 use laps::{
-    id::{DeviceId, GroupId, PolicyId, PrincipalId, RoleId, VersionId},
+    id::{CampaignId, DeviceId, GroupId, PolicyId, PrincipalId, RoleId, VersionId},
     time::Timestamp,
 };
 use server::{
@@ -73,6 +73,7 @@ pub(super) struct State {
     pub(super) uses: Vec<(u64, PasswordUse)>,
     pub(super) requests: Vec<RotationRequest>,
     pub(super) work: Vec<(Timestamp, Work)>,
+    pub(super) campaigns: BTreeMap<CampaignId, super::campaigns::CampaignRow>,
     pub(super) policies: BTreeMap<PolicyId, Vec<Policy>>,
     pub(super) assignments: BTreeSet<Assignment>,
     pub(super) users: BTreeMap<PrincipalId, UserRow>,

@@ -185,6 +185,9 @@ impl State {
             request.met_by = Some(proof.version);
             requests_met.push(request.sequence);
         }
+        if !requests_met.is_empty() {
+            self.campaigns_met(proof.device, proof.version, proven.sequence, now);
+        }
         if released {
             self.event(proof.device, DeviceEventKind::Released, now);
         }
@@ -437,12 +440,24 @@ impl State {
         now: Timestamp,
         audit: AuditEntry,
     ) -> Result<RequestedRotation, StoreError> {
+        self.request_above(device, by, 0, now, audit)
+    }
+
+    /// The same; a request of a sequence up to `above` is not given again.
+    pub(super) fn request_above(
+        &mut self,
+        device: DeviceId,
+        by: PrincipalId,
+        above: u64,
+        now: Timestamp,
+        audit: AuditEntry,
+    ) -> Result<RequestedRotation, StoreError> {
         match self.speaking(device)?.device.state {
             DeviceState::Deleted => return Err(StoreError::DeviceDeleted),
             DeviceState::Disabled => return Err(StoreError::DeviceDisabled),
             _ => {}
         }
-        let newest = self.of(device).map(|row| row.version.sequence).max().unwrap_or(0);
+        let newest = self.of(device).map(|row| row.version.sequence).max().unwrap_or(0).max(above);
         let open = self
             .requests
             .iter()

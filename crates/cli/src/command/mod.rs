@@ -18,7 +18,9 @@ pub(crate) mod people;
 pub(crate) mod policy;
 pub(crate) mod provider;
 mod readers;
+pub(crate) mod revoke;
 pub(crate) mod role;
+pub(crate) mod rotation;
 pub(crate) mod setting;
 mod settings_table;
 

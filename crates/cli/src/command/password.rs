@@ -1,6 +1,6 @@
 //! `password …`
 
-use super::device;
+use super::{device, rotation};
 use crate::{
     arguments::{Form, Globals},
     failure::Failure,
@@ -9,6 +9,7 @@ use crate::{
 use clap::Subcommand;
 use client::SignedIn;
 use laps::{id::DeviceId, time::Timestamp};
+use proto::admin::NewCampaign;
 use proto::graph::{CredentialVersion, Device, DeviceActionResult};
 use serde::Serialize;
 use std::time::Duration;
@@ -28,11 +29,24 @@ pub(crate) enum PasswordCommand {
         #[arg(long)]
         history: bool,
     },
-    /// Ask a machine for a new password
+    /// Ask machines for a new password
     Rotate {
-        /// The machine: its id, or its name when no other has it
-        device: String,
-        /// Wait until the new password is stored, set and proven
+        /// The machines: their ids, or their names when no other has it
+        #[arg(required_unless_present_any = ["group", "all"])]
+        devices: Vec<String>,
+        /// Every machine of this group
+        #[arg(long, conflicts_with_all = ["devices", "all"])]
+        group: Option<String>,
+        /// Every machine in your reach
+        #[arg(long, conflicts_with = "devices")]
+        all: bool,
+        /// Why, when it is about several; it is written into the audit log
+        #[arg(long, default_value = "")]
+        reason: String,
+        /// Do not ask before a group or all machines are rotated
+        #[arg(long)]
+        yes: bool,
+        /// Wait until the new password is stored, set and proven; shows how far it is
         #[arg(long)]
         wait: bool,
         /// Seconds to wait at most
@@ -49,10 +63,18 @@ pub(crate) async fn run(globals: &Globals, command: PasswordCommand) -> Result<(
             let device = device::find(&signed_in, &device).await?;
             get(globals, &signed_in, &device, history).await
         }
-        PasswordCommand::Rotate { device, wait, timeout } => {
+        PasswordCommand::Rotate { devices, group, all, reason, yes, wait, timeout } => {
             let signed_in = session::signed_in(globals).await?;
-            let device = device::find(&signed_in, &device).await?;
-            rotate(globals, &signed_in, &device, wait.then(|| Duration::from_secs(timeout))).await
+            let wait = wait.then(|| Duration::from_secs(timeout));
+            if let ([device], true) = (devices.as_slice(), reason.is_empty()) {
+                let device = device::find(&signed_in, device).await?;
+                return rotate(globals, &signed_in, &device, wait).await;
+            }
+            let mut new = NewCampaign { group, all, reason, ..NewCampaign::default() };
+            for device in &devices {
+                new.devices.push(device::find(&signed_in, device).await?.device_id.to_string());
+            }
+            rotation::start(globals, &signed_in, &new, yes, wait).await
         }
     }
 }

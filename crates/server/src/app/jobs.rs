@@ -13,7 +13,7 @@ const TRIM_BATCH: u32 = 200;
 const PURGE_BATCH: u32 = 100;
 
 impl App {
-    fn only(caller: &Caller, job: Job) -> Result<()> {
+    pub(super) fn only(caller: &Caller, job: Job) -> Result<()> {
         match &caller.identity {
             Identity::System(own) if *own == job => Ok(()),
             _ => Err(Denied::Kind(Action::DeviceDelete).into()),

@@ -8,6 +8,7 @@ mod admit;
 mod api_tokens;
 mod authenticate;
 mod backup;
+mod campaigns;
 mod clients;
 mod credentials;
 mod delivery;

@@ -40,3 +40,9 @@ pub const RETIRE_KEY: &str = "Retire key-encryption key";
 pub const CONFIRM_CLOCK: &str = "Confirm server clock";
 /// Old records of the audit log were removed.
 pub const PRUNE_AUDIT: &str = "Prune audit log";
+/// Somebody asked for a rotation of many devices.
+pub const START_CAMPAIGN: &str = "Rotate device local administrator passwords";
+/// Somebody asked that everything that a person was given be rotated.
+pub const REVOKE_PASSWORDS: &str = "Revoke disclosed device local administrator passwords";
+/// The last device of such a rotation was proven, or is known not to follow.
+pub const COMPLETE_CAMPAIGN: &str = "Complete rotation of device local administrator passwords";

@@ -17,6 +17,8 @@ pub enum Action {
     DeviceDelete,
     /// Ask a device to rotate now.
     Rotate,
+    /// Rotate whatever somebody was given, and see what that was.
+    Revoke,
     /// See the device registration policy (the tenant switch).
     RegistrationPolicyRead,
     /// Change it.
@@ -65,6 +67,7 @@ impl Action {
         Self::DeviceEnable,
         Self::DeviceDelete,
         Self::Rotate,
+        Self::Revoke,
         Self::RegistrationPolicyRead,
         Self::RegistrationPolicyWrite,
         Self::AuditRead,
@@ -95,6 +98,7 @@ impl Action {
             Self::DeviceEnable => "microsoft.directory/devices/enable",
             Self::DeviceDelete => "microsoft.directory/devices/delete",
             Self::Rotate => "microsoft.intune/managedDevices/rotateLocalAdminPassword",
+            Self::Revoke => "lapwing.directory/deviceLocalCredentials/revoke",
             Self::RegistrationPolicyRead => "microsoft.directory/deviceRegistrationPolicy/standard/read",
             Self::RegistrationPolicyWrite => "microsoft.directory/deviceRegistrationPolicy/basic/update",
             Self::AuditRead => "microsoft.directory/auditLogs/allProperties/read",
@@ -130,7 +134,7 @@ impl Action {
                 "Directory.Read.All",
             ],
             Self::DeviceEnable | Self::DeviceDelete => &["Device.ReadWrite.All"],
-            Self::Rotate => &["DeviceManagementManagedDevices.PrivilegedOperations.All"],
+            Self::Rotate | Self::Revoke => &["DeviceManagementManagedDevices.PrivilegedOperations.All"],
             Self::RegistrationPolicyRead => {
                 &["Policy.Read.DeviceConfiguration", "Policy.Read.All", "Policy.ReadWrite.DeviceConfiguration"]
             }

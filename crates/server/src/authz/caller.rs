@@ -74,6 +74,8 @@ pub enum Job {
     Rekey,
     /// A restored backup is taken into use.
     Restore,
+    /// Carries rotations of many devices on.
+    Campaigns,
 }
 
 impl Job {
@@ -85,6 +87,7 @@ impl Job {
             Self::SignHeads => "sign_heads",
             Self::Rekey => "rekey",
             Self::Restore => "restore",
+            Self::Campaigns => "campaigns",
         }
     }
     /// What the job may do beyond its own verbs.
@@ -101,7 +104,7 @@ impl Job {
             ),
             Self::Retention => matches!(action, Action::DeviceDelete),
             Self::SignHeads => matches!(action, Action::SettingsRead),
-            Self::Rekey | Self::Restore => false,
+            Self::Rekey | Self::Restore | Self::Campaigns => false,
         }
     }
 }

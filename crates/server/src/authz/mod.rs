@@ -156,6 +156,7 @@ mod tests {
         (Action::DeviceEnable, [true, false, true, false, false, false, false, false]),
         (Action::DeviceDelete, [true, false, true, false, false, false, false, false]),
         (Action::Rotate, [true, true, false, false, false, false, false, false]),
+        (Action::Revoke, [true, true, false, false, false, false, false, false]),
         (Action::RegistrationPolicyRead, [true, true, true, true, true, true, true, false]),
         (Action::RegistrationPolicyWrite, [true, false, true, false, false, false, false, false]),
         (Action::AuditRead, [true, false, false, false, true, true, true, false]),

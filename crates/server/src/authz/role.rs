@@ -107,7 +107,13 @@ impl BuiltIn {
             Self::GlobalAdministrator => action.is_of_roles(),
             Self::IntuneAdministrator => matches!(
                 action,
-                A::CredentialReveal | A::Rotate | A::PolicyWrite | A::GroupWrite | A::JoinTokenRead | A::JoinTokenWrite
+                A::CredentialReveal
+                    | A::Rotate
+                    | A::Revoke
+                    | A::PolicyWrite
+                    | A::GroupWrite
+                    | A::JoinTokenRead
+                    | A::JoinTokenWrite
             ),
             Self::CloudDeviceAdministrator => matches!(
                 action,

@@ -3,6 +3,7 @@
 
 mod account;
 mod asked;
+mod campaigns;
 mod context;
 mod device;
 mod federation;

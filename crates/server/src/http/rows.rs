@@ -3,7 +3,7 @@
 //! A route exists only through a row, and the row's identity is enforced before its handler runs.
 
 use super::context::Shared;
-use super::{account, device, federation, graph, lapwing, oauth, operator, page, roles};
+use super::{account, campaigns, device, federation, graph, lapwing, oauth, operator, page, roles};
 use axum::routing::{MethodRouter, delete, get, patch, post, put};
 
 /// Which identity a route takes.
@@ -171,6 +171,12 @@ pub(crate) fn rows() -> Vec<Handled> {
         DELETE delete "/v1.0/lapwing/policies/{policy}" Bearer Graph lapwing::delete_policy;
         POST post "/v1.0/lapwing/policies/{policy}/assign" Bearer Graph lapwing::assign_policy;
         POST post "/v1.0/lapwing/policies/{policy}/unassign" Bearer Graph lapwing::unassign_policy;
+        GET get "/v1.0/lapwing/campaigns" Bearer Graph campaigns::list;
+        POST post "/v1.0/lapwing/campaigns" Bearer Graph campaigns::create;
+        GET get "/v1.0/lapwing/campaigns/{campaign}" Bearer Graph campaigns::one;
+        GET get "/v1.0/lapwing/campaigns/{campaign}/devices" Bearer Graph campaigns::devices;
+        POST post "/v1.0/lapwing/revocations" Bearer Graph campaigns::revoke;
+        POST post "/v1.0/lapwing/revocations/preview" Bearer Graph campaigns::preview_revocation;
         POST post "/v1.0/lapwing/lint" Bearer Graph lapwing::lint;
         GET get "/v1.0/lapwing/devices/{device}/explain" Bearer Graph lapwing::explain;
         GET get "/v1.0/lapwing/devices/{device}/policy" Bearer Graph lapwing::device_policy;

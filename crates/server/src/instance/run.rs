@@ -61,6 +61,7 @@ impl Server {
             tokio::spawn(async move { app.carry_wakes().await })
         };
         let jobs = tokio::spawn(keep_house(Arc::clone(&self.app)));
+        let campaigns = tokio::spawn(carry_campaigns(Arc::clone(&self.app)));
         let certificates = {
             let (app, data, config, tls) =
                 (Arc::clone(&self.app), self.data.clone(), self.config.clone(), self.tls.clone());
@@ -78,7 +79,7 @@ impl Server {
         if !serving.is_finished() {
             let _ = serving.await;
         }
-        for task in [wakes, jobs, certificates] {
+        for task in [wakes, jobs, campaigns, certificates] {
             task.abort();
         }
         if let Err(error) = self.app.flush_seen(&Caller::system(Job::Retention)).await {
@@ -137,6 +138,20 @@ async fn keep_house(app: Arc<App>) {
         if minute % 60 == 5 && !held {
             said(app.trim(&retention).await, "trim");
             said(app.end_tombstones(&retention).await, "end_tombstones");
+        }
+    }
+}
+
+/// Rotations of many devices, a batch a second: so are the wakes spread.
+async fn carry_campaigns(app: Arc<App>) {
+    let caller = Caller::system(Job::Campaigns);
+    let mut seconds = tokio::time::interval(Duration::from_secs(1));
+    seconds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    for second in 0_u64.. {
+        seconds.tick().await;
+        said(app.carry_campaigns(&caller).await, "campaigns");
+        if second % 60 == 30 {
+            said(app.review_campaigns(&caller).await, "review_campaigns");
         }
     }
 }

@@ -8,6 +8,7 @@
 //! `app` calls this trait as `Arc<dyn Store>`. Implementations: SQLite here, in memory in testkit;
 //! both pass the same conformance test.
 
+mod campaign;
 mod credential;
 mod device;
 mod error;
@@ -22,6 +23,10 @@ mod session;
 pub mod sqlite;
 mod tenant;
 
+pub use campaign::{
+    Ask, Campaign, CampaignCounts, CampaignDevice, CampaignKind, CampaignState, Chosen, Exposed, ExposureFilter,
+    GONE_DELETED, GONE_PURGED, NewCampaign, REFUSED_DISABLED, REFUSED_RELEASED, SAFE_SUPERSEDED, exposed,
+};
 pub use credential::{
     CredentialSummary, DeviceReport, KnownVersion, NewVersion, Proof, Proven, Report, ReportAnswer, RequestedRotation,
     Reveal, RotationRequest, SealedVersion, Stored, Trimmed, Version, VersionState, Work, WorkKind, WorkTarget,
@@ -54,7 +59,7 @@ use crate::{
 };
 use core::pin::Pin;
 use laps::{
-    id::{DeviceId, GroupId, Incarnation, PolicyId, PrincipalId, RoleId, VersionId},
+    id::{CampaignId, DeviceId, GroupId, Incarnation, PolicyId, PrincipalId, RoleId, VersionId},
     time::Timestamp,
 };
 
@@ -332,6 +337,59 @@ pub trait Store: Send + Sync + 'static {
     fn work_since(&self, after: u64, limit: u32) -> Answer<'_, Vec<Work>>;
     /// The sequence of the newest piece of work, watched: it changes after each commit that adds one.
     fn watch_work(&self) -> tokio::sync::watch::Receiver<u64>;
+
+    // ---- campaigns (docs/revoke.md) -------------------------------------------------------------
+
+    /// Makes a campaign without devices. [`StoreError::Exists`] for a known id.
+    fn create_campaign(&self, campaign: NewCampaign, now: Timestamp, audit: AuditEntry) -> Answer<'_, Campaign>;
+    /// Takes devices in and goes on to `place`; `None` when these were the last. A device that it has already is
+    /// only told the higher `exposed`, while it waits. A device that is not there is left out.
+    /// [`StoreError::Changed`] unless it was at `from`.
+    fn gather_campaign(
+        &self,
+        id: CampaignId,
+        chosen: Vec<Chosen>,
+        from: Option<String>,
+        place: Option<String>,
+        now: Timestamp,
+    ) -> Answer<'_, ()>;
+    /// Asks devices that wait: each is judged by its state and by what of it is exposed, then asked as
+    /// [`Store::request_rotation`] does, or told why not. Devices that do not wait are left as they are.
+    /// Answers how many were asked.
+    fn ask_campaign(&self, id: CampaignId, asked: Vec<Ask>, now: Timestamp) -> Answer<'_, u64>;
+    /// Looks at the devices that are requested, refused or gone, at most `limit` behind `after`: one that was
+    /// disabled or deleted since is told so, one that was and came back waits again (and its campaign is open
+    /// again).
+    /// Answers where the next look goes on.
+    fn review_campaign(
+        &self,
+        id: CampaignId,
+        after: Option<String>,
+        limit: u32,
+        now: Timestamp,
+    ) -> Answer<'_, Option<String>>;
+    /// Ends a campaign that is gathered and has no open device; answers whether it did so now.
+    fn complete_campaign(&self, id: CampaignId, now: Timestamp, audit: AuditEntry) -> Answer<'_, bool>;
+    /// A campaign.
+    fn campaign(&self, id: CampaignId) -> Answer<'_, Option<Campaign>>;
+    /// Campaigns, newest first; only those of `by`, or all. The cursor is the sequence.
+    fn campaigns(&self, by: Option<PrincipalId>, page: Page) -> Answer<'_, PageOf<Campaign>>;
+    /// Campaigns that are not complete, oldest first, at most 100; their counts are not filled in.
+    fn open_campaigns(&self) -> Answer<'_, Vec<Campaign>>;
+    /// Devices of a campaign in the order of their ids; only those in `state`, or all.
+    fn campaign_devices(
+        &self,
+        id: CampaignId,
+        state: Option<CampaignState>,
+        page: Page,
+    ) -> Answer<'_, PageOf<CampaignDevice>>;
+    /// What the readers were given, from the audit log, oldest first: each device object that a record names,
+    /// with the highest sequence of its disclosed versions that are still kept. A device that joined again is
+    /// named by its newest object. A page holds whole records, at most `limit`.
+    fn exposures(&self, filter: ExposureFilter, page: Page) -> Answer<'_, PageOf<Chosen>>;
+    /// Users and service principals of this name, without case, to whom the audit log says something was
+    /// disclosed; deleted ones too. At most 10.
+    fn readers(&self, name: String) -> Answer<'_, Vec<PrincipalId>>;
 
     // ---- policies -------------------------------------------------------------------------------
 

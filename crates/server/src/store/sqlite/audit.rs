@@ -229,7 +229,7 @@ fn encode_disclosed(disclosed: &[Disclosed]) -> Vec<u8> {
 }
 
 /// Reads the stored form; `None` when it is not one.
-fn decode_disclosed(bytes: &[u8]) -> Option<Vec<Disclosed>> {
+pub(super) fn decode_disclosed(bytes: &[u8]) -> Option<Vec<Disclosed>> {
     let (pairs, rest) = bytes.as_chunks::<32>();
     rest.is_empty().then(|| {
         pairs

@@ -6,6 +6,7 @@
 //! process (a command of `lapwingd`) may write meanwhile.
 
 mod audit;
+mod campaigns;
 mod column;
 mod copy;
 mod devices;

@@ -1,8 +1,8 @@
 //! The trait, verb by verb: which one reads, which one writes, and what is answered without either.
 
 use super::{
-    Lane, SqliteStore, Undo, audit, devices, factors, groups, people, policies, providers, reports, roles, secrets,
-    sessions, tenant, tokens, uses, versions, work,
+    Lane, SqliteStore, Undo, audit, campaigns, devices, factors, groups, people, policies, providers, reports, roles,
+    secrets, sessions, tenant, tokens, uses, versions, work,
 };
 use crate::{
     audit::{AuditCheckpoint, AuditEntry, AuditFilter, AuditHead, AuditRecord, SignedHead},
@@ -10,7 +10,7 @@ use crate::{
     store::*,
 };
 use laps::{
-    id::{DeviceId, GroupId, Incarnation, PolicyId, PrincipalId, RoleId, VersionId},
+    id::{CampaignId, DeviceId, GroupId, Incarnation, PolicyId, PrincipalId, RoleId, VersionId},
     time::Timestamp,
 };
 use tokio::sync::watch;
@@ -307,7 +307,7 @@ impl Store for SqliteStore {
         now: Timestamp,
         audit: AuditEntry,
     ) -> Answer<'_, RequestedRotation> {
-        self.write(move |tx| work::request_rotation(tx, device, by, now, audit))
+        self.write(move |tx| work::request_rotation(tx, device, by, 0, now, audit))
     }
     fn rotation_requests(&self, device: DeviceId) -> Answer<'_, Vec<RotationRequest>> {
         self.read(move |tx| work::requests(tx, device))
@@ -317,6 +317,64 @@ impl Store for SqliteStore {
     }
     fn watch_work(&self) -> watch::Receiver<u64> {
         self.work.clone()
+    }
+    fn create_campaign(&self, campaign: NewCampaign, now: Timestamp, audit: AuditEntry) -> Answer<'_, Campaign> {
+        self.write(move |tx| campaigns::create(tx, &campaign, now, audit))
+    }
+    fn gather_campaign(
+        &self,
+        id: CampaignId,
+        chosen: Vec<Chosen>,
+        from: Option<String>,
+        place: Option<String>,
+        now: Timestamp,
+    ) -> Answer<'_, ()> {
+        self.write(move |tx| campaigns::gather(tx, id, &chosen, from.as_deref(), place.as_deref(), now))
+    }
+    fn ask_campaign(&self, id: CampaignId, asked: Vec<Ask>, now: Timestamp) -> Answer<'_, u64> {
+        self.write(move |tx| campaigns::ask(tx, id, asked, now))
+    }
+    fn review_campaign(
+        &self,
+        id: CampaignId,
+        after: Option<String>,
+        limit: u32,
+        now: Timestamp,
+    ) -> Answer<'_, Option<String>> {
+        Box::pin(async move {
+            let page = Page::behind(after, limit);
+            let looked = self.read(move |tx| campaigns::look(tx, id, &page)).await?;
+            if !looked.items.is_empty() {
+                self.write(move |tx| campaigns::review(tx, id, &looked.items, now)).await?;
+            }
+            Ok(looked.next)
+        })
+    }
+    fn complete_campaign(&self, id: CampaignId, now: Timestamp, audit: AuditEntry) -> Answer<'_, bool> {
+        self.write(move |tx| campaigns::complete(tx, id, now, audit))
+    }
+    fn campaign(&self, id: CampaignId) -> Answer<'_, Option<Campaign>> {
+        self.read(move |tx| campaigns::campaign(tx, id))
+    }
+    fn campaigns(&self, by: Option<PrincipalId>, page: Page) -> Answer<'_, PageOf<Campaign>> {
+        self.read(move |tx| campaigns::campaigns(tx, by, &page))
+    }
+    fn open_campaigns(&self) -> Answer<'_, Vec<Campaign>> {
+        self.read(campaigns::open)
+    }
+    fn campaign_devices(
+        &self,
+        id: CampaignId,
+        state: Option<CampaignState>,
+        page: Page,
+    ) -> Answer<'_, PageOf<CampaignDevice>> {
+        self.read(move |tx| campaigns::devices(tx, id, state, &page))
+    }
+    fn exposures(&self, filter: ExposureFilter, page: Page) -> Answer<'_, PageOf<Chosen>> {
+        self.read(move |tx| campaigns::exposures(tx, &filter, &page))
+    }
+    fn readers(&self, name: String) -> Answer<'_, Vec<PrincipalId>> {
+        self.read(move |tx| campaigns::readers(tx, &name))
     }
     fn create_policy(
         &self,

@@ -1,7 +1,7 @@
 //! Verbs of versions: store, prove, abandon, read, reveal, release, trim (rotation.md 3).
 
 use super::{
-    StoreError, audit,
+    StoreError, audit, campaigns,
     column::{fingerprint, known, proof_from_word, proof_word, ticks, ticks_opt, time, time_opt},
     devices, tenant,
     work::{self, open_requests},
@@ -232,6 +232,7 @@ pub(super) fn mark_proven(
             "UPDATE request SET met_at = ?, met_by = ? WHERE device = ? AND met_at IS NULL AND sequence < ?",
         )?
         .execute(params![ticks(now), proof.version.as_bytes(), device, sequence])?;
+        campaigns::met(tx, proof.device, proof.version, version.sequence, now)?;
     }
     audit::append(tx, entry, Vec::new())?;
     Ok(Proven { state: VersionState::Current, again: false, requests_met })

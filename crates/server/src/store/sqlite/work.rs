@@ -22,11 +22,12 @@ const REQUEST: &str = "sequence, device, requested_by, requested_at, met_at, met
 /// Requests that a list shows.
 const REQUESTS_SHOWN: u32 = 20;
 
-/// A person asks for a rotation.
+/// A person asks for a rotation. A request of a sequence up to `above` is not given again.
 pub(super) fn request_rotation(
     tx: &Connection,
     device: DeviceId,
     by: PrincipalId,
+    above: u64,
     now: Timestamp,
     entry: AuditEntry,
 ) -> Result<RequestedRotation, StoreError> {
@@ -39,10 +40,10 @@ pub(super) fn request_rotation(
     // Repeats coalesce, unless a rotation has begun since: that one may already be past what is asked.
     let open = tx
         .prepare_cached(&format!(
-            "SELECT {REQUEST} FROM request AS r WHERE device = ?1 AND met_at IS NULL AND NOT EXISTS \
+            "SELECT {REQUEST} FROM request AS r WHERE device = ?1 AND met_at IS NULL AND sequence > ?2 AND NOT EXISTS \
              (SELECT 1 FROM version WHERE device = ?1 AND sequence > r.sequence) ORDER BY sequence DESC LIMIT 1"
         ))?
-        .query_row([device.as_bytes()], request)
+        .query_row(params![device.as_bytes(), above as i64], request)
         .optional()?;
     if let Some(request) = open {
         return Ok(RequestedRotation { request, again: true });

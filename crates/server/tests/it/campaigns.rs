@@ -1,0 +1,175 @@
+//! Rotations of many devices, and the revocation of what a person was given, over real TLS.
+
+use crate::harness::{Session, TestDevice, TestServer};
+use reqwest::Method;
+use serde_json::{Value, json};
+use server::authz::{Caller, Job};
+
+const CREDENTIALS: &str = "/v1.0/directory/deviceLocalCredentials";
+const CAMPAIGNS: &str = "/v1.0/lapwing/campaigns";
+
+/// The background work takes a step.
+async fn step(server: &TestServer) {
+    let job = Caller::system(Job::Campaigns);
+    server.app.carry_campaigns(&job).await.unwrap();
+    server.app.review_campaigns(&job).await.unwrap();
+    server.app.carry_campaigns(&job).await.unwrap();
+}
+
+async fn read(who: &Session<'_>, device: &TestDevice<'_>) {
+    who.get_ok(&format!("{CREDENTIALS}/{}?$select=credentials", device.id())).await;
+}
+
+async fn states(who: &Session<'_>, campaign: &str) -> Vec<(String, String, String)> {
+    let devices = who.get_ok(&format!("{CAMPAIGNS}/{campaign}/devices")).await;
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let mut rows: Vec<_> = devices["value"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| (text(&one["name"]), text(&one["state"]), text(&one["reason"])))
+        .collect();
+    rows.sort();
+    rows
+}
+
+fn row(name: &str, state: &str, reason: &str) -> (String, String, String) {
+    (name.into(), state.into(), reason.into())
+}
+
+#[tokio::test]
+async fn a_revocation_rotates_exactly_what_was_read_and_ends_with_a_record() {
+    let server = TestServer::start().await;
+    server.switch_on().await;
+    let (open, safe, away, other) = (
+        server.device("open").await,
+        server.device("safe").await,
+        server.device("away").await,
+        server.device("other").await,
+    );
+    for (n, device) in [&open, &safe, &away, &other].into_iter().enumerate() {
+        device.rotate(u8::try_from(n + 1).unwrap(), "first").await;
+    }
+    let admin = server.admin().await;
+    let reader = server.program(Some("Cloud Device Administrator"), &[]).await;
+    // A pending version is disclosed with the others.
+    open.store(11, "pending when it was read").await;
+    for device in [&open, &safe, &away] {
+        read(&reader, device).await;
+    }
+    read(&admin, &other).await;
+    safe.rotate(12, "changed since").await;
+    let of_away = format!("/v1.0/devices/{}", away.id());
+    assert_eq!(admin.ask(Method::PATCH, &of_away, Some(json!({"accountEnabled": false}))).await.status(), 204);
+
+    let person = "program Some(\"Cloud Device Administrator\") []";
+    let asked = json!({"person": person, "reason": "laptop stolen"});
+    let (status, preview) = admin.post("/v1.0/lapwing/revocations/preview", asked.clone()).await;
+    assert_eq!(status, 200, "{preview}");
+    let numbers = ["devices", "safe", "toRotate", "refused"].map(|name| preview[name].as_u64().unwrap());
+    assert_eq!((numbers, &preview["names"]), ([3, 1, 1, 1], &json!(["open"])));
+    assert_eq!(preview["readers"][0]["enabled"], true);
+
+    let (status, campaign) = admin.post("/v1.0/lapwing/revocations", asked).await;
+    assert_eq!(status, 200, "{campaign}");
+    let id = campaign["id"].as_str().unwrap();
+    assert_eq!((&campaign["kind"], &campaign["about"]), (&json!("revoke"), &json!(person)));
+    let expected =
+        [row("away", "refused", "device_disabled"), row("open", "requested", ""), row("safe", "safe", "superseded")];
+    assert_eq!(states(&admin, id).await, expected);
+
+    // The version that was disclosed while pending is no answer; one that is stored now is.
+    open.prove(11).await;
+    step(&server).await;
+    assert_eq!(states(&admin, id).await, expected);
+    open.rotate(13, "new").await;
+    step(&server).await;
+    let shown = admin.get_ok(&format!("{CAMPAIGNS}/{id}")).await;
+    assert_eq!(shown["counts"]["proven"], 1);
+    assert!(shown["completedDateTime"].is_string(), "{shown}");
+    let filtered = admin.get_ok(&format!("{CAMPAIGNS}/{id}/devices?$filter=state eq 'proven'")).await;
+    assert_eq!(filtered["value"][0]["name"], "open");
+    assert_eq!(filtered["value"][0]["version"], crate::harness::version(13).version.to_string());
+
+    // The disabled one comes back: it is not forgotten.
+    assert_eq!(admin.ask(Method::PATCH, &of_away, Some(json!({"accountEnabled": true}))).await.status(), 204);
+    step(&server).await;
+    assert_eq!(states(&admin, id).await[0], row("away", "requested", ""));
+    away.rotate(14, "new").await;
+    step(&server).await;
+    assert!(admin.get_ok(&format!("{CAMPAIGNS}/{id}")).await["completedDateTime"].is_string());
+
+    let log = admin.get_ok("/v1.0/lapwing/audit?$top=999").await;
+    let named = |name: &str| {
+        let all = log["value"].as_array().unwrap().iter();
+        all.filter(|record| record["activity"].as_str().unwrap().starts_with(name)).collect::<Vec<_>>()
+    };
+    assert_eq!(named("Revoke disclosed").len(), 1);
+    assert_eq!(named("Revoke disclosed")[0]["detail"]["reason"], "laptop stolen");
+    let ends = named("Complete rotation");
+    assert_eq!((ends.len(), &ends[0]["detail"]["counts"]["proven"]), (2, &json!(2)));
+    let asked = named("Rotate device local administrator password");
+    assert!(asked.iter().all(|record| record["detail"]["campaign"] == id), "{asked:?}");
+    assert_eq!(asked.len(), 2);
+    // Nothing of the other device, which another person read.
+    assert!(asked.iter().all(|record| record["targets"][0]["name"] != "other"));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn many_devices_are_rotated_by_list_by_group_and_all_within_reach() {
+    let server = TestServer::start().await;
+    server.switch_on().await;
+    let (one, two) = (server.device("one").await, server.device("two").await);
+    let admin = server.admin().await;
+    let (status, group) = admin.post("/v1.0/lapwing/groups", json!({"name": "lab"})).await;
+    assert_eq!(status, 201);
+    let add = format!("/v1.0/lapwing/groups/{}/members/{}", group["id"].as_str().unwrap(), one.id());
+    assert_eq!(admin.ask(Method::PUT, &add, None).await.status(), 204);
+
+    let (status, listed) = admin.post(CAMPAIGNS, json!({"devices": [one.id(), two.id()], "reason": "new image"})).await;
+    assert_eq!((status.as_u16(), &listed["counts"]["requested"]), (200, &json!(2)), "{listed}");
+    let (_, by_group) = admin.post(CAMPAIGNS, json!({"group": "lab"})).await;
+    assert_eq!((&by_group["counts"]["requested"], &by_group["about"]), (&json!(1), &json!("lab")));
+    let (_, all) = admin.post(CAMPAIGNS, json!({"all": true})).await;
+    assert_eq!(all["counts"]["requested"], 2);
+    // One proof answers all of them.
+    one.rotate(1, "new").await;
+    two.rotate(2, "new").await;
+    step(&server).await;
+    let shown = admin.get_ok(CAMPAIGNS).await;
+    for campaign in shown["value"].as_array().unwrap() {
+        assert!(campaign["completedDateTime"].is_string(), "{campaign}");
+    }
+    assert_eq!(shown["value"][0]["kind"], "all", "newest first");
+
+    // Wrong use, and names that are not there.
+    let unknown = "00000000-0000-4000-8000-000000000000";
+    for (body, code) in [
+        (json!({}), "bad_campaign"),
+        (json!({"all": true, "group": "lab"}), "bad_campaign"),
+        (json!({"group": "no such"}), "group_unknown"),
+        (json!({"devices": [unknown]}), "device_unknown"),
+        (json!({"devices": ["<script>"]}), "device_unknown"),
+        (json!({"all": true, "reason": "x".repeat(501)}), "bad_reason"),
+        (json!({"all": true, "reason": "a\u{1b}[31m"}), "bad_reason"),
+        (json!({"devices": vec!["x"; 5_001]}), "too_many_devices"),
+    ] {
+        let (status, answer) = admin.post(CAMPAIGNS, body).await;
+        assert!(matches!(status.as_u16(), 400 | 404), "{answer}");
+        assert_eq!(answer["error"]["innerError"]["code"], code, "{answer}");
+    }
+    let (status, answer) = admin.post("/v1.0/lapwing/revocations", json!({"person": "nobody"})).await;
+    assert_eq!((status.as_u16(), &answer["error"]["innerError"]["code"]), (404, &json!("person_unknown")));
+    assert_eq!(admin.get(&format!("{CAMPAIGNS}/{unknown}")).await.0, 404);
+
+    // Who may not rotate may not see what others do either; who may only read the log sees it.
+    let helpdesk = server.program(Some("Helpdesk Administrator"), &[]).await;
+    assert_eq!(helpdesk.post(CAMPAIGNS, json!({"all": true})).await.0, 403);
+    assert_eq!(helpdesk.post("/v1.0/lapwing/revocations", json!({"person": "admin"})).await.0, 403);
+    assert_eq!(helpdesk.get(CAMPAIGNS).await.0, 403);
+    let security = server.program(Some("Security Reader"), &[]).await;
+    assert_eq!(security.get(CAMPAIGNS).await.0, 200);
+    assert_eq!(security.post(CAMPAIGNS, json!({"all": true})).await.0, 403);
+    server.stop().await;
+}
