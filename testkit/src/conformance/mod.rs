@@ -75,7 +75,7 @@ macro_rules! store_conformance {
                 people: user_names_are_unique_without_case, the_one_time_secret_works_once,
                     a_change_of_rights_voids_sessions, the_last_global_administrator_stays, roles_are_given_once,
                     service_principals_have_secrets, lists_of_people_page_by_key;
-                sessions: a_session_ends_with_time_and_epoch, a_refresh_token_is_replaced,
+                sessions: a_session_ends_with_time_and_epoch, a_session_is_extended, a_refresh_token_is_replaced,
                     reuse_of_a_refresh_token_ends_the_family, a_device_code_is_answered_once,
                     polling_too_early_slows_down, a_replay_is_seen, failures_lock_out, the_sweep_removes_what_is_over;
                 means: a_rekey_carries_kept_secrets, a_generator_is_enrolled_once, passkeys_belong_to_a_user,

@@ -45,6 +45,23 @@ pub async fn a_session_ends_with_time_and_epoch(mut w: World) {
     w.finish().await;
 }
 
+/// The end of a good session moves; what is over does not come back.
+pub async fn a_session_is_extended(mut w: World) {
+    let one = session(&mut w, SessionKind::Cookie).await;
+    let extend = async |w: &World, kind, until| w.store.extend_session(kind, one.hash, until, w.now).await.unwrap();
+    let until = w.now.plus_days(2);
+    assert!(!extend(&w, SessionKind::Refresh, until).await, "another kind");
+    assert!(extend(&w, SessionKind::Cookie, until).await);
+    w.pass_days(1);
+    let later = Session { expires_at: until, ..one.clone() };
+    assert_eq!(w.store.session(one.kind, one.hash, w.now).await, Ok(Some(later)));
+    w.pass_days(1);
+    let again = w.now.plus_days(1);
+    assert!(!extend(&w, SessionKind::Cookie, again).await, "run out");
+    assert_eq!(w.store.session(one.kind, one.hash, w.now).await, Ok(None));
+    w.finish().await;
+}
+
 /// RFC 9700 4.14: each use of a refresh token replaces it.
 pub async fn a_refresh_token_is_replaced(mut w: World) {
     let old = session(&mut w, SessionKind::Refresh).await;

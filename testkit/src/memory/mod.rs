@@ -392,6 +392,7 @@ impl Store for MemoryStore {
         write unassign_role(id: [u8; 16], audit: AuditEntry) -> ();
         write put_session(session: Session) -> ();
         write replace_session(old: SecretHash, new: SecretHash, expires_at: Timestamp, now: Timestamp) -> Replaced;
+        write extend_session(kind: SessionKind, hash: SecretHash, expires_at: Timestamp, now: Timestamp) -> bool;
         write delete_session(kind: SessionKind, hash: SecretHash) -> ();
         write delete_sessions_of(principal: PrincipalId) -> u64;
         write create_device_code(code: DeviceCode) -> ();

@@ -52,6 +52,22 @@ impl State {
         Ok(Replaced::Done(session))
     }
 
+    pub(super) fn extend_session(
+        &mut self,
+        kind: SessionKind,
+        hash: SecretHash,
+        expires_at: Timestamp,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        if self.session(kind, hash, now)?.is_none() {
+            return Ok(false);
+        }
+        if let Some((session, _)) = self.sessions.get_mut(&(kind, hash)) {
+            session.expires_at = expires_at;
+        }
+        Ok(true)
+    }
+
     pub(super) fn delete_session(&mut self, kind: SessionKind, hash: SecretHash) -> Result<(), StoreError> {
         self.sessions.remove(&(kind, hash));
         Ok(())

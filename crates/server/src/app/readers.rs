@@ -24,7 +24,7 @@ impl App {
     }
 
     /// Everybody who may read a device's password.
-    pub async fn readers(&self, caller: &Caller, device: DeviceId) -> Result<Vec<ReadAccess>> {
+    pub async fn who_may_read(&self, caller: &Caller, device: DeviceId) -> Result<Vec<ReadAccess>> {
         self.require(caller, Action::PeopleRead)?;
         let device = self.device_for(caller, Action::DeviceRead, device).await?;
         let groups = self.groups_by_id().await?;

@@ -22,6 +22,7 @@ pub(super) mod category {
 /// Names of activities that the store does not name itself.
 pub(super) mod activity {
     pub(in crate::app) const SIGN_IN: &str = "Sign in";
+    pub(in crate::app) const SIGN_OUT: &str = "Sign out";
     pub(in crate::app) const APPROVE_DEVICE_CODE: &str = "Consent to device code";
     pub(in crate::app) const REDEEM_ONE_TIME: &str = "Redeem one-time secret";
     pub(in crate::app) const USE_RECOVERY_CODE: &str = "Use recovery code";

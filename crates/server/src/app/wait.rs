@@ -45,6 +45,10 @@ impl Waiters {
     pub(super) fn len(&self) -> usize {
         self.lock().waiting.len()
     }
+    /// Whether a device holds a wait channel.
+    pub(super) fn holds(&self, device: DeviceId) -> bool {
+        self.lock().waiting.contains_key(&device)
+    }
     /// Whether one more may wait.
     pub(super) fn has_room(&self, device: DeviceId) -> bool {
         let inner = self.lock();

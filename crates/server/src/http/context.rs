@@ -3,6 +3,7 @@
 
 use super::listener::Peer;
 use super::{Surface, problem};
+use crate::app::browser::Browsing;
 use crate::app::{App, Error, Kind};
 use crate::authz::Origin;
 use axum::extract::{MatchedPath, Request, State};
@@ -56,10 +57,11 @@ pub(crate) async fn surround(
         }
     };
     let now = app.now();
+    let browsing = response.extensions_mut().remove::<Browsing>();
     if let Some(error) = response.extensions_mut().remove::<Arc<Error>>() {
-        response = surface.encode_error(&error, &origin, now);
+        response = surface.encode_error(&error, &origin, now, browsing.as_ref());
     } else if let Some(error) = refused_before_handler(surface, &response) {
-        response = surface.encode_error(&error, &origin, now);
+        response = surface.encode_error(&error, &origin, now, browsing.as_ref());
     }
     let set = |response: &mut Response, name: &HeaderName, value: &str| {
         if let Ok(value) = HeaderValue::from_str(value) {
@@ -104,12 +106,19 @@ fn refused_before_handler(surface: Surface, response: &Response) -> Option<Error
 }
 
 impl Surface {
-    fn encode_error(self, error: &Error, origin: &Origin, now: laps::time::Timestamp) -> Response {
+    fn encode_error(
+        self,
+        error: &Error,
+        origin: &Origin,
+        now: laps::time::Timestamp,
+        browsing: Option<&Browsing>,
+    ) -> Response {
         match self {
             Self::Graph => problem::as_graph(error, origin, now),
             Self::Device | Self::Wait => problem::as_device(error, origin),
             Self::OAuth => super::oauth::error(error, origin, now),
             Self::Mdm => super::device::mdm_error(error, origin),
+            Self::Admin => super::admin::error_page(error, origin, browsing),
             Self::Page | Self::Operator => super::page::error(error, origin),
         }
     }

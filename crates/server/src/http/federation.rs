@@ -50,6 +50,8 @@ pub(crate) async fn unlink(who: Who, Path(id): Path<String>, body: Bytes) -> Ans
 #[serde(default)]
 pub(crate) struct Wanted {
     user_code: String,
+    /// A place of the admin centre.
+    next: String,
 }
 
 fn with_cookie(mut response: Response, value: &str, seconds: u32) -> Response {
@@ -70,7 +72,15 @@ pub(crate) async fn depart(
     Query(wanted): Query<Wanted>,
 ) -> Result<Response, Error> {
     let code: String = wanted.user_code.chars().take(20).collect();
-    let departure = who.app.depart(&who.caller, &provider, &base, json!({"user_code": code})).await?;
+    let departure = who
+        .app
+        .depart(
+            &who.caller,
+            &provider,
+            &base,
+            json!({"user_code": code, "next": wanted.next.chars().take(2_000).collect::<String>()}),
+        )
+        .await?;
     let response = Redirect::to(&departure.location).into_response();
     Ok(with_cookie(response, departure.cookie.reveal(), 600))
 }
@@ -100,6 +110,19 @@ pub(crate) async fn arrive(
             Error::refused(Kind::Denied, "oidc_state", "this sign-in was not begun in this browser; begin again")
         })?;
     let arrival = who.app.arrive(&who.caller, &cookie, &back.state, &back.code, &base).await?;
+    let next = arrival.to["next"].as_str().unwrap_or_default();
+    if !next.is_empty() {
+        let body = format!(
+            "<p class=\"note\" role=\"status\">You are {} at {}.</p>\
+<form method=\"post\" action=\"/admin/sign-in\"><input type=\"hidden\" name=\"next\" value=\"{}\">\
+<input type=\"hidden\" name=\"ticket\" value=\"{}\"><button class=\"main\">Go on</button></form>",
+            escaped(&arrival.user_name),
+            escaped(&arrival.provider),
+            escaped(next),
+            escaped(arrival.ticket.reveal())
+        );
+        return Ok(with_cookie(html(StatusCode::OK, "Sign in to Lapwing", &body), "", 0));
+    }
     let code = arrival.to["user_code"].as_str().unwrap_or_default();
     let client = who.app.code_client(&who.caller, code).await?;
     let asks = client.map_or_else(

@@ -20,6 +20,9 @@ pub(crate) async fn require(
     let origin = request.extensions().get::<Origin>().cloned().unwrap_or_else(|| Origin::internal("-"));
     let nobody = Caller::new(Identity::Anonymous, origin);
     let peer = request.extensions().get::<Peer>().cloned();
+    if matches!(takes, Takes::Cookie) {
+        return super::admin::visit::require(&shared, nobody, request, next).await;
+    }
     let caller = if matches!(takes, Takes::Operator) && is_local(peer.as_ref()) {
         Ok(nobody)
     } else {
@@ -45,6 +48,8 @@ async fn identify(
         Takes::Nothing | Takes::JoinToken | Takes::Secret => Ok(nobody.clone()),
         Takes::DeviceCertificate => device(shared, nobody, peer),
         Takes::Bearer => bearer(shared, nobody, headers).await,
+        // Judged by `admin::visit`, which also reads the form.
+        Takes::Cookie => Err(Error::not_signed_in("sign in first")),
         Takes::Operator => match bearer(shared, nobody, headers).await {
             Ok(caller) => shared.app.may_read_metrics(&caller).map(|()| caller),
             Err(error) => Err(error),

@@ -2,6 +2,7 @@
 //! what has no row is not there.
 
 mod account;
+mod admin;
 mod asked;
 mod campaigns;
 mod context;

@@ -213,7 +213,7 @@ fn as_page(status: StatusCode, form: &Verification, answer: &VerificationAnswer)
 }
 
 /// Browsers say where a form came from; programs say nothing.
-fn is_own_form(headers: &HeaderMap, base: &str) -> bool {
+pub(crate) fn is_own_form(headers: &HeaderMap, base: &str) -> bool {
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let site = header("sec-fetch-site").is_none_or(|site| matches!(site, "same-origin" | "none"));
     let origin = header("origin").is_none_or(|origin| origin.eq_ignore_ascii_case(base));

@@ -38,5 +38,5 @@ pub(crate) async fn explain_access(who: Who, Path((id, device)): Path<(String, S
 }
 
 pub(crate) async fn readers(who: Who, Path(device): Path<String>) -> Answer {
-    ok(&List { value: who.app.readers(&who.caller, device_key(&device)?).await?, next_link: None })
+    ok(&List { value: who.app.who_may_read(&who.caller, device_key(&device)?).await?, next_link: None })
 }

@@ -3,7 +3,7 @@
 //! A route exists only through a row, and the row's identity is enforced before its handler runs.
 
 use super::context::Shared;
-use super::{account, campaigns, device, federation, graph, lapwing, oauth, operator, page, roles};
+use super::{account, admin, campaigns, device, federation, graph, lapwing, oauth, operator, page, roles};
 use axum::routing::{MethodRouter, delete, get, patch, post, put};
 
 /// Which identity a route takes.
@@ -19,6 +19,8 @@ pub enum Takes {
     DeviceCertificate,
     /// An access token.
     Bearer,
+    /// The cookie of a browser's session; what changes something also carries the session's form token.
+    Cookie,
     /// From the machine itself nothing; from afar an access token.
     Operator,
 }
@@ -38,6 +40,8 @@ pub enum Surface {
     OAuth,
     /// Pages for people.
     Page,
+    /// The admin centre.
+    Admin,
     /// Probes and metrics.
     Operator,
 }
@@ -52,6 +56,7 @@ impl Surface {
             "device" if path.starts_with("/device/v1") => Self::Device,
             "device" | "" => Self::Page,
             "mdm" => Self::Mdm,
+            "admin" => Self::Admin,
             "healthz" | "readyz" | "metrics" => Self::Operator,
             _ => Self::OAuth,
         }
@@ -65,13 +70,14 @@ impl Surface {
             Self::Mdm => "mdm",
             Self::OAuth => "oauth",
             Self::Page => "page",
+            Self::Admin => "admin",
             Self::Operator => "operator",
         }
     }
     /// Most bytes of a request's body.
     pub(crate) const fn body_bytes_max(self) -> usize {
         match self {
-            Self::Graph => 256 * 1024,
+            Self::Graph | Self::Admin => 256 * 1024,
             // One more than is taken, so that the refusal is the device API's own.
             Self::Device => proto::device::BODY_BYTES_MAX + 1,
             Self::Mdm => 1024 * 1024,
@@ -155,6 +161,64 @@ pub(crate) fn rows() -> Vec<Handled> {
         POST post "/mdm" DeviceCertificate Mdm device::mdm;
         POST post "/mdm/{*rest}" DeviceCertificate Mdm device::mdm;
     };
+    rows.extend(table! {
+        GET get "/" Nothing Page admin::start;
+        GET get "/admin/sign-in" Nothing Admin admin::sign_in_form;
+        POST post "/admin/sign-in" Secret Admin admin::sign_in;
+        POST post "/admin/sign-out" Cookie Admin admin::sign_out;
+        GET get "/admin/assets/{file}" Nothing Admin admin::asset_file;
+        GET get "/admin" Cookie Admin admin::start;
+        POST post "/admin/sign-in/passkey" Secret Admin admin::sign_in_by_passkey;
+        GET get "/admin/account" Cookie Admin admin::account::account;
+        POST post "/admin/account/password" Cookie Admin admin::account::password;
+        POST post "/admin/account/totp" Cookie Admin admin::account::totp;
+        POST post "/admin/account/totp/confirm" Cookie Admin admin::account::confirm_totp;
+        POST post "/admin/account/totp/remove" Cookie Admin admin::account::remove_totp;
+        POST post "/admin/account/passkeys/begin" Cookie Admin admin::account::begin_passkey;
+        POST post "/admin/account/passkeys" Cookie Admin admin::account::add_passkey;
+        POST post "/admin/account/passkeys/{id}/remove" Cookie Admin admin::account::remove_passkey;
+        POST post "/admin/account/sessions/{id}/end" Cookie Admin admin::account::end_session;
+        POST post "/admin/account/tokens" Cookie Admin admin::account::create_token;
+        POST post "/admin/account/tokens/{id}/revoke" Cookie Admin admin::account::revoke_token;
+        GET get "/admin/devices" Cookie Admin admin::devices;
+        GET get "/admin/devices/{device}" Cookie Admin admin::device::device;
+        POST post "/admin/devices/{device}/password" Cookie Admin admin::device::reveal;
+        GET get "/admin/devices/{device}/history" Cookie Admin admin::device::history;
+        GET get "/admin/devices/{device}/policy" Cookie Admin admin::device::policy;
+        GET get "/admin/devices/{device}/events" Cookie Admin admin::device::events;
+        GET get "/admin/devices/{device}/explain" Cookie Admin admin::device::explain;
+        GET get "/admin/devices/{device}/rotation" Cookie Admin admin::device::rotation;
+        POST post "/admin/devices/{device}/rotate" Cookie Admin admin::device::rotate;
+        POST post "/admin/devices/{device}/enable" Cookie Admin admin::device::enable;
+        POST post "/admin/devices/{device}/disable" Cookie Admin admin::device::disable;
+        POST post "/admin/devices/{device}/delete" Cookie Admin admin::device::delete;
+        POST post "/admin/devices/{device}/restore" Cookie Admin admin::device::restore;
+        POST post "/admin/devices/{device}/purge" Cookie Admin admin::device::purge;
+        POST post "/admin/devices/{device}/clear-fork" Cookie Admin admin::device::clear_fork;
+        POST post "/admin/devices/{device}/predecessor" Cookie Admin admin::device::link;
+        GET get "/admin/policies" Cookie Admin admin::policies::list;
+        POST post "/admin/policies" Cookie Admin admin::policies::save;
+        GET get "/admin/policies/new" Cookie Admin admin::policies::new_form;
+        GET get "/admin/policies/{policy}" Cookie Admin admin::policies::one;
+        GET get "/admin/policies/{policy}/edit" Cookie Admin admin::policies::edit_form;
+        POST post "/admin/policies/{policy}/assign" Cookie Admin admin::policies::assign;
+        POST post "/admin/policies/{policy}/unassign" Cookie Admin admin::policies::unassign;
+        POST post "/admin/policies/{policy}/delete" Cookie Admin admin::policies::delete;
+        GET get "/admin/people" Cookie Admin admin::people::people;
+        POST post "/admin/people" Cookie Admin admin::people::create;
+        POST post "/admin/people/{id}/reset" Cookie Admin admin::people::reset;
+        POST post "/admin/people/{id}/enable" Cookie Admin admin::people::enable;
+        POST post "/admin/people/{id}/disable" Cookie Admin admin::people::disable;
+        POST post "/admin/people/{id}/delete" Cookie Admin admin::people::delete;
+        POST post "/admin/programs" Cookie Admin admin::people::create_program;
+        POST post "/admin/programs/{id}/delete" Cookie Admin admin::people::delete_program;
+        POST post "/admin/roles" Cookie Admin admin::people::assign;
+        POST post "/admin/roles/remove" Cookie Admin admin::people::unassign;
+        GET get "/admin/audit" Cookie Admin admin::audit::audit;
+        GET get "/admin/settings" Cookie Admin admin::settings::settings;
+        POST post "/admin/settings" Cookie Admin admin::settings::save;
+        POST post "/admin/settings/switch" Cookie Admin admin::settings::switch;
+    });
     rows.extend(table! {
         GET get "/v1.0/lapwing/joinTokens" Bearer Graph lapwing::join_tokens;
         POST post "/v1.0/lapwing/joinTokens" Bearer Graph lapwing::create_join_token;

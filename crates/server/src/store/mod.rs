@@ -597,6 +597,14 @@ pub trait Store: Send + Sync + 'static {
         expires_at: Timestamp,
         now: Timestamp,
     ) -> Answer<'_, Replaced>;
+    /// Moves the end of a good session; one that is not good stays so. Answers whether it is good.
+    fn extend_session(
+        &self,
+        kind: SessionKind,
+        hash: SecretHash,
+        expires_at: Timestamp,
+        now: Timestamp,
+    ) -> Answer<'_, bool>;
     /// Ends a session; again is success.
     fn delete_session(&self, kind: SessionKind, hash: SecretHash) -> Answer<'_, ()>;
     /// Ends all sessions of a principal.

@@ -85,6 +85,16 @@ impl TestServer {
         format!("{}{path}", self.url)
     }
 
+    /// A client as a browser is: it follows no redirect by itself here.
+    pub(crate) fn browser(&self) -> Client {
+        Client::builder()
+            .tls_certs_only([self.ca.clone()])
+            .user_agent("Mozilla/5.0 (lapwing-tests)")
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .unwrap()
+    }
+
     /// A client with another identity in TLS.
     pub(crate) fn with_identity(&self, certificate_der: &[u8], key: &rcgen::KeyPair) -> Client {
         let pem = format!(

@@ -3,6 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
 
 mod account;
+mod admin;
+mod admin_browser;
+mod admin_pages;
 mod campaigns;
 mod conformance;
 mod device;

@@ -68,6 +68,13 @@ async fn nobody_gets_through_a_row_that_takes_an_identity() {
                 assert_eq!(without_role == 200, allowed, "{row:?} without a role: {without_role}");
                 assert!(allowed || matches!(without_role, 400 | 403), "{row:?} without a role: {without_role}");
             }
+            Takes::Cookie => {
+                // The client follows the way to the sign-in.
+                let refused = if method == Method::GET { 200 } else { 401 };
+                assert_eq!(anonymous, refused, "{row:?} without a cookie");
+                assert_eq!(ask(&server.http, Some(&nobody.token)).await, refused, "{row:?} with a token");
+                assert_eq!(ask(&device.http, None).await, refused, "{row:?} with a device certificate");
+            }
             Takes::DeviceCertificate => {
                 assert_eq!(anonymous, 401, "{row:?} without a certificate");
                 assert_eq!(ask(&server.http, Some(&nobody.token)).await, 401, "{row:?} with a token");

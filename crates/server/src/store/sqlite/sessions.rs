@@ -92,6 +92,25 @@ pub(super) fn replace(
     Ok(Replaced::Done(session))
 }
 
+/// Moves the end of a good session.
+pub(super) fn extend(
+    tx: &Connection,
+    kind: SessionKind,
+    hash: &SecretHash,
+    expires_at: Timestamp,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    if session(tx, kind, hash, now)?.is_none() {
+        return Ok(false);
+    }
+    tx.prepare_cached("UPDATE session SET expires_at = ? WHERE hash = ? AND kind = ?")?.execute(params![
+        ticks(expires_at),
+        hash,
+        kind.word()
+    ])?;
+    Ok(true)
+}
+
 /// Ends a session.
 pub(super) fn delete(tx: &Connection, kind: SessionKind, hash: &SecretHash) -> Result<(), StoreError> {
     tx.execute("DELETE FROM session WHERE hash = ? AND kind = ?", params![hash, kind.word()])?;

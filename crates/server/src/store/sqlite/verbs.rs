@@ -669,6 +669,15 @@ impl Store for SqliteStore {
     ) -> Answer<'_, Replaced> {
         self.write(move |tx| sessions::replace(tx, &old, new, expires_at, now))
     }
+    fn extend_session(
+        &self,
+        kind: SessionKind,
+        hash: SecretHash,
+        expires_at: Timestamp,
+        now: Timestamp,
+    ) -> Answer<'_, bool> {
+        self.write(move |tx| sessions::extend(tx, kind, &hash, expires_at, now))
+    }
     fn delete_session(&self, kind: SessionKind, hash: SecretHash) -> Answer<'_, ()> {
         self.write(move |tx| sessions::delete(tx, kind, &hash))
     }

@@ -1,0 +1,31 @@
+//! The admin centre, `/admin`: pages for people, made on the server. They work without a script; with it
+//! parts of a page are exchanged in place.
+//!
+//! A page is a struct that holds what is shown, and a template under `templates/` that says how. Handlers
+//! call `app`, make the struct, and leave.
+
+pub(crate) mod account;
+mod asset;
+pub(crate) mod audit;
+pub(crate) mod device;
+mod devices;
+mod password;
+pub(crate) mod people;
+pub(crate) mod policies;
+pub(crate) mod settings;
+mod shell;
+mod shown;
+mod sign_in;
+pub(crate) mod visit;
+
+pub(crate) use asset::{ASSETS, asset_file};
+pub(crate) use devices::devices;
+pub(crate) use shell::error_page;
+pub(crate) use sign_in::{form as sign_in_form, sign_in, sign_in_by_passkey, sign_out};
+
+use axum::response::Redirect;
+
+/// The start.
+pub(crate) async fn start() -> Redirect {
+    Redirect::to("/admin/devices")
+}

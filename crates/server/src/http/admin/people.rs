@@ -1,0 +1,259 @@
+//! People and service principals, their roles, and what is shown once when one is made.
+
+use super::devices::Badge;
+use super::shell::{Section, Shell, ok};
+use super::shown::Shown;
+use super::visit::{Visit, done, form};
+use crate::app::Error;
+use askama::Template;
+use axum::body::Bytes;
+use axum::extract::Path;
+use axum::response::Response;
+use laps::id::PrincipalId;
+use proto::admin::{NewServicePrincipal, NewUser, Person, RoleAssignment};
+use proto::oauth::Secret;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+/// People of one page of the list.
+const PEOPLE: u32 = 100;
+
+/// A role that somebody has.
+struct Held {
+    role: Shown,
+    role_name: String,
+    /// The group, by id; empty for the whole tenant.
+    group: String,
+    scope: Shown,
+}
+
+struct Line {
+    id: String,
+    name: Shown,
+    display_name: Shown,
+    state: Badge,
+    roles: Vec<Held>,
+    enabled: bool,
+}
+
+struct Choice {
+    value: String,
+    label: Shown,
+}
+
+#[derive(Template)]
+#[template(path = "people.html")]
+struct PeoplePage {
+    shell: Shell,
+    people: Vec<Line>,
+    programs: Vec<Line>,
+    roles: Vec<Choice>,
+    groups: Vec<Choice>,
+    next: Option<String>,
+    may_write: bool,
+}
+
+/// A secret that is shown this once.
+#[derive(Template)]
+#[template(path = "secret.html")]
+struct SecretPage {
+    shell: Shell,
+    title: &'static str,
+    explanation: &'static str,
+    who: Shown,
+    facts: Vec<(&'static str, Shown)>,
+    secret: Secret,
+    back: &'static str,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Asked {
+    after: String,
+}
+
+/// The page.
+pub(crate) async fn people(visit: Visit) -> Result<Response, Error> {
+    let Asked { after } = visit.query()?;
+    let after = visit.after("admin/people", &after)?;
+    let first = after.is_none();
+    let people = visit.app.users(&visit.caller, after, PEOPLE).await?;
+    // Programs stand on the first page only; there are few of them.
+    let programs = match first {
+        true => visit.app.service_principals(&visit.caller, None, PEOPLE).await?.items,
+        false => Vec::new(),
+    };
+    let mut names: BTreeMap<String, String> = BTreeMap::new();
+    let mut groups = vec![Choice { value: String::new(), label: Shown::new("Every device") }];
+    if let Ok(known) = visit.app.groups(&visit.caller, None, 500).await {
+        let all = laps::id::GroupId::from_bytes([0xff; 16]);
+        for group in known.items.into_iter().filter(|group| group.id != all) {
+            groups.push(Choice { value: group.id.to_string(), label: Shown::new(&group.name) });
+            names.insert(group.id.to_string(), group.name);
+        }
+    }
+    ok(&PeoplePage {
+        shell: visit.shell("People and roles", Section::People).await?,
+        people: people.items.iter().map(|person| line(person, &names)).collect(),
+        programs: programs.iter().map(|person| line(person, &names)).collect(),
+        roles: visit
+            .app
+            .roles(&visit.caller)
+            .await?
+            .iter()
+            .map(|role| Choice { value: role.id.to_string(), label: Shown::new(&role.display_name) })
+            .collect(),
+        groups,
+        next: visit.next("/admin/people", "admin/people", &[], people.next),
+        may_write: visit.app.sections(&visit.caller).await?.write_people,
+    })
+}
+
+fn line(person: &Person, groups: &BTreeMap<String, String>) -> Line {
+    Line {
+        id: person.id.to_string(),
+        name: Shown::new(&person.name),
+        display_name: Shown::new(&person.display_name),
+        state: if person.enabled { Badge::new("good", "Enabled") } else { Badge::new("warn", "Disabled") },
+        enabled: person.enabled,
+        roles: person
+            .roles
+            .iter()
+            .map(|held| {
+                let group = held.group.map(|group| group.to_string()).unwrap_or_default();
+                let scope = match groups.get(&group) {
+                    _ if group.is_empty() => "every device",
+                    Some(name) => name,
+                    None => &group,
+                };
+                Held { role: Shown::new(&held.role), role_name: held.role.clone(), scope: Shown::new(scope), group }
+            })
+            .collect(),
+    }
+}
+
+fn key(id: &str) -> Result<PrincipalId, Error> {
+    id.parse().map_err(|_| Error::not_found("principal_unknown", "there is nobody with this id; look at the list"))
+}
+
+fn chosen(text: String) -> Option<String> {
+    let text = text.trim().to_owned();
+    (!text.is_empty()).then_some(text)
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Made {
+    user_name: String,
+    display_name: String,
+    role: String,
+    group: String,
+}
+
+/// Makes a person; the one-time secret is shown once.
+pub(crate) async fn create(visit: Visit, body: Bytes) -> Result<Response, Error> {
+    let asked: Made = form(&body)?;
+    let new = NewUser {
+        user_name: asked.user_name,
+        display_name: chosen(asked.display_name),
+        role: chosen(asked.role),
+        group: chosen(asked.group),
+    };
+    let made = visit.app.create_user(&visit.caller, &new).await?;
+    one_time(&visit, &made).await
+}
+
+/// Gives a person a new one-time secret.
+pub(crate) async fn reset(visit: Visit, Path(id): Path<String>) -> Result<Response, Error> {
+    let made = visit.app.reset_user(&visit.caller, key(&id)?).await?;
+    one_time(&visit, &made).await
+}
+
+async fn one_time(visit: &Visit, made: &proto::admin::CreatedUser) -> Result<Response, Error> {
+    ok(&SecretPage {
+        shell: visit.shell("One-time secret", Section::People).await?,
+        title: "One-time secret",
+        explanation: "Give it to the person on a safe way. It is asked for at the first sign-in, together with a \
+                      password of the person's own choice. It is shown this once.",
+        who: Shown::new(&made.user_name),
+        facts: vec![("Good until", Shown::new(&made.expires_date_time.to_string()))],
+        secret: Secret::new(made.one_time_secret.clone()),
+        back: "/admin/people",
+    })
+}
+
+/// Makes a service principal; its secret is shown once.
+pub(crate) async fn create_program(visit: Visit, body: Bytes) -> Result<Response, Error> {
+    let asked: Made = form(&body)?;
+    let new = NewServicePrincipal {
+        display_name: asked.display_name.clone(),
+        role: chosen(asked.role),
+        group: chosen(asked.group),
+        permissions: Vec::new(),
+        secret_days: None,
+    };
+    let made = visit.app.create_service_principal(&visit.caller, &new).await?;
+    ok(&SecretPage {
+        shell: visit.shell("Client secret", Section::People).await?,
+        title: "Client secret",
+        explanation: "The program signs in with its client id and this secret (OAuth 2.0, client credentials). It is \
+                      shown this once.",
+        who: Shown::new(&asked.display_name),
+        facts: vec![
+            ("Client id", Shown::new(&made.client_id.to_string())),
+            ("Tenant", Shown::new(&made.tenant_id)),
+            ("Good until", Shown::new(&made.expires_date_time.to_string())),
+        ],
+        secret: Secret::new(made.client_secret.clone()),
+        back: "/admin/people",
+    })
+}
+
+/// Acts on a person: each is done, and the list is shown again with a note.
+macro_rules! acts {
+    ($($(#[$doc:meta])* $name:ident $note:literal |$app:ident, $caller:ident, $id:ident| $act:expr;)*) => {$(
+        $(#[$doc])*
+        pub(crate) async fn $name(visit: Visit, Path(id): Path<String>) -> Result<Response, Error> {
+            let $id = key(&id)?;
+            let ($app, $caller) = (&visit.app, &visit.caller);
+            $act.await?;
+            Ok(done("/admin/people", $note))
+        }
+    )*};
+}
+
+acts! {
+    /// Lets a person sign in again.
+    enable "person_enabled" |app, caller, id| app.enable_user(caller, id, true);
+    /// Lets a person sign in no more.
+    disable "person_disabled" |app, caller, id| app.enable_user(caller, id, false);
+    /// Removes a person.
+    delete "person_deleted" |app, caller, id| app.delete_user(caller, id);
+    /// Removes a service principal.
+    delete_program "person_deleted" |app, caller, id| app.delete_service_principal(caller, id);
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Given {
+    principal: String,
+    role: String,
+    group: String,
+}
+
+fn assignment(body: &Bytes) -> Result<RoleAssignment, Error> {
+    let asked: Given = form(body)?;
+    Ok(RoleAssignment { principal: key(&asked.principal)?, role: asked.role, group: chosen(asked.group) })
+}
+
+/// Gives a role.
+pub(crate) async fn assign(visit: Visit, body: Bytes) -> Result<Response, Error> {
+    visit.app.assign_role(&visit.caller, &assignment(&body)?).await?;
+    Ok(done("/admin/people", "role_given"))
+}
+
+/// Takes a role.
+pub(crate) async fn unassign(visit: Visit, body: Bytes) -> Result<Response, Error> {
+    visit.app.unassign_role(&visit.caller, &assignment(&body)?).await?;
+    Ok(done("/admin/people", "role_taken"))
+}
