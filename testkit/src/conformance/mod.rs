@@ -6,6 +6,7 @@
 
 pub mod campaigns;
 pub mod devices;
+pub mod escrow;
 pub mod groups;
 pub mod means;
 pub mod people;
@@ -16,6 +17,7 @@ pub mod retention;
 pub mod reveal;
 pub mod roles;
 pub mod sessions;
+pub mod survey;
 pub mod tenant;
 pub mod uses;
 pub mod versions;
@@ -81,6 +83,9 @@ macro_rules! store_conformance {
                 means: a_rekey_carries_kept_secrets, a_generator_is_enrolled_once, passkeys_belong_to_a_user,
                     a_ticket_is_taken_once, an_api_token_ends, a_person_ends_a_session, programs_have_keys,
                     a_subject_is_one_user, a_person_unlocks;
+                survey: a_survey_tells_what_the_verbs_tell, a_survey_pages_within_its_scope, a_closed_request_is_over;
+                escrow: a_disclosure_names_every_version, a_disclosure_keeps_to_what_was_decided,
+                    exports_and_drills_are_remembered, escrow_settings_are_kept;
                 policies: a_policy_is_versioned, an_assigned_policy_stays, policies_come_through_groups,
                     a_delivery_is_in_force_when_taken_whole, the_same_delivery_writes_nothing, a_held_delivery_says_why,
                     policies_page_by_key;

@@ -7,6 +7,7 @@
 
 mod campaigns;
 mod devices;
+mod exports;
 mod groups;
 mod means;
 mod mutation;
@@ -15,6 +16,7 @@ mod policies;
 mod roles;
 mod sessions;
 mod state;
+mod survey;
 mod tenant;
 mod uses;
 mod versions;
@@ -279,6 +281,10 @@ impl Store for MemoryStore {
         read versions(device: DeviceId, history: bool) -> Vec<Version>;
         read credentials(filter: DeviceFilter, page: Page) -> PageOf<CredentialSummary>;
         read rotation_requests(device: DeviceId) -> Vec<RotationRequest>;
+        read survey(filter: SurveyFilter, page: Page) -> PageOf<Surveyed>;
+        read exports(limit: u32) -> Vec<Export>;
+        read export_of(device: DeviceId) -> Option<Export>;
+        read last_drilled() -> Option<Export>;
         read work_since(after: u64, limit: u32) -> Vec<Work>;
         read campaign(id: CampaignId) -> Option<Campaign>;
         read campaigns(by: Option<PrincipalId>, page: Page) -> PageOf<Campaign>;
@@ -341,6 +347,10 @@ impl Store for MemoryStore {
         write remove_member(group: GroupId, device: DeviceId, audit: AuditEntry) -> ();
         write note_use(used: PasswordUse, audit: AuditEntry) -> bool;
         write report(report: Report, now: Timestamp) -> ReportAnswer;
+        write close_requests(device: DeviceId, code: &'static str, now: Timestamp, audit: AuditEntry) -> u64;
+        write disclose(disclosure: Disclosure, audit: AuditEntry) -> DisclosedPage;
+        write record_export(export: NewExport, devices: Vec<DeviceId>, now: Timestamp, audit: AuditEntry) -> Export;
+        write record_drill(export: [u8; 16], by: String, now: Timestamp, audit: AuditEntry) -> Export;
         write release(device: DeviceId, now: Timestamp, audit: AuditEntry) -> u64;
         write request_rotation(device: DeviceId, by: PrincipalId, now: Timestamp, audit: AuditEntry) -> RequestedRotation;
         write create_campaign(campaign: NewCampaign, now: Timestamp, audit: AuditEntry) -> Campaign;

@@ -11,6 +11,7 @@ mod federation;
 mod graph;
 mod identity;
 mod lapwing;
+mod life;
 pub mod listener;
 mod oauth;
 mod operator;

@@ -14,6 +14,7 @@ mod durability;
 mod federation;
 mod graph;
 mod harness;
+mod life;
 mod matrix;
 mod mdm;
 mod ops;
