@@ -96,6 +96,18 @@ pub(crate) enum Command {
     /// People who sign in
     #[command(subcommand)]
     User(command::people::UserCommand),
+    /// Where people are signed in
+    #[command(subcommand)]
+    Session(command::account::SessionCommand),
+    /// API tokens: for scripts, scoped and expiring
+    #[command(subcommand)]
+    Token(command::account::TokenCommand),
+    /// Your own password, one-time codes and passkeys
+    #[command(subcommand)]
+    Account(command::account::AccountCommand),
+    /// Foreign OpenID providers that people sign in with
+    #[command(subcommand)]
+    Provider(command::provider::ProviderCommand),
     /// What people and programs may do
     #[command(subcommand)]
     Role(command::role::RoleCommand),

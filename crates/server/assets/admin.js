@@ -67,5 +67,68 @@
   window.addEventListener("pageshow", (event) => {
     if (event.persisted && document.querySelector("[data-secret]")) location.reload();
   });
+  // Passkeys: bytes travel as base64url.
+  const toBytes = (text) => Uint8Array.from(atob(text.replace(/-/g, "+").replace(/_/g, "/")), (c) => c.charCodeAt(0));
+  const toText = (bytes) => btoa(String.fromCharCode(...new Uint8Array(bytes))).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
+
+  async function post(path, body, token) {
+    const headers = { "content-type": "application/json" };
+    if (token) headers["lapwing-form-token"] = token;
+    const answer = await fetch(path, { method: "POST", headers, body: JSON.stringify(body), credentials: "same-origin" });
+    if (!answer.ok) throw new Error("refused");
+    return answer.json();
+  }
+
+  async function register(form) {
+    const token = form.elements.form_token.value, place = form.dataset.passkeyRegister;
+    const { ticket, options } = await post(`${place}/begin`, {}, token);
+    const asked = options.publicKey;
+    asked.challenge = toBytes(asked.challenge);
+    asked.user.id = toBytes(asked.user.id);
+    for (const known of asked.excludeCredentials || []) known.id = toBytes(known.id);
+    const made = await navigator.credentials.create({ publicKey: asked });
+    const credential = {
+      id: made.id, rawId: toText(made.rawId), type: made.type, extensions: {},
+      response: { attestationObject: toText(made.response.attestationObject), clientDataJSON: toText(made.response.clientDataJSON) },
+    };
+    await post(place, { ticket, name: form.elements.name.value, credential }, token);
+    location.reload();
+  }
+
+  async function signIn(button) {
+    const fields = button.form.elements;
+    const { ticket, options } = await post("/v1.0/lapwing/passkeys/begin", { userName: fields.user_name.value });
+    const asked = options.publicKey;
+    asked.challenge = toBytes(asked.challenge);
+    for (const known of asked.allowCredentials || []) known.id = toBytes(known.id);
+    const said = await navigator.credentials.get({ publicKey: asked });
+    const credential = {
+      id: said.id, rawId: toText(said.rawId), type: said.type, extensions: {},
+      response: {
+        authenticatorData: toText(said.response.authenticatorData), clientDataJSON: toText(said.response.clientDataJSON),
+        signature: toText(said.response.signature), userHandle: said.response.userHandle && toText(said.response.userHandle),
+      },
+    };
+    const { next } = await post("/admin/sign-in/passkey", { ticket, credential, next: fields.next.value });
+    location.assign(next);
+  }
+
+  const passkeys = Boolean(window.PublicKeyCredential);
+  const button = document.querySelector("[data-passkey-sign-in]");
+  if (button && passkeys) {
+    button.hidden = false;
+    button.addEventListener("click", () => {
+      if (!button.form.elements.user_name.reportValidity()) return;
+      signIn(button).catch(() => { button.form.querySelector("[data-said]").textContent = "That did not work. Try again, or sign in with your password."; });
+    });
+  }
+  const registration = document.querySelector("[data-passkey-register]");
+  if (registration && passkeys) {
+    registration.hidden = false;
+    registration.addEventListener("submit", (event) => {
+      event.preventDefault();
+      register(registration).catch(() => { registration.querySelector("[data-said]").textContent = "That did not work. Try again."; });
+    });
+  }
   prepare(document.body);
 })();

@@ -9,6 +9,7 @@ pub mod channels;
 pub mod devices;
 pub mod escrow;
 pub mod groups;
+pub mod means;
 pub mod people;
 pub mod policies;
 pub mod reading;
@@ -86,6 +87,9 @@ macro_rules! store_conformance {
                 sessions: a_session_ends_with_time_and_epoch, a_session_is_extended, a_refresh_token_is_replaced,
                     reuse_of_a_refresh_token_ends_the_family, a_device_code_is_answered_once,
                     polling_too_early_slows_down, a_replay_is_seen, failures_lock_out, the_sweep_removes_what_is_over;
+                means: a_rekey_carries_kept_secrets, a_generator_is_enrolled_once, passkeys_belong_to_a_user,
+                    a_ticket_is_taken_once, an_api_token_ends, a_person_ends_a_session, programs_have_keys,
+                    a_subject_is_one_user, a_person_unlocks;
                 survey: a_survey_tells_what_the_verbs_tell, a_survey_pages_within_its_scope, a_closed_request_is_over;
                 escrow: a_disclosure_names_every_version, a_disclosure_keeps_to_what_was_decided,
                     exports_and_drills_are_remembered, escrow_settings_are_kept;

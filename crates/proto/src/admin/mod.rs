@@ -45,16 +45,23 @@
 //! Errors have Graph's shape ([`crate::graph::ErrorBody`]) with Lapwing's stable code in `innerError.code`.
 //! Lists page with `$skiptoken` as Graph's do.
 
+mod account;
 mod campaign;
 mod directory;
 mod explanation;
 mod group;
 mod life;
 mod management;
+mod provider;
+mod reader;
 mod reading;
 mod role;
 mod token;
 
+pub use account::{
+    ApiToken, BegunPasskey, ClientKey, CreatedApiToken, Factors, NewApiToken, NewClientKey, NewPasskey, NewTotp,
+    OneTimeCode, Passkey, PasskeyAnswer, PasskeySignIn, PasswordChange, RecoveryCodes, SignInSession,
+};
 pub use campaign::{
     CAMPAIGN_DEVICES_MAX, Campaign, CampaignCounts, CampaignDevice, NewCampaign, NewRevocation, REASON_CHARS_MAX,
     Reader, RevocationPreview,
@@ -73,6 +80,8 @@ pub use management::{
     Assign, AuditEntry, AuditHead, AuditTarget, DeliveredPolicy, DeviceEvent, DevicePolicy, DeviceStatus, GroupName,
     LintFinding, LintReport, LintRequest, PasswordUse, Policy, PolicyImport, SettingStatus, Version,
 };
+pub use provider::{Identity, IdentityProvider, NewIdentityProvider};
+pub use reader::{AccessPath, ReadAccess};
 pub use role::{NewRole, Role, RoleChange};
 
 pub use reading::{

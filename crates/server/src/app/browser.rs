@@ -81,6 +81,19 @@ impl App {
         }
     }
 
+    /// Signs a person in with a passkey: the value of the cookie; `None` when it was not right.
+    pub async fn browser_sign_in_by_passkey(
+        &self,
+        caller: &Caller,
+        ticket: &str,
+        answer: &Value,
+    ) -> Result<Option<Secret>> {
+        match self.by_passkey(caller, ticket, answer).await? {
+            Some(user) => Ok(Some(self.begin_browser_session(caller, &user).await?)),
+            None => Ok(None),
+        }
+    }
+
     /// Makes the session of a person who proved to be that person; the answer is the value of the cookie.
     pub(super) async fn begin_browser_session(&self, caller: &Caller, user: &User) -> Result<Secret> {
         let now = self.now();

@@ -4,11 +4,15 @@
 //! Clock, randomness and store are given; nothing here reads the time, spawns or starts a thread.
 
 mod access;
+mod account;
 mod admit;
+mod api_tokens;
 mod audit_export;
+mod authenticate;
 mod backup;
 pub mod browser;
 mod campaigns;
+mod clients;
 mod coverage;
 mod credentials;
 mod delivery;
@@ -17,16 +21,20 @@ mod drift;
 mod error;
 mod escrow;
 mod explain;
+mod federation;
 mod groups;
 pub mod inventory;
 mod jobs;
 mod join;
+mod kept;
 mod lint;
 mod log;
 mod mdm;
 mod metrics;
+mod passkeys;
 mod people;
 mod policies;
+mod readers;
 mod reading;
 mod record;
 mod roles;
@@ -41,6 +49,7 @@ pub use admit::{Rate, Rates};
 pub use credentials::Listed;
 pub use error::{Error, Kind, Result};
 pub use escrow::Archive;
+pub use federation::{Arrival, Departure, Outside, OutsideAnswer, OutsideRequest};
 pub use metrics::Metrics;
 pub use reading::Justification;
 pub use sign_in::TokenRefusal;
@@ -135,6 +144,7 @@ pub struct App {
     admission: admit::Admission,
     management: mdm::Management,
     metrics: Metrics,
+    outside: std::sync::OnceLock<Arc<dyn Outside>>,
 }
 
 impl App {
@@ -146,6 +156,7 @@ impl App {
             admission: admit::Admission::new(parts.options.rates),
             management: mdm::Management::new(mdm::SESSIONS_MAX, mdm::SESSION.duration_s),
             metrics: Metrics::new(),
+            outside: std::sync::OnceLock::new(),
             tenant: tenant.id,
             incarnation: tenant.incarnation,
             store: parts.store,
@@ -158,6 +169,12 @@ impl App {
             random: parts.random,
             options: parts.options,
         })
+    }
+
+    /// Gives the application the network; what needs it is refused before.
+    pub fn reach_outside(&self, outside: Arc<dyn Outside>) {
+        // Given once, when the server is put together.
+        let _ = self.outside.set(outside);
     }
 
     /// Now, by the clock that the server was given.

@@ -1,11 +1,13 @@
 //! The edge: decodes, calls `app`, encodes. Every route is a [`Row`] that says which identity it takes;
 //! what has no row is not there.
 
+mod account;
 mod admin;
 mod asked;
 mod campaigns;
 mod context;
 mod device;
+mod federation;
 mod graph;
 mod identity;
 mod lapwing;

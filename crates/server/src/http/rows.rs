@@ -3,7 +3,9 @@
 //! A route exists only through a row, and the row's identity is enforced before its handler runs.
 
 use super::context::Shared;
-use super::{admin, campaigns, device, graph, lapwing, life, oauth, operator, page, reading, roles};
+use super::{
+    account, admin, campaigns, device, federation, graph, lapwing, life, oauth, operator, page, reading, roles,
+};
 use axum::routing::{MethodRouter, delete, get, patch, post, put};
 
 /// Which identity a route takes.
@@ -170,6 +172,18 @@ pub(crate) fn rows() -> Vec<Handled> {
         GET get "/admin" Cookie Admin admin::start;
         GET get "/admin/coverage" Cookie Admin admin::coverage::coverage;
         GET get "/admin/coverage/devices" Cookie Admin admin::coverage::devices;
+        POST post "/admin/sign-in/passkey" Secret Admin admin::sign_in_by_passkey;
+        GET get "/admin/account" Cookie Admin admin::account::account;
+        POST post "/admin/account/password" Cookie Admin admin::account::password;
+        POST post "/admin/account/totp" Cookie Admin admin::account::totp;
+        POST post "/admin/account/totp/confirm" Cookie Admin admin::account::confirm_totp;
+        POST post "/admin/account/totp/remove" Cookie Admin admin::account::remove_totp;
+        POST post "/admin/account/passkeys/begin" Cookie Admin admin::account::begin_passkey;
+        POST post "/admin/account/passkeys" Cookie Admin admin::account::add_passkey;
+        POST post "/admin/account/passkeys/{id}/remove" Cookie Admin admin::account::remove_passkey;
+        POST post "/admin/account/sessions/{id}/end" Cookie Admin admin::account::end_session;
+        POST post "/admin/account/tokens" Cookie Admin admin::account::create_token;
+        POST post "/admin/account/tokens/{id}/revoke" Cookie Admin admin::account::revoke_token;
         GET get "/admin/devices" Cookie Admin admin::devices;
         GET get "/admin/devices/{device}" Cookie Admin admin::device::device;
         POST post "/admin/devices/{device}/password" Cookie Admin admin::device::reveal;
@@ -282,6 +296,49 @@ pub(crate) fn rows() -> Vec<Handled> {
         GET get "/v1.0/lapwing/roles/{role}" Bearer Graph roles::role;
         PATCH patch "/v1.0/lapwing/roles/{role}" Bearer Graph roles::change_role;
         DELETE delete "/v1.0/lapwing/roles/{role}" Bearer Graph roles::delete_role;
+        GET get "/v1.0/lapwing/access/{id}/{device}" Bearer Graph roles::explain_access;
+        GET get "/v1.0/lapwing/devices/{device}/readers" Bearer Graph roles::readers;
+    });
+    rows.extend(table! {
+        GET get "/v1.0/lapwing/me/factors" Bearer Graph account::my_factors;
+        POST post "/v1.0/lapwing/me/password" Bearer Graph account::change_password;
+        POST post "/v1.0/lapwing/me/totp" Bearer Graph account::begin_totp;
+        POST post "/v1.0/lapwing/me/totp/confirm" Bearer Graph account::confirm_totp;
+        POST post "/v1.0/lapwing/me/totp/remove" Bearer Graph account::remove_totp;
+        GET get "/v1.0/lapwing/me/sessions" Bearer Graph account::my_sessions;
+        DELETE delete "/v1.0/lapwing/me/sessions/{session}" Bearer Graph account::end_my_session;
+        GET get "/v1.0/lapwing/me/tokens" Bearer Graph account::my_api_tokens;
+        POST post "/v1.0/lapwing/me/tokens" Bearer Graph account::create_api_token;
+        DELETE delete "/v1.0/lapwing/me/tokens/{token}" Bearer Graph account::revoke_my_api_token;
+        GET get "/v1.0/lapwing/apiTokens" Bearer Graph account::api_tokens;
+        DELETE delete "/v1.0/lapwing/apiTokens/{token}" Bearer Graph account::revoke_api_token;
+        GET get "/v1.0/lapwing/users/{id}/factors" Bearer Graph account::factors;
+        DELETE delete "/v1.0/lapwing/users/{id}/totp" Bearer Graph account::reset_totp;
+        GET get "/v1.0/lapwing/users/{id}/sessions" Bearer Graph account::sessions;
+        DELETE delete "/v1.0/lapwing/users/{id}/sessions/{session}" Bearer Graph account::end_session;
+        POST post "/v1.0/lapwing/users/{id}/unlock" Bearer Graph account::unlock_user;
+        POST post "/v1.0/lapwing/addresses/{address}/unlock" Bearer Graph account::unlock_address;
+        GET get "/v1.0/lapwing/servicePrincipals/{id}/keys" Bearer Graph account::client_keys;
+        POST post "/v1.0/lapwing/servicePrincipals/{id}/keys" Bearer Graph account::add_client_key;
+        DELETE delete "/v1.0/lapwing/servicePrincipals/{id}/keys/{key}" Bearer Graph account::remove_client_key;
+        POST post "/v1.0/lapwing/me/passkeys/begin" Bearer Graph account::begin_passkey;
+        POST post "/v1.0/lapwing/me/passkeys" Bearer Graph account::register_passkey;
+        DELETE delete "/v1.0/lapwing/me/passkeys/{passkey}" Bearer Graph account::remove_my_passkey;
+        DELETE delete "/v1.0/lapwing/users/{id}/passkeys" Bearer Graph account::reset_passkeys;
+        POST post "/v1.0/lapwing/passkeys/begin" Nothing Graph account::begin_passkey_sign_in;
+        POST post "/v1.0/lapwing/passkeys/answer" Secret Graph account::verify_by_passkey;
+    });
+    rows.extend(table! {
+        GET get "/v1.0/lapwing/identityProviders" Bearer Graph federation::providers;
+        POST post "/v1.0/lapwing/identityProviders" Bearer Graph federation::add_provider;
+        DELETE delete "/v1.0/lapwing/identityProviders/{id}" Bearer Graph federation::remove_provider;
+        GET get "/v1.0/lapwing/users/{id}/identities" Bearer Graph federation::identities;
+        POST post "/v1.0/lapwing/users/{id}/identities" Bearer Graph federation::link;
+        POST post "/v1.0/lapwing/users/{id}/identities/remove" Bearer Graph federation::unlink;
+        GET get "/device/with/{provider}" Nothing Page federation::depart;
+        GET get "/device/callback" Secret Page federation::arrive;
+    });
+    rows.extend(table! {
         GET get "/v1.0/lapwing/reports/coverage" Bearer Graph life::coverage;
         GET get "/v1.0/lapwing/reports/coverage/{code}" Bearer Graph life::coverage_devices;
         GET get "/v1.0/lapwing/devices/{device}/candidates" Bearer Graph life::candidates;

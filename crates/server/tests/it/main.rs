@@ -2,6 +2,7 @@
 //! port 0, the embedded store, plain HTTP clients).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
 
+mod account;
 mod admin;
 mod admin_browser;
 mod admin_matrix;
@@ -12,12 +13,14 @@ mod conformance;
 mod device;
 mod differential;
 mod durability;
+mod federation;
 mod graph;
 mod harness;
 mod life;
 mod matrix;
 mod mdm;
 mod ops;
+mod readers;
 mod reading;
 mod routes;
 mod setting;

@@ -4,6 +4,7 @@
 //! A page is a struct that holds what is shown, and a template under `templates/` that says how. Handlers
 //! call `app`, make the struct, and leave.
 
+pub(crate) mod account;
 mod asset;
 pub(crate) mod audit;
 pub(crate) mod coverage;
@@ -22,7 +23,7 @@ pub(crate) mod visit;
 pub(crate) use asset::{ASSETS, asset_file};
 pub(crate) use devices::devices;
 pub(crate) use shell::error_page;
-pub(crate) use sign_in::{form as sign_in_form, sign_in, sign_out};
+pub(crate) use sign_in::{form as sign_in_form, sign_in, sign_in_by_passkey, sign_out};
 
 use axum::response::Redirect;
 

@@ -70,7 +70,7 @@ const fn class(c: char) -> char {
 /// The quiet zone of a QR code, modules.
 const QUIET: usize = 4;
 
-fn qr(text: &str) -> Option<Qr> {
+pub(super) fn qr(text: &str) -> Option<Qr> {
     use core::fmt::Write;
     let code = qrcode::QrCode::with_error_correction_level(text.as_bytes(), qrcode::EcLevel::M).ok()?;
     let width = code.width();

@@ -26,6 +26,7 @@ pub(crate) enum Section {
     People,
     Audit,
     Settings,
+    Account,
 }
 
 /// Outlines of icons, in a square of 24.
@@ -127,6 +128,9 @@ fn known_note(code: &str) -> Option<Note> {
         "role_taken" => ("warn", "The role was taken. Sessions of that person have ended, so that it counts at once."),
         "laps_on" => ("good", "LAPS is on: devices may store new passwords."),
         "laps_off" => ("warn", "LAPS is off: devices cannot store new passwords."),
+        "passkey_removed" => ("warn", "The passkey was removed."),
+        "session_over" => ("good", "The session has ended; its tokens have stopped working."),
+        "token_revoked" => ("warn", "The API token was revoked."),
         "settings_saved" => ("good", "The settings were saved."),
         _ => return None,
     };

@@ -1,11 +1,13 @@
 //! Signing in and out.
 
 use super::super::context::{Base, Shared};
+use super::super::from_json;
 use super::super::page::is_own_form;
 use super::shell::page;
+use super::shown::Shown;
 use super::visit::{Visit, foreign_form, form as fields, set_cookie};
-use crate::app::Error;
 use crate::app::browser::BrowserSignIn;
+use crate::app::{Error, Kind};
 use crate::authz::Caller;
 use askama::Template;
 use axum::Extension;
@@ -13,7 +15,7 @@ use axum::body::Bytes;
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use http::{HeaderMap, StatusCode};
-use proto::oauth::{Verification, VerificationResult};
+use proto::oauth::{Secret, Verification, VerificationResult};
 use serde::Deserialize;
 
 /// Where a person goes who wanted nowhere else.
@@ -33,6 +35,17 @@ struct SignInPage {
     /// Where to go afterwards.
     next: String,
     name: String,
+    note: String,
+    bad: bool,
+    /// Foreign providers: address and name.
+    providers: Vec<(String, Shown)>,
+}
+
+#[derive(Template)]
+#[template(path = "account/second_factor.html")]
+struct SecondFactorPage {
+    next: String,
+    ticket: Secret,
     note: String,
     bad: bool,
 }
@@ -56,14 +69,20 @@ fn safe(next: &str) -> String {
 }
 
 /// The form.
-pub(crate) async fn form(State(_): State<Shared>, Query(wanted): Query<Wanted>) -> Result<Response, Error> {
+pub(crate) async fn form(
+    State(shared): State<Shared>,
+    Extension(caller): Extension<Caller>,
+    Query(wanted): Query<Wanted>,
+) -> Result<Response, Error> {
     let note = match wanted.why.as_str() {
         "session_ended" => "Your session has ended, or your rights changed since it began. Sign in again.",
         "cookie_of_another_tenant" => "Your browser's session is of another server. Sign in to this one.",
         "signed_out" => "You are signed out.",
         _ => "",
     };
-    let shown = SignInPage { next: safe(&wanted.next), name: String::new(), note: note.into(), bad: false };
+    let next = safe(&wanted.next);
+    let providers = providers(&shared, &caller, &next).await?;
+    let shown = SignInPage { next, name: String::new(), note: note.into(), bad: false, providers };
     page(StatusCode::OK, &shown)
 }
 
@@ -93,6 +112,12 @@ pub(crate) async fn sign_in(
     let first = |bad| FirstSignInPage { next: next.clone(), name, note, bad };
     match answer.result {
         VerificationResult::NewPasswordRequired => page(StatusCode::UNPROCESSABLE_ENTITY, &first(false)),
+        VerificationResult::SecondFactorRequired | VerificationResult::SecondFactorWrong => {
+            let bad = answer.result == VerificationResult::SecondFactorWrong;
+            let FirstSignInPage { next, note, .. } = first(bad);
+            let ticket = answer.ticket.unwrap_or_default();
+            page(StatusCode::UNPROCESSABLE_ENTITY, &SecondFactorPage { next, ticket, note, bad })
+        }
         VerificationResult::NewPasswordUnfit => page(StatusCode::UNPROCESSABLE_ENTITY, &first(true)),
         result => {
             let status = match result {
@@ -100,8 +125,45 @@ pub(crate) async fn sign_in(
                 _ => StatusCode::FORBIDDEN,
             };
             let FirstSignInPage { next, name, note, .. } = first(true);
-            page(status, &SignInPage { next, name, note, bad: true })
+            let providers = providers(&shared, &caller, &next).await?;
+            page(status, &SignInPage { next, name, note, bad: true, providers })
         }
+    }
+}
+
+async fn providers(shared: &Shared, caller: &Caller, next: &str) -> Result<Vec<(String, Shown)>, Error> {
+    let query = serde_urlencoded::to_string([("next", next)]).unwrap_or_default();
+    let known = shared.app.sign_in_providers(caller).await?;
+    Ok(known.into_iter().map(|(id, name)| (format!("/device/with/{id}?{query}"), Shown::new(&name))).collect())
+}
+
+#[derive(Deserialize)]
+struct PasskeyForm {
+    ticket: String,
+    credential: serde_json::Value,
+    #[serde(default)]
+    next: String,
+}
+
+/// The script of the page brings what the authenticator said.
+pub(crate) async fn sign_in_by_passkey(
+    State(shared): State<Shared>,
+    Extension(caller): Extension<Caller>,
+    Extension(Base(base)): Extension<Base>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Error> {
+    if !is_own_form(&headers, &base) {
+        return Err(foreign_form());
+    }
+    let given: PasskeyForm = from_json(&body)?;
+    match shared.app.browser_sign_in_by_passkey(&caller, &given.ticket, &given.credential).await? {
+        Some(cookie) => {
+            let mut response = axum::Json(serde_json::json!({"next": safe(&given.next)})).into_response();
+            set_cookie(&mut response, Some(&cookie));
+            Ok(response)
+        }
+        None => Err(Error::refused(Kind::Denied, "sign_in_failed", "that passkey does not open this account")),
     }
 }
 
