@@ -79,7 +79,7 @@ pub(crate) enum Command {
         /// The machine: its id, or its name when no other has it
         device: String,
     },
-    /// Requests to read passwords, and their approval
+    /// Who may read passwords; requests to read them, and their approval
     #[command(subcommand)]
     Access(command::access::AccessCommand),
     /// Write passwords into an archive that is sealed with age; each is named in the audit log
