@@ -24,8 +24,6 @@ struct Bar {
     value: String,
     /// Of [`WHOLE`].
     length: u64,
-    /// What is left of [`WHOLE`].
-    rest: u64,
     href: Option<String>,
     remedy: Option<Shown>,
 }
@@ -99,7 +97,7 @@ fn percent(count: u64, of: u64) -> String {
 }
 
 fn bar(label: &str, value: String, length: u64) -> Bar {
-    Bar { label: Shown::cut(label, 200), value, length, rest: WHOLE - length, href: None, remedy: None }
+    Bar { label: Shown::cut(label, 200), value, length, href: None, remedy: None }
 }
 
 /// Bars of counts, the largest as long as the plot.
