@@ -23,6 +23,7 @@ mod error;
 mod graph;
 pub mod mdm;
 mod oauth;
+mod policies;
 mod trust;
 
 pub use client::{Client, Fault, Settings, shown_ca_certificate};

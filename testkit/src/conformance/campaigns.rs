@@ -84,7 +84,10 @@ pub async fn a_campaign_is_met_by_later_proofs_only(mut w: World) {
     w.prove(here, after).await.unwrap();
     let devices = w.store.campaign_devices(id, Some(CampaignState::Proven), Page::first(10)).await.unwrap().items;
     assert_eq!(devices.len(), 1);
-    assert_eq!((devices[0].met_by, devices[0].changed_at, devices[0].name.clone()), (Some(after), w.now, w.row(here).await.name));
+    assert_eq!(
+        (devices[0].met_by, devices[0].changed_at, devices[0].name.clone()),
+        (Some(after), w.now, w.row(here).await.name)
+    );
     assert!(!w.complete(id).await, "one is away");
     assert_eq!(w.store.open_campaigns().await.unwrap().len(), 1);
     w.rotated(away).await;

@@ -12,6 +12,7 @@ pub mod reports;
 pub mod requests;
 pub mod retention;
 pub mod reveal;
+pub mod rollouts;
 pub mod sessions;
 pub mod tenant;
 pub mod uses;
@@ -75,6 +76,9 @@ macro_rules! store_conformance {
                 policies: a_policy_is_versioned, an_assigned_policy_stays, policies_come_through_groups,
                     a_delivery_is_in_force_when_taken_whole, the_same_delivery_writes_nothing, a_held_delivery_says_why,
                     policies_page_by_key;
+                rollouts: an_exclusion_wins, a_version_goes_by_rings, a_rollout_halts_resumes_and_completes,
+                    a_first_version_goes_by_rings, a_roll_back_ends_the_rings, a_plan_is_kept,
+                    held_devices_are_listed, an_error_is_known_since;
             }
         }
     };

@@ -325,7 +325,9 @@ impl State {
             .iter()
             .filter(|record| !record.disclosed.is_empty())
             .filter_map(|record| match &record.entry.actor {
-                Actor::User(id, known) | Actor::Application(id, known) if known.eq_ignore_ascii_case(&name) => Some(*id),
+                Actor::User(id, known) | Actor::Application(id, known) if known.eq_ignore_ascii_case(&name) => {
+                    Some(*id)
+                }
                 _ => None,
             })
             .collect();

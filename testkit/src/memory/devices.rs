@@ -147,6 +147,7 @@ impl State {
             device: device.clone(),
             report: None,
             installed: None,
+            error_at: None,
             forked_now: false,
             deliveries: Deliveries::default(),
         };
@@ -484,6 +485,9 @@ impl State {
         self.refuse_fixed_group(id)?;
         if self.assignments.iter().any(|assignment| assignment.group == id) {
             return Err(StoreError::InUse("a policy"));
+        }
+        if self.exclusions.iter().any(|exclusion| exclusion.group == id) {
+            return Err(StoreError::InUse("the exclusion of a policy"));
         }
         if self.roles.iter().any(|role| role.scope == Some(id)) {
             return Err(StoreError::InUse("a role"));

@@ -54,8 +54,7 @@ fn moment(text: &str) -> Result<Timestamp, String> {
 /// `lapwing revoke …`.
 pub(crate) async fn run(globals: &Globals, revoke: Revoke) -> Result<(), Failure> {
     let signed_in = session::signed_in(globals).await?;
-    let new =
-        NewRevocation { person: revoke.person, from: revoke.from, until: revoke.until, reason: revoke.reason };
+    let new = NewRevocation { person: revoke.person, from: revoke.from, until: revoke.until, reason: revoke.reason };
     let preview = signed_in.preview_revocation(&new).await?;
     if revoke.dry_run {
         return shown(globals, &preview);

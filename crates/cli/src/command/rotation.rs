@@ -75,8 +75,10 @@ async fn find(signed_in: &SignedIn, named: &str) -> Result<Campaign, Failure> {
     found.retain(|campaign| named.len() >= 4 && campaign.id.to_string().starts_with(&named.to_lowercase()));
     match (found.pop(), found.is_empty()) {
         (Some(one), true) => Ok(one),
-        (None, _) => Err(Failure::not_found("campaign_unknown", format!("no rotation has an id that begins with {named}"))
-            .next("lapwing rotation list")),
+        (None, _) => {
+            Err(Failure::not_found("campaign_unknown", format!("no rotation has an id that begins with {named}"))
+                .next("lapwing rotation list"))
+        }
         _ => Err(Failure::wrong_use("campaign_ambiguous", format!("several rotations begin with {named}"))
             .next("give more digits of the id")),
     }
@@ -129,7 +131,12 @@ pub(crate) async fn follow(
     }
 }
 
-async fn show(globals: &Globals, signed_in: &SignedIn, campaign: &Campaign, state: Option<&str>) -> Result<(), Failure> {
+async fn show(
+    globals: &Globals,
+    signed_in: &SignedIn,
+    campaign: &Campaign,
+    state: Option<&str>,
+) -> Result<(), Failure> {
     let devices = signed_in.campaign_devices(campaign.id, state).await?;
     if globals.output == Form::Json {
         return output::json(&serde_json::json!({"rotation": campaign, "devices": devices}));
@@ -177,7 +184,10 @@ pub(crate) async fn start(
     wait: Option<Duration>,
 ) -> Result<(), Failure> {
     if (new.all || new.group.is_some()) && !yes {
-        let which = new.group.as_ref().map_or("every machine in your reach".to_owned(), |group| format!("every machine of the group {group}"));
+        let which = new
+            .group
+            .as_ref()
+            .map_or("every machine in your reach".to_owned(), |group| format!("every machine of the group {group}"));
         agreed(&format!("ask {which} for a new password"))?;
     }
     let campaign = signed_in.start_campaign(new).await?;
@@ -220,7 +230,10 @@ pub(crate) async fn ended(
             "rotation_pending",
             format!("{} machines have not rotated yet", counts.waiting + counts.requested),
         )
-        .next(format!("they stay on the list and rotate at their next contact: lapwing rotation show {}", campaign.id)));
+        .next(format!(
+            "they stay on the list and rotate at their next contact: lapwing rotation show {}",
+            campaign.id
+        )));
     }
     if left > 0 {
         output::message(&format!("{left} machines cannot be asked"));

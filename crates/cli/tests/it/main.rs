@@ -13,6 +13,7 @@ mod documents;
 mod drift;
 mod explain;
 mod generate;
+mod manage;
 mod program;
 mod published;
 mod readme;

@@ -12,6 +12,15 @@
 //! | GET, POST | `campaigns` | → [`List`] of [`Campaign`]; [`NewCampaign`] → [`Campaign`] |
 //! | GET | `campaigns/{id}`, `campaigns/{id}/devices` | → [`Campaign`]; → [`List`] of [`CampaignDevice`] |
 //! | POST | `revocations`, `revocations/preview` | [`NewRevocation`] → [`Campaign`], [`RevocationPreview`] |
+//! | GET | `settingsTable` | → [`List`] of [`SettingDescription`] |
+//! | POST | `policies/{id}/edit`, `policies/{id}/rollBack` | [`PolicyEdit`], [`RollBack`] → [`Policy`] |
+//! | GET | `policies/{id}/versions`, `policies/{id}/syncml` | → [`List`] of [`PolicyVersion`]; → a SyncML document |
+//! | POST | `policies/{id}/exclude`, `policies/{id}/include` | [`Assign`] → [`Policy`] |
+//! | GET, PUT | `policies/{id}/rings` | [`RingPlan`] |
+//! | GET | `policies/{id}/rollout` | → [`Rollout`] |
+//! | POST | `policies/{id}/rollout/{act}` | `halt`, `resume`, `complete`, `rollBack` → [`Rollout`] |
+//! | GET | `policies/{id}/conflicts`, `conflicts` | → [`List`] of [`HeldDevice`] |
+//! | POST | `preview` | [`PreviewRequest`] → [`PolicyPreview`] |
 //! | POST | `lint` | [`LintRequest`] → [`LintReport`] |
 //! | POST | `policies/{id}/assign`, `policies/{id}/unassign` | [`Assign`] → [`Policy`] |
 //! | GET | `devices/{id}/explain` | → [`Explanation`] |
@@ -36,6 +45,7 @@ mod campaign;
 mod directory;
 mod explanation;
 mod management;
+mod policy;
 mod token;
 
 pub use campaign::{
@@ -52,6 +62,10 @@ pub use management::{
     LintFinding, LintReport, LintRequest, PasswordUse, Policy, PolicyImport, SettingStatus, Version,
 };
 
+pub use policy::{
+    DeviceSetting, HeldDevice, PolicyEdit, PolicyPreview, PolicyVersion, PreviewCause, PreviewRequest, Ring, RingPlan,
+    RollBack, Rollout, SettingChange, SettingDependency, SettingDescription, SettingValue,
+};
 pub use token::{JoinTokenText, NotAJoinToken};
 
 use serde::{Deserialize, Serialize};

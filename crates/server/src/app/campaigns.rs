@@ -268,7 +268,11 @@ impl App {
         let filter = AuditFilter { actor: Some(id.to_string()), ..AuditFilter::default() };
         let known = self.store.audit(filter, Page::first(1)).await?.items.pop();
         let of_record = known.map(|record| record.entry.actor.name().to_owned()).filter(|name| !name.is_empty());
-        Ok(of_record.map(|known| Reader { id, name: if known.is_empty() { name.to_owned() } else { known }, enabled: None }))
+        Ok(of_record.map(|known| Reader {
+            id,
+            name: if known.is_empty() { name.to_owned() } else { known },
+            enabled: None,
+        }))
     }
 
     async fn make_campaign(
@@ -530,7 +534,10 @@ fn unknown_campaign() -> Error {
 fn unknown_device(text: &str) -> Error {
     Error::not_found(
         "device_unknown",
-        format!("'{}' is not a device id; look it up with GET /v1.0/devices", text.chars().take(80).collect::<String>()),
+        format!(
+            "'{}' is not a device id; look it up with GET /v1.0/devices",
+            text.chars().take(80).collect::<String>()
+        ),
     )
 }
 
@@ -592,9 +599,7 @@ fn sentence(code: &str) -> &'static str {
             "the device was deleted, and its password still opens the machine; restore it, and it is asked at once"
         }
         store::GONE_PURGED => "the device was removed for good; join the machine again, which rotates it",
-        REFUSED_DIRECTORY => {
-            "the device keeps its password in Active Directory; rotate it there: lapwing ad expire"
-        }
+        REFUSED_DIRECTORY => "the device keeps its password in Active Directory; rotate it there: lapwing ad expire",
         REFUSED_UNMANAGED => {
             "policy manages no account on the device, so it does not rotate; lapwing explain says what is missing"
         }

@@ -76,6 +76,8 @@ pub enum Job {
     Restore,
     /// Carries rotations of many devices on.
     Campaigns,
+    /// Carries new versions of policies from ring to ring.
+    Rollouts,
 }
 
 impl Job {
@@ -88,6 +90,7 @@ impl Job {
             Self::Rekey => "rekey",
             Self::Restore => "restore",
             Self::Campaigns => "campaigns",
+            Self::Rollouts => "rollouts",
         }
     }
     /// What the job may do beyond its own verbs.
@@ -104,7 +107,7 @@ impl Job {
             ),
             Self::Retention => matches!(action, Action::DeviceDelete),
             Self::SignHeads => matches!(action, Action::SettingsRead),
-            Self::Rekey | Self::Restore | Self::Campaigns => false,
+            Self::Rekey | Self::Restore | Self::Campaigns | Self::Rollouts => false,
         }
     }
 }

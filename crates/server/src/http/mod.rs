@@ -13,6 +13,7 @@ mod oauth;
 mod operator;
 mod page;
 mod path;
+mod policies;
 mod problem;
 mod rows;
 

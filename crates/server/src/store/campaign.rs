@@ -56,8 +56,7 @@ pub enum CampaignState {
 
 impl CampaignState {
     /// Every state, in the order that they are shown in.
-    pub const ALL: [Self; 6] =
-        [Self::Safe, Self::Waiting, Self::Requested, Self::Proven, Self::Refused, Self::Gone];
+    pub const ALL: [Self; 6] = [Self::Safe, Self::Waiting, Self::Requested, Self::Proven, Self::Refused, Self::Gone];
     /// The stored and shown word.
     pub const fn word(self) -> &'static str {
         match self {

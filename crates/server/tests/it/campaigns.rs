@@ -74,7 +74,8 @@ async fn a_revocation_rotates_exactly_what_was_read_and_ends_with_a_record() {
     assert_eq!(status, 200, "{campaign}");
     let id = campaign["id"].as_str().unwrap();
     assert_eq!((&campaign["kind"], &campaign["about"]), (&json!("revoke"), &json!(person)));
-    let expected = [row("away", "refused", "device_disabled"), row("open", "requested", ""), row("safe", "safe", "superseded")];
+    let expected =
+        [row("away", "refused", "device_disabled"), row("open", "requested", ""), row("safe", "safe", "superseded")];
     assert_eq!(states(&admin, id).await, expected);
 
     // The version that was disclosed while pending is no answer; one that is stored now is.

@@ -11,6 +11,7 @@ mod graph;
 mod harness;
 mod mdm;
 mod ops;
+mod policies;
 mod routes;
 mod setting;
 mod sign_in;

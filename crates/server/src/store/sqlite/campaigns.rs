@@ -74,11 +74,7 @@ pub(super) fn campaign(tx: &Connection, id: CampaignId) -> Result<Option<Campaig
 }
 
 /// Campaigns, newest first.
-pub(super) fn campaigns(
-    tx: &Connection,
-    by: Option<PrincipalId>,
-    page: &Page,
-) -> Result<PageOf<Campaign>, StoreError> {
+pub(super) fn campaigns(tx: &Connection, by: Option<PrincipalId>, page: &Page) -> Result<PageOf<Campaign>, StoreError> {
     let before: i64 = match &page.after {
         None => i64::MAX,
         Some(text) => text.parse().map_err(|_| StoreError::BadCursor)?,
@@ -310,12 +306,7 @@ pub(super) fn review(
 }
 
 /// Ends a campaign.
-pub(super) fn complete(
-    tx: &Connection,
-    id: CampaignId,
-    now: Timestamp,
-    entry: AuditEntry,
-) -> Result<bool, StoreError> {
+pub(super) fn complete(tx: &Connection, id: CampaignId, now: Timestamp, entry: AuditEntry) -> Result<bool, StoreError> {
     let ended = tx
         .prepare_cached(
             "UPDATE campaign SET completed_at = ?2 WHERE id = ?1 AND gathered_at IS NOT NULL AND completed_at IS NULL \
@@ -384,11 +375,7 @@ fn newest_object(tx: &Connection, device: DeviceId) -> Result<DeviceId, StoreErr
 }
 
 /// What readers were given.
-pub(super) fn exposures(
-    tx: &Connection,
-    filter: &ExposureFilter,
-    page: &Page,
-) -> Result<PageOf<Chosen>, StoreError> {
+pub(super) fn exposures(tx: &Connection, filter: &ExposureFilter, page: &Page) -> Result<PageOf<Chosen>, StoreError> {
     let after: i64 = match &page.after {
         None => 0,
         Some(text) => text.parse().map_err(|_| StoreError::BadCursor)?,

@@ -3,5 +3,6 @@
 mod delivery;
 mod device;
 mod reset;
+mod rollouts;
 mod server;
 mod session;
