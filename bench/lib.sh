@@ -36,3 +36,11 @@ pair() {
                 pair, what, unit, median(ours), median(peer), r, ratio[1], ratio[NR], NR, aim, met ? "true" : "false"
         }'
 }
+
+# figure NAME WHAT UNIT OURS: one line of JSON for what has no peer: the median of a file with a number a round.
+figure() {
+    sort -n "$4" | awk -v pair="$1" -v what="$2" -v unit="$3" '
+        { at[NR] = $1 }
+        END { printf "{\"pair\":\"%s\",\"what\":\"%s\",\"unit\":\"%s\",\"ours\":%.3f,\"min\":%.3f,\"max\":%.3f,\"rounds\":%d,\"aim\":\"none\"}\n",
+            pair, what, unit, at[int((NR + 1) / 2)], at[1], at[NR], NR }'
+}

@@ -4,7 +4,7 @@
 . "$(dirname "$0")/lib.sh"
 cd "$ROOT"
 pairs=("$@")
-[ $# -gt 0 ] || pairs=(a b c d e f g h i)
+[ $# -gt 0 ] || pairs=(a b c d e f g h i j)
 
 cargo build --release --locked -p lapwing-server -p lapwing-agent -p lapwing-cli
 features=()

@@ -85,6 +85,9 @@ pub(crate) enum Command {
     /// People who sign in
     #[command(subcommand)]
     User(command::people::UserCommand),
+    /// What people and programs may do
+    #[command(subcommand)]
+    Role(command::role::RoleCommand),
     /// Programs that sign in (service principals)
     #[command(subcommand)]
     Principal(command::people::PrincipalCommand),

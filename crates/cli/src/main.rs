@@ -49,6 +49,7 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Explain { device } => command::explain::run(&globals, &device).await,
         Command::Audit(command) => command::audit::run(&globals, command).await,
         Command::User(command) => command::people::user(&globals, command).await,
+        Command::Role(command) => command::role::run(&globals, command).await,
         Command::Principal(command) => command::people::principal(&globals, command).await,
         Command::Demo(demo) => demo::demo(&demo).await,
         Command::Generate(generate) => command::generate::run(&globals, &generate),

@@ -1,11 +1,12 @@
 //! Lapwing's own administration API, `/v1.0/lapwing/…` (`proto::admin`).
 
 use crate::{Error, SignedIn};
-use laps::id::{DeviceId, GroupId, PolicyId, PrincipalId};
+use laps::id::{DeviceId, GroupId, PolicyId, PrincipalId, RoleId};
 use proto::admin::{
     Assign, AuditEntry, AuditHead, CreatedJoinToken, CreatedServicePrincipal, CreatedUser, DeviceEvent, DevicePolicy,
-    DeviceStatus, Explanation, Group, JoinToken, LintReport, LintRequest, NewGroup, NewJoinToken, NewServicePrincipal,
-    NewUser, PasswordUse, Person, Policy, PolicyImport, Settings, Version,
+    DeviceStatus, Explanation, Group, GroupChange, JoinToken, LintReport, LintRequest, NewGroup, NewJoinToken, NewRole,
+    NewServicePrincipal, NewUser, PasswordUse, Person, Policy, PolicyImport, Role, RoleAssignment, RoleChange,
+    Settings, Version,
 };
 use reqwest::Method;
 
@@ -26,6 +27,12 @@ macro_rules! routes {
     (@post $self:ident, $path:expr, $body:expr) => {
         $self.ask(Method::POST, &format!("/v1.0/lapwing/{}", $path), Some($body)).await
     };
+    (@patch $self:ident, $path:expr, $body:expr) => {
+        $self.ask(Method::PATCH, &format!("/v1.0/lapwing/{}", $path), Some($body)).await
+    };
+    (@order $self:ident, $path:expr, $body:expr) => {
+        $self.act(Method::POST, &format!("/v1.0/lapwing/{}", $path), Some($body)).await
+    };
     (@put $self:ident, $path:expr, $body:expr) => {
         $self.act(Method::PUT, &format!("/v1.0/lapwing/{}", $path), Some($body)).await
     };
@@ -45,6 +52,20 @@ routes! {
     groups() -> Vec<Group> = list "groups";
     /// Makes a group.
     create_group(new: &NewGroup) -> Group = post "groups", new;
+    /// Gives a group another name or filter.
+    change_group(id: GroupId, change: &GroupChange) -> Group = patch format_args!("groups/{id}"), change;
+    /// Roles, built-in ones first.
+    roles() -> Vec<Role> = list "roles";
+    /// Makes a role.
+    create_role(new: &NewRole) -> Role = post "roles", new;
+    /// Changes a role that people made.
+    change_role(id: RoleId, change: &RoleChange) -> Role = patch format_args!("roles/{id}"), change;
+    /// Deletes a role that people made.
+    delete_role(id: RoleId) -> () = act Method::DELETE, format_args!("roles/{id}");
+    /// Gives a role.
+    assign_role(assignment: &RoleAssignment) -> () = order "roleAssignments", assignment;
+    /// Takes a role.
+    unassign_role(assignment: &RoleAssignment) -> () = order "roleAssignments/remove", assignment;
     /// Deletes a group.
     delete_group(id: GroupId) -> () = act Method::DELETE, format_args!("groups/{id}");
     /// Puts a device into a group.

@@ -357,6 +357,24 @@ pub struct Answer {
     pub is_readable: bool,
 }
 
+impl Answer {
+    /// What follows from a computer object; `form` is how the password is to be kept, `last` what this machine wrote last.
+    pub fn of(controller: String, form: Form, object: &Object, last: Option<(VersionId, &Placement)>) -> Self {
+        let encrypted = form.decryptor().is_some();
+        let wrote = last.filter(|(_, placement)| placement.form.attribute() == form.attribute());
+        Self {
+            controller,
+            expires_at: object.expires_at,
+            // A value that may not be read looks like one that is not there.
+            has_password: (encrypted && object.version.is_some()).then_some(object.encrypted.is_some()),
+            holds_last: last.is_some_and(|(version, placement)| is_stored(object, version, placement.written_at)),
+            has_version: object.has_version || form == Form::Legacy,
+            is_readable: !encrypted || wrote.is_none() || object.encrypted.is_some() || object.version.is_some(),
+            form,
+        }
+    }
+}
+
 /// Whether an expiry lies farther ahead than the greatest age, in whole days (laps-behaviour.md 4.4).
 pub fn is_beyond(expires_at: Timestamp, now: Timestamp, age_days: u32) -> bool {
     expires_at.ticks_since(now) / TICKS_PER_DAY > u64::from(age_days)

@@ -72,6 +72,10 @@ id! {
     GroupId
 }
 id! {
+    /// A role of people and programs; built-in ones have the template ids of Entra.
+    RoleId
+}
+id! {
     /// A named policy.
     PolicyId
 }

@@ -206,10 +206,10 @@ pub async fn groups_have_members(mut w: World) {
 pub async fn groups_in_use_stay(mut w: World) {
     let group = w.group("Servers").await;
     let (id, entry) = (GroupId::from_bytes(w.bytes16()), w.entry());
-    let taken = w.store.create_group(id, "SERVERS".into(), w.now, entry).await;
+    let taken = w.store.create_group(id, "SERVERS".into(), None, w.now, entry).await;
     assert_eq!(taken, Err(StoreError::Exists("group")));
     let entry = w.entry();
-    let taken = w.store.create_group(id, "all DEVICES".into(), w.now, entry).await;
+    let taken = w.store.create_group(id, "all DEVICES".into(), None, w.now, entry).await;
     assert_eq!(taken, Err(StoreError::Exists("group")));
     let entry = w.entry();
     assert_eq!(w.store.rename_group(group, "servers".into(), entry).await.unwrap().name, "servers");

@@ -6,12 +6,14 @@
 
 pub mod campaigns;
 pub mod devices;
+pub mod groups;
 pub mod people;
 pub mod policies;
 pub mod reports;
 pub mod requests;
 pub mod retention;
 pub mod reveal;
+pub mod roles;
 pub mod rollouts;
 pub mod sessions;
 pub mod tenant;
@@ -65,6 +67,9 @@ macro_rules! store_conformance {
                     the_predecessors_live_set_is_labelled, a_predecessor_in_need_is_not_purged,
                     a_person_links_a_predecessor, contacts_are_noted_in_memory, devices_are_filtered,
                     devices_page_by_key, credentials_page_by_key;
+                groups: a_filter_makes_members, members_follow_the_device, members_follow_the_filter,
+                    members_of_a_filter_are_not_put_in;
+                roles: a_custom_role_counts_its_holders_on, a_held_role_stays, role_names_are_unique_without_case;
                 tenant: a_store_is_initialised_once, settings_change_by_revision, a_restore_is_a_new_incarnation,
                     rekey_retires_only_an_empty_key, rewrap_leaves_other_envelopes, the_store_is_ready, counts_are_right;
                 people: user_names_are_unique_without_case, the_one_time_secret_works_once,

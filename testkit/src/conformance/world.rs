@@ -110,7 +110,7 @@ impl World {
     pub async fn group(&mut self, name: &str) -> GroupId {
         let id = GroupId::from_bytes(self.bytes16());
         let entry = self.entry();
-        self.store.create_group(id, name.into(), self.now, entry).await.unwrap().id
+        self.store.create_group(id, name.into(), None, self.now, entry).await.unwrap().id
     }
 
     /// Makes a join token that is good for 24 hours; answers its id and its hash.

@@ -7,9 +7,11 @@
 
 mod campaigns;
 mod devices;
+mod groups;
 mod mutation;
 mod people;
 mod policies;
+mod roles;
 mod rollouts;
 mod sessions;
 mod state;
@@ -18,7 +20,7 @@ mod uses;
 mod versions;
 
 use laps::{
-    id::{CampaignId, DeviceId, GroupId, Incarnation, PolicyId, PrincipalId, VersionId},
+    id::{CampaignId, DeviceId, GroupId, Incarnation, PolicyId, PrincipalId, RoleId, VersionId},
     rollout::Ring,
     time::Timestamp,
 };
@@ -301,6 +303,7 @@ impl Store for MemoryStore {
         read users(page: Page) -> PageOf<User>;
         read service_principal(id: PrincipalId) -> Option<ServicePrincipal>;
         read service_principals(page: Page) -> PageOf<ServicePrincipal>;
+        read custom_roles() -> Vec<CustomRole>;
         read role_assignments(principal: Option<PrincipalId>) -> Vec<RoleAssignment>;
         read authorization(principal: PrincipalId) -> Option<Authorization>;
         read session(kind: SessionKind, hash: SecretHash, now: Timestamp) -> Option<Session>;
@@ -325,7 +328,8 @@ impl Store for MemoryStore {
         write add_certificate(device: DeviceId, certificate: NewCertificate, public_key: Vec<u8>, audit: AuditEntry) -> ();
         write revoke_certificate(fingerprint: [u8; 32], now: Timestamp, audit: AuditEntry) -> ();
         write purge_device(id: DeviceId, by: PurgeBy, now: Timestamp, audit: AuditEntry) -> ();
-        write create_group(id: GroupId, name: String, now: Timestamp, audit: AuditEntry) -> Group;
+        write create_group(id: GroupId, name: String, filter: Option<GroupFilter>, now: Timestamp, audit: AuditEntry) -> Group;
+        write change_group_filter(id: GroupId, filter: GroupFilter, now: Timestamp, audit: AuditEntry) -> Group;
         write rename_group(id: GroupId, name: String, audit: AuditEntry) -> Group;
         write delete_group(id: GroupId, audit: AuditEntry) -> ();
         write add_member(group: GroupId, device: DeviceId, audit: AuditEntry) -> ();
@@ -359,6 +363,9 @@ impl Store for MemoryStore {
         write create_service_principal(principal: NewServicePrincipal, now: Timestamp, audit: AuditEntry) -> ServicePrincipal;
         write update_service_principal(id: PrincipalId, change: ServicePrincipalChange, audit: AuditEntry) -> ServicePrincipal;
         write delete_service_principal(id: PrincipalId, audit: AuditEntry) -> ();
+        write create_role(role: CustomRole, audit: AuditEntry) -> CustomRole;
+        write update_role(id: RoleId, change: CustomRoleChange, audit: AuditEntry) -> CustomRole;
+        write delete_role(id: RoleId, audit: AuditEntry) -> ();
         write assign_role(assignment: RoleAssignment, audit: AuditEntry) -> ();
         write unassign_role(id: [u8; 16], audit: AuditEntry) -> ();
         write put_session(session: Session) -> ();

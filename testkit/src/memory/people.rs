@@ -11,7 +11,7 @@ impl State {
     }
 
     /// Voids what was given out on the ground of a principal's former rights.
-    fn next_epoch(&mut self, principal: PrincipalId) {
+    pub(super) fn next_epoch(&mut self, principal: PrincipalId) {
         self.sessions.retain(|_, (session, _)| session.principal != principal);
         if let Some(row) = self.users.get_mut(&principal) {
             row.user.epoch += 1;
@@ -254,6 +254,9 @@ impl State {
         if new.scope.is_some_and(|group| !self.has_group(group)) {
             return Err(StoreError::NotFound("group"));
         }
+        if new.role.parse().is_ok_and(|id| !self.custom_roles.contains_key(&id)) {
+            return Err(StoreError::NotFound("role"));
+        }
         let same = |known: &RoleAssignment| {
             (known.principal, &known.role, known.scope) == (new.principal, &new.role, new.scope) || known.id == new.id
         };
@@ -294,6 +297,7 @@ impl State {
                 enabled: row.user.enabled,
                 epoch: row.user.epoch,
                 roles,
+                custom: self.custom_roles_of(principal),
                 permissions: Vec::new(),
             }));
         }
@@ -304,6 +308,7 @@ impl State {
             enabled: known.enabled,
             epoch: known.epoch,
             roles,
+            custom: self.custom_roles_of(principal),
             permissions: known.permissions.clone(),
         }))
     }

@@ -1,7 +1,7 @@
 //! What the store in memory holds, and its audit log.
 
 use laps::{
-    id::{CampaignId, DeviceId, GroupId, PolicyId, PrincipalId, VersionId},
+    id::{CampaignId, DeviceId, GroupId, PolicyId, PrincipalId, RoleId, VersionId},
     rollout::Ring,
     time::Timestamp,
 };
@@ -85,6 +85,7 @@ pub(super) struct State {
     pub(super) users: BTreeMap<PrincipalId, UserRow>,
     pub(super) service_principals: BTreeMap<PrincipalId, ServicePrincipal>,
     pub(super) roles: Vec<RoleAssignment>,
+    pub(super) custom_roles: BTreeMap<RoleId, CustomRole>,
     pub(super) sessions: BTreeMap<(SessionKind, SecretHash), (Session, bool)>,
     pub(super) codes: BTreeMap<SecretHash, CodeRow>,
     pub(super) used: BTreeMap<(&'static str, SecretHash), Timestamp>,

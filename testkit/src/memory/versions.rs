@@ -277,6 +277,7 @@ impl State {
                 events.push(DeviceEventKind::UnknownVerifier);
                 self.event(id, DeviceEventKind::UnknownVerifier, now);
             }
+            self.follow(id, now);
         }
         let mut unresolved: Vec<_> =
             self.of(id).filter(|row| row.version.state == VersionState::Pending).map(|row| &row.version).collect();

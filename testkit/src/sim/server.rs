@@ -22,7 +22,7 @@ use rand_chacha::{ChaCha8Rng, rand_core::Rng as _};
 use server::{
     app::{self, App, Clock, NoRandomness, Options, Parts, Random},
     audit::{Actor, AuditEntry, Outcome, Target},
-    authz::{Assignment, Caller, DeviceIdentity, Identity as Who, Job, Origin, Principal, Role, RoleScope, Scopes},
+    authz::{Assignment, BuiltIn, Caller, DeviceIdentity, Identity as Who, Job, Origin, Principal, RoleScope, Scopes},
     ca::{Authority, head::HeadKey},
     oauth::{Passwords, TokenSigner},
     seal::{KeyFiles, KeyId, Sealer},
@@ -159,7 +159,7 @@ impl SimServer {
         let reader = NewUser {
             user_name: "reader".into(),
             display_name: None,
-            role: Some(Role::GlobalAdministrator.name().into()),
+            role: Some(BuiltIn::GlobalAdministrator.name().into()),
             group: None,
         };
         let made = server.runtime.block_on(server.app().create_user(&Caller::system(Job::Init), &reader)).unwrap();
@@ -367,7 +367,7 @@ impl SimServer {
         let principal = Principal {
             id: self.reader,
             name: "reader".into(),
-            assignments: vec![Assignment { role: Role::GlobalAdministrator, scope: RoleScope::Tenant }],
+            assignments: vec![Assignment { role: BuiltIn::GlobalAdministrator.into(), scope: RoleScope::Tenant }],
             scopes: Scopes::all(),
             epoch: known.epoch,
             client_id: "simulation".into(),

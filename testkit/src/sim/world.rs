@@ -337,8 +337,9 @@ impl World {
         let effect = running.effect.clone();
         process.running = Some(running);
         one.process = Some(process);
-        self.struck(machine);
+        // What the agent did is judged before what happens in the midst of it: a clone has the deeds behind it too.
         self.judge_deeds(machine);
+        self.struck(machine);
         match act {
             Err(stop) => self.stopped(machine, stop, &word(&effect)),
             Ok((Act::Answered(outcome), made)) => {
@@ -357,8 +358,8 @@ impl World {
 
     /// The machine stopped within something, and starts again.
     fn stopped(&mut self, machine: usize, stop: Stop, within: &str) {
-        self.struck(machine);
         self.judge_deeds(machine);
+        self.struck(machine);
         self.say(|w| format!("{} stops ({stop:?}) at {within}", w.machines[machine].name));
         self.stop(machine, stop);
         let pause = self.dice.pick(&[2_000, 60_000, HOUR, 8 * HOUR]);

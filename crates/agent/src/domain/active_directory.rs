@@ -7,7 +7,7 @@ use crate::{
 };
 use ad::{Connection, Credential, Dns, Error, KeyCache, Keytab, Server, Settings};
 use laps::{
-    active_directory::{self, Form, Former, Placement, VersionChange, Wanted, WantedForm, has_arrived, is_stored},
+    active_directory::{self, Form, Former, Placement, VersionChange, Wanted, WantedForm, has_arrived},
     cycle::Consulted,
     event,
     id::VersionId,
@@ -161,22 +161,8 @@ impl ActiveDirectory {
             WantedForm::Clear => Form::Clear,
             WantedForm::Legacy => Form::Legacy,
         };
-        let object = &computer.object;
-        let encrypted = kept.decryptor().is_some();
-        let wrote = last.filter(|(_, placement)| placement.form.attribute() == kept.attribute());
-        Ok(Consulted {
-            answer: active_directory::Answer {
-                controller: connection.controller().host.clone(),
-                expires_at: object.expires_at,
-                // A value that may not be read looks like one that is not there.
-                has_password: (encrypted && object.version.is_some()).then_some(object.encrypted.is_some()),
-                holds_last: last.is_some_and(|(version, placement)| is_stored(object, version, placement.written_at)),
-                has_version: object.has_version || kept == Form::Legacy,
-                is_readable: !encrypted || wrote.is_none() || object.encrypted.is_some() || object.version.is_some(),
-                form: kept,
-            },
-            server_time,
-        })
+        let controller = connection.controller().host.clone();
+        Ok(Consulted { answer: active_directory::Answer::of(controller, kept, &computer.object, last), server_time })
     }
 
     async fn put(&mut self, backup: Backup<'_>) -> Outcome {

@@ -16,6 +16,7 @@ pub(crate) mod people;
 pub(crate) mod policy;
 pub(crate) mod policy_edit;
 pub(crate) mod revoke;
+pub(crate) mod role;
 pub(crate) mod rollout;
 pub(crate) mod rotation;
 pub(crate) mod setting;

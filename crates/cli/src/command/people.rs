@@ -159,7 +159,7 @@ fn list(globals: &Globals, people: &[Person]) -> Result<(), Failure> {
     })
 }
 
-fn find(people: &[Person], named: &str) -> Result<PrincipalId, Failure> {
+pub(crate) fn find(people: &[Person], named: &str) -> Result<PrincipalId, Failure> {
     let is_named =
         |person: &&Person| person.id.to_string() == named || person.name.to_lowercase() == named.to_lowercase();
     let mut matching = people.iter().filter(is_named);

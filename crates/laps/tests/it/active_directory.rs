@@ -5,7 +5,7 @@ use laps::{
     account::{AccountFacts, Selection},
     active_directory::{
         Answer, Form, Former, Object, Placement, Replaces, StoredValue, Wanted, WantedForm, guid_bytes, has_arrived,
-        is_stored, update,
+        update,
     },
     cycle::{CheckedIn, Consulted, Cycle, Effect, Finish, Note, Outcome, Report, Start, Tick},
     decide::{Manage, Memory, Plan, Reason, Target, Unmanaged, View},
@@ -199,17 +199,12 @@ impl World {
             }
             Effect::Consult { last, .. } => {
                 return Outcome::Consulted(Ok(Consulted {
-                    answer: Answer {
-                        controller: self.controller.into(),
-                        form: self.form.clone(),
-                        expires_at: self.object.expires_at,
-                        has_password: Some(self.object.encrypted.is_some()),
-                        holds_last: last
-                            .as_ref()
-                            .is_some_and(|(version, at)| is_stored(&self.object, *version, at.written_at)),
-                        has_version: self.object.has_version,
-                        is_readable: true,
-                    },
+                    answer: Answer::of(
+                        self.controller.into(),
+                        self.form.clone(),
+                        &self.object,
+                        last.as_ref().map(|(version, placement)| (*version, placement)),
+                    ),
                     server_time: self.now,
                 }));
             }

@@ -1,4 +1,4 @@
-//! Join tokens, groups, people, settings.
+//! Join tokens, people, settings.
 
 use crate::serde_text;
 use core::fmt;
@@ -78,27 +78,6 @@ pub struct JoinToken {
     /// When it was used.
     #[serde(with = "serde_text::time_option")]
     pub used_date_time: Option<Timestamp>,
-}
-
-/// A group to make.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct NewGroup {
-    /// Its name; 1 to 120 characters, unique without case.
-    pub name: String,
-}
-
-/// A group of devices.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Group {
-    /// Its id.
-    #[serde(with = "serde_text::text")]
-    pub id: GroupId,
-    /// Its name.
-    pub name: String,
-    /// When it was made.
-    #[serde(with = "serde_text::time")]
-    pub created_date_time: Timestamp,
 }
 
 /// A person to make; gets a one-time secret.

@@ -5,7 +5,7 @@
 //! | GET, POST | `joinTokens` | → [`List`] of [`JoinToken`]; [`NewJoinToken`] → [`CreatedJoinToken`] |
 //! | DELETE | `joinTokens/{id}` | revokes |
 //! | GET, POST | `groups` | → [`List`] of [`Group`]; [`NewGroup`] → [`Group`] |
-//! | DELETE | `groups/{id}` | |
+//! | PATCH, DELETE | `groups/{id}` | [`GroupChange`] → [`Group`] |
 //! | PUT, DELETE | `groups/{id}/members/{device}` | |
 //! | GET, POST | `policies` | → [`List`] of [`Policy`]; [`PolicyImport`] → [`Policy`] |
 //! | GET, DELETE | `policies/{id}` | → [`Policy`] |
@@ -35,6 +35,8 @@
 //! | POST, DELETE | `users/{id}/oneTimeSecret`, `users/{id}` | → [`CreatedUser`] |
 //! | GET, POST | `servicePrincipals` | → [`List`] of [`Person`]; [`NewServicePrincipal`] → [`CreatedServicePrincipal`] |
 //! | DELETE | `servicePrincipals/{id}` | |
+//! | GET, POST | `roles` | → [`List`] of [`Role`]; [`NewRole`] → [`Role`] |
+//! | GET, PATCH, DELETE | `roles/{id}` | → [`Role`]; [`RoleChange`] → [`Role`] |
 //! | POST | `roleAssignments`, `roleAssignments/remove` | [`RoleAssignment`] |
 //! | GET, PUT | `settings` | [`Settings`] |
 //!
@@ -44,8 +46,10 @@
 mod campaign;
 mod directory;
 mod explanation;
+mod group;
 mod management;
 mod policy;
+mod role;
 mod token;
 
 pub use campaign::{
@@ -53,14 +57,16 @@ pub use campaign::{
     Reader, RevocationPreview,
 };
 pub use directory::{
-    CreatedJoinToken, CreatedServicePrincipal, CreatedUser, Group, JoinToken, NewGroup, NewJoinToken,
-    NewServicePrincipal, NewUser, Person, PersonRole, RoleAssignment, Settings,
+    CreatedJoinToken, CreatedServicePrincipal, CreatedUser, JoinToken, NewJoinToken, NewServicePrincipal, NewUser,
+    Person, PersonRole, RoleAssignment, Settings,
 };
 pub use explanation::{Explanation, Link};
+pub use group::{Group, GroupChange, GroupFilter, NewGroup};
 pub use management::{
     Assign, AuditEntry, AuditHead, AuditTarget, DeliveredPolicy, DeviceEvent, DevicePolicy, DeviceStatus, GroupName,
     LintFinding, LintReport, LintRequest, PasswordUse, Policy, PolicyImport, SettingStatus, Version,
 };
+pub use role::{NewRole, Role, RoleChange};
 
 pub use policy::{
     DeviceSetting, HeldDevice, PolicyEdit, PolicyPreview, PolicyVersion, PreviewCause, PreviewRequest, Ring, RingPlan,

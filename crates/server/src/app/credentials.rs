@@ -102,7 +102,7 @@ impl App {
         let principal = caller.principal().ok_or(authz::Denied::Kind(Action::CredentialReveal))?;
         for _ in 0..ATTEMPTS {
             let device = match self.device_to_reveal(caller, id).await {
-                Err(error @ Error::Denied(_)) => {
+                Err(error) if matches!(error.kind(), Kind::Denied | Kind::NotFound) => {
                     self.record_refusal(
                         caller,
                         activity::RECOVER_PASSWORD,

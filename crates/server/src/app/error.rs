@@ -261,6 +261,9 @@ const fn kind_of_store(error: &StoreError) -> Kind {
         E::NotFound(_) | E::DeviceUnknown | E::VersionUnknown | E::NoPassword => Kind::NotFound,
         E::Exists(_)
         | E::InUse(_)
+        | E::Filtered
+        | E::Unfiltered
+        | E::TooMany(_)
         | E::DeviceState(_)
         | E::VersionConflict
         | E::VersionAbandoned

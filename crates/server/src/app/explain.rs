@@ -14,16 +14,13 @@ impl App {
     /// Explains a device, named by id or by name.
     pub async fn explain(&self, caller: &Caller, device: &str) -> Result<Explanation> {
         authz::reach(caller, Action::Explain)?;
-        let found = self.find_device(device).await?;
+        // Out of the caller's scope is as not there.
+        let covered = |found: &store::Device| authz::decide(caller, Action::Explain, Target::Device(&found.groups));
+        let found = self.find_device(device).await?.filter(|found| covered(found).is_ok());
         let evidence = match &found {
-            Some(found) => {
-                authz::decide(caller, Action::Explain, Target::Device(&found.groups))?;
-                match found.state {
-                    // Nothing else is left of it.
-                    DeviceState::Purged => self.nothing_known(caller, object(found, 0)).await?,
-                    _ => self.evidence(caller, found).await?,
-                }
-            }
+            // Nothing else is left of it.
+            Some(found) if found.state == DeviceState::Purged => self.nothing_known(caller, object(found, 0)).await?,
+            Some(found) => self.evidence(caller, found).await?,
             None => self.nothing_known(caller, explain::Device::Unknown).await?,
         };
         Ok(Explanation::of(device, &explain::explain(&evidence)))

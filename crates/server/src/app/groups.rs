@@ -6,7 +6,7 @@ use super::{App, Error, Result, store_page};
 use crate::authz::{Action, Caller};
 use crate::store::{self, ALL_DEVICES, StoreError};
 use laps::id::{DeviceId, GroupId};
-use proto::admin::{Group, GroupName, NewGroup};
+use proto::admin::{Group, GroupChange, GroupFilter, GroupName, NewGroup};
 use serde_json::json;
 
 impl App {
@@ -22,8 +22,44 @@ impl App {
         self.require(caller, Action::GroupWrite)?;
         let name = checked_name(&new.name)?;
         let id = GroupId::from_random_bytes(self.random_bytes()?);
-        let audit = self.entry(caller, activity::ADD_GROUP, category::GROUP, target("group", &id, &name), json!({}))?;
-        Ok(entity(self.store.create_group(id, name, self.now(), audit).await?))
+        let filter = new.filter.as_ref().map(checked_filter).transpose()?;
+        let audit = self.entry(
+            caller,
+            activity::ADD_GROUP,
+            category::GROUP,
+            target("group", &id, &name),
+            json!({"filter": new.filter}),
+        )?;
+        Ok(entity(self.store.create_group(id, name, filter, self.now(), audit).await?))
+    }
+
+    /// Gives a group another name, and a filtered one another filter.
+    pub async fn change_group(&self, caller: &Caller, name: &str, change: &GroupChange) -> Result<Group> {
+        self.require(caller, Action::GroupWrite)?;
+        let mut group = self.stored_group(name).await?;
+        let filter = change.filter.as_ref().map(checked_filter).transpose()?;
+        if let Some(name) = &change.name {
+            let name = checked_name(name)?;
+            let audit = self.entry(
+                caller,
+                activity::UPDATE_GROUP,
+                category::GROUP,
+                target("group", &group.id, &group.name),
+                json!({"name": name}),
+            )?;
+            group = self.store.rename_group(group.id, name, audit).await?;
+        }
+        if let Some(filter) = filter {
+            let audit = self.entry(
+                caller,
+                activity::UPDATE_GROUP,
+                category::GROUP,
+                target("group", &group.id, &group.name),
+                json!({"filter": change.filter}),
+            )?;
+            group = self.store.change_group_filter(group.id, filter, self.now(), audit).await?;
+        }
+        Ok(entity(group))
     }
 
     /// Removes a group that nothing names any more.
@@ -112,6 +148,45 @@ pub(super) fn checked_name(name: &str) -> Result<String> {
     Ok(name.to_owned())
 }
 
+/// Longest pattern of a filter, characters.
+const PATTERN_CHARS_MAX: usize = 120;
+
+/// A filter that asks for something, each pattern of 1 to 120 printable characters.
+fn checked_filter(asked: &GroupFilter) -> Result<store::GroupFilter> {
+    for pattern in [&asked.name, &asked.os, &asked.agent_version].into_iter().flatten() {
+        let chars = pattern.chars().count();
+        if chars == 0 || chars > PATTERN_CHARS_MAX || pattern.chars().any(char::is_control) {
+            return Err(Error::invalid(
+                "bad_filter",
+                format!(
+                    "a pattern has 1 to {PATTERN_CHARS_MAX} printable characters; * stands for any of them, ? for one"
+                ),
+            ));
+        }
+    }
+    let filter = store::GroupFilter {
+        name: asked.name.clone(),
+        os: asked.os.clone(),
+        agent_version: asked.agent_version.clone(),
+        joined_from: asked.joined_from,
+        joined_until: asked.joined_until,
+    };
+    if filter.is_empty() {
+        return Err(Error::invalid(
+            "bad_filter",
+            "the filter asks for nothing: name one of name, os, agentVersion, joinedFrom, joinedUntil",
+        ));
+    }
+    Ok(filter)
+}
+
 fn entity(group: store::Group) -> Group {
-    Group { id: group.id, name: group.name, created_date_time: group.created_at }
+    let filter = group.filter.map(|filter| GroupFilter {
+        name: filter.name,
+        os: filter.os,
+        agent_version: filter.agent_version,
+        joined_from: filter.joined_from,
+        joined_until: filter.joined_until,
+    });
+    Group { id: group.id, name: group.name, filter, created_date_time: group.created_at }
 }

@@ -24,6 +24,7 @@ mod policies;
 mod policy_edit;
 mod policy_preview;
 mod record;
+mod roles;
 mod rollouts;
 mod sealing;
 mod sign_in;
@@ -213,13 +214,21 @@ impl App {
         authz::reach(caller, action)?;
         let device = self.store.device(id).await?;
         match device {
-            Some(device) => {
-                authz::decide(caller, action, Target::Device(&device.groups))?;
-                Ok(device)
-            }
+            Some(device) => match authz::decide(caller, action, Target::Device(&device.groups)) {
+                Ok(()) => Ok(device),
+                Err(denied) => Err(out_of_scope(caller, denied, &device)),
+            },
             None => Err(device_not_found(id)),
         }
     }
+}
+
+/// The refusal of an action on a device: who may not even see the device gets the answer for one that is not there.
+fn out_of_scope(caller: &Caller, denied: authz::Denied, device: &store::Device) -> Error {
+    let seen = [Action::DeviceRead, Action::CredentialRead]
+        .into_iter()
+        .any(|action| authz::decide(caller, action, Target::Device(&device.groups)).is_ok());
+    if seen { denied.into() } else { device_not_found(device.id) }
 }
 
 fn device_not_found(id: laps::id::DeviceId) -> Error {

@@ -1,14 +1,15 @@
-//! People and service principals, their roles (design.md 5, "People and roles").
+//! People and service principals (design.md 5, "People and roles").
 
 use super::credentials::Listed;
 use super::groups::checked_name;
 use super::record::{activity, category, target};
+use super::roles::may_give;
 use super::{App, Error, Result, hex, store_page};
-use crate::authz::{Action, Assignment, Caller, Role, RoleScope, Scopes};
+use crate::authz::{Action, Actions, Caller, RoleScope, Scopes};
 use crate::oauth::secret;
-use crate::store::{self, ClientSecret, NewServicePrincipal, NewUser, ServicePrincipalChange, StoreError, UserChange};
-use laps::id::{GroupId, PrincipalId};
-use proto::admin::{self, CreatedServicePrincipal, CreatedUser, Person, PersonRole};
+use crate::store::{self, ClientSecret, NewServicePrincipal, NewUser, ServicePrincipalChange, UserChange};
+use laps::id::PrincipalId;
+use proto::admin::{self, CreatedServicePrincipal, CreatedUser, Person};
 use proto::graph::User;
 use serde_json::json;
 
@@ -41,6 +42,7 @@ impl App {
     pub async fn users(&self, caller: &Caller, after: Option<String>, limit: u32) -> Result<Listed<Person>> {
         self.require(caller, Action::PeopleRead)?;
         let page = self.store.users(store_page(after, limit)).await?;
+        let names = self.role_names().await?;
         let mut items = Vec::with_capacity(page.items.len());
         for user in page.items {
             items.push(Person {
@@ -49,7 +51,7 @@ impl App {
                 display_name: user.display_name,
                 enabled: user.enabled,
                 kind: "user".into(),
-                roles: self.roles_of(user.id).await?,
+                roles: self.roles_of(user.id, &names).await?,
                 permissions: Vec::new(),
             });
         }
@@ -65,6 +67,7 @@ impl App {
     ) -> Result<Listed<Person>> {
         self.require(caller, Action::PeopleRead)?;
         let page = self.store.service_principals(store_page(after, limit)).await?;
+        let names = self.role_names().await?;
         let mut items = Vec::with_capacity(page.items.len());
         for principal in page.items {
             items.push(Person {
@@ -73,7 +76,7 @@ impl App {
                 display_name: principal.name,
                 enabled: principal.enabled,
                 kind: "servicePrincipal".into(),
-                roles: self.roles_of(principal.id).await?,
+                roles: self.roles_of(principal.id, &names).await?,
                 permissions: principal.permissions,
             });
         }
@@ -88,7 +91,7 @@ impl App {
             Some(name) => checked_name(name)?,
             None => user_name.clone(),
         };
-        let role = self.asked_role(new.role.as_deref(), new.group.as_deref()).await?;
+        let role = self.asked_role(caller, new.role.as_deref(), new.group.as_deref()).await?;
         let id = PrincipalId::from_random_bytes(self.random_bytes()?);
         let now = self.now();
         let one_time = secret::bearer(ONE_TIME_PREFIX, &self.random_bytes()?);
@@ -118,6 +121,7 @@ impl App {
     pub async fn reset_user(&self, caller: &Caller, id: PrincipalId) -> Result<CreatedUser> {
         self.require(caller, Action::PeopleWrite)?;
         let user = self.stored_user(id).await?;
+        self.refuse_above(caller, id).await?;
         let one_time = secret::bearer(ONE_TIME_PREFIX, &self.random_bytes()?);
         let until = self.now().plus_days(ONE_TIME_DAYS);
         let audit = self.entry(
@@ -146,6 +150,7 @@ impl App {
     pub async fn enable_user(&self, caller: &Caller, id: PrincipalId, enabled: bool) -> Result<()> {
         self.require(caller, Action::PeopleWrite)?;
         let user = self.stored_user(id).await?;
+        self.refuse_above(caller, id).await?;
         let audit = self.entry(
             caller,
             activity::UPDATE_USER,
@@ -161,6 +166,7 @@ impl App {
     pub async fn delete_user(&self, caller: &Caller, id: PrincipalId) -> Result<()> {
         self.require(caller, Action::PeopleWrite)?;
         let user = self.stored_user(id).await?;
+        self.refuse_above(caller, id).await?;
         let audit =
             self.entry(caller, activity::DELETE_USER, category::USER, target("user", &id, &user.user_name), json!({}))?;
         Ok(self.store.delete_user(id, audit).await?)
@@ -185,6 +191,13 @@ impl App {
                 ),
             ));
         }
+        let granted = Scopes::parse(&new.permissions.join(" "));
+        let granted: Actions = Action::ALL
+            .iter()
+            .copied()
+            .filter(|action| !action.permissions().is_empty() && granted.cover(*action))
+            .collect();
+        may_give(caller, granted, RoleScope::Tenant)?;
         let days = new.secret_days.unwrap_or(365);
         if !(1..=SECRET_DAYS_MAX).contains(&days) {
             return Err(Error::invalid(
@@ -192,7 +205,7 @@ impl App {
                 format!("secretDays is {days}, expected 1 to {SECRET_DAYS_MAX}"),
             ));
         }
-        let role = self.asked_role(new.role.as_deref(), new.group.as_deref()).await?;
+        let role = self.asked_role(caller, new.role.as_deref(), new.group.as_deref()).await?;
         let id = PrincipalId::from_random_bytes(self.random_bytes()?);
         let now = self.now();
         let client_secret = secret::bearer(CLIENT_SECRET_PREFIX, &self.random_bytes()?);
@@ -250,6 +263,7 @@ impl App {
     pub async fn delete_service_principal(&self, caller: &Caller, id: PrincipalId) -> Result<()> {
         self.require(caller, Action::PeopleWrite)?;
         let principal = self.store.service_principal(id).await?.ok_or_else(|| unknown_principal(id))?;
+        self.refuse_above(caller, id).await?;
         let audit = self.entry(
             caller,
             activity::DELETE_SERVICE_PRINCIPAL,
@@ -260,127 +274,12 @@ impl App {
         Ok(self.store.delete_service_principal(id, audit).await?)
     }
 
-    /// Gives a role; again is success.
-    pub async fn assign_role(&self, caller: &Caller, asked: &admin::RoleAssignment) -> Result<()> {
-        self.require(caller, Action::PeopleWrite)?;
-        let authorization =
-            self.store.authorization(asked.principal).await?.ok_or_else(|| unknown_principal(asked.principal))?;
-        let assignment = self.asked_role(Some(&asked.role), asked.group.as_deref()).await?;
-        match assignment {
-            Some(assignment) => self.give_role(caller, asked.principal, &authorization.display_name, assignment).await,
-            None => Ok(()),
-        }
-    }
-
-    /// Takes a role; one that is not had is success.
-    pub async fn unassign_role(&self, caller: &Caller, asked: &admin::RoleAssignment) -> Result<()> {
-        self.require(caller, Action::PeopleWrite)?;
-        let Some(wanted) = self.asked_role(Some(&asked.role), asked.group.as_deref()).await? else {
-            return Ok(());
-        };
-        let assignments = self.store.role_assignments(Some(asked.principal)).await?;
-        let scope = group_of(wanted.scope);
-        let found = assignments.iter().find(|held| held.role == wanted.role.name() && held.scope == scope);
-        let Some(found) = found else { return Ok(()) };
-        let audit = self.entry(
-            caller,
-            activity::REMOVE_ROLE,
-            category::ROLE,
-            target("principal", &asked.principal, ""),
-            json!({"role": wanted.role.name(), "group": scope.map(|group| group.to_string())}),
-        )?;
-        Ok(self.store.unassign_role(found.id, audit).await?)
-    }
-
-    async fn give_role(
-        &self,
-        caller: &Caller,
-        principal: PrincipalId,
-        name: &str,
-        assignment: Assignment,
-    ) -> Result<()> {
-        let scope = group_of(assignment.scope);
-        let audit = self.entry(
-            caller,
-            activity::ADD_ROLE,
-            category::ROLE,
-            target("principal", &principal, name),
-            json!({
-                "role": assignment.role.name(),
-                "group": scope.map(|group| group.to_string()),
-            }),
-        )?;
-        let assigned = self
-            .store
-            .assign_role(
-                store::RoleAssignment {
-                    id: self.random_bytes()?,
-                    principal,
-                    role: assignment.role.name().to_owned(),
-                    scope,
-                },
-                audit,
-            )
-            .await;
-        match assigned {
-            Err(StoreError::Exists(_)) => Ok(()),
-            other => Ok(other?),
-        }
-    }
-
-    async fn asked_role(&self, role: Option<&str>, group: Option<&str>) -> Result<Option<Assignment>> {
-        let Some(role) = role else { return Ok(None) };
-        let role = Role::parse(role).ok_or_else(|| {
-            let names: Vec<&str> = Role::ALL.iter().map(|role| role.name()).collect();
-            Error::invalid(
-                "role_unknown",
-                format!(
-                    "there is no role '{}'; expected one of {}",
-                    role.chars().take(80).collect::<String>(),
-                    names.join(", ")
-                ),
-            )
-        })?;
-        let scope = match group {
-            None => RoleScope::Tenant,
-            Some(name) => match self.group_named(name).await? {
-                Some(group) => RoleScope::Group(group.id),
-                None => RoleScope::Tenant,
-            },
-        };
-        Ok(Some(Assignment { role, scope }))
-    }
-
-    async fn roles_of(&self, principal: PrincipalId) -> Result<Vec<PersonRole>> {
-        let held = self.store.role_assignments(Some(principal)).await?;
-        Ok(held.into_iter().map(|held| PersonRole { role: held.role, group: held.scope }).collect())
-    }
-
-    async fn stored_user(&self, id: PrincipalId) -> Result<store::User> {
+    pub(super) async fn stored_user(&self, id: PrincipalId) -> Result<store::User> {
         self.store.user(id).await?.ok_or_else(|| unknown_principal(id))
     }
 }
 
-/// The roles of an authorization that this program knows; others allow nothing.
-pub(super) fn assignments(held: &[store::RoleAssignment]) -> Vec<Assignment> {
-    held.iter()
-        .filter_map(|held| {
-            Some(Assignment {
-                role: Role::parse(&held.role)?,
-                scope: held.scope.map_or(RoleScope::Tenant, RoleScope::Group),
-            })
-        })
-        .collect()
-}
-
-const fn group_of(scope: RoleScope) -> Option<GroupId> {
-    match scope {
-        RoleScope::Tenant => None,
-        RoleScope::Group(group) => Some(group),
-    }
-}
-
-fn unknown_principal(id: PrincipalId) -> Error {
+pub(super) fn unknown_principal(id: PrincipalId) -> Error {
     Error::not_found(
         "principal_unknown",
         format!("there is nobody with the id {id}; list them with GET /v1.0/lapwing/users"),

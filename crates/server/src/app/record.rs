@@ -32,7 +32,11 @@ pub(super) mod activity {
     pub(in crate::app) const DELETE_SERVICE_PRINCIPAL: &str = "Remove service principal";
     pub(in crate::app) const ADD_ROLE: &str = "Add member to role";
     pub(in crate::app) const REMOVE_ROLE: &str = "Remove member from role";
+    pub(in crate::app) const ADD_ROLE_DEFINITION: &str = "Add role definition";
+    pub(in crate::app) const UPDATE_ROLE_DEFINITION: &str = "Update role definition";
+    pub(in crate::app) const DELETE_ROLE_DEFINITION: &str = "Delete role definition";
     pub(in crate::app) const ADD_GROUP: &str = "Add group";
+    pub(in crate::app) const UPDATE_GROUP: &str = "Update group";
     pub(in crate::app) const DELETE_GROUP: &str = "Delete group";
     pub(in crate::app) const ADD_MEMBER: &str = "Add member to group";
     pub(in crate::app) const REMOVE_MEMBER: &str = "Remove member from group";

@@ -1,8 +1,8 @@
 //! Signing in: tokens by grant, the device code, and who a bearer token is. The page on which a person
 //! answers a device code: `verification`.
 
-use super::people::assignments;
 use super::record::{activity, category, target};
+use super::roles::assignments;
 use super::{App, Error, Kind, Result};
 use crate::authz::{Caller, Identity, Principal, Scopes};
 use crate::oauth::token::{ACCESS_TOKEN_S, audience, unix_s};
@@ -161,7 +161,7 @@ impl App {
             return wrong();
         };
         self.store.clear_failures(key).await?;
-        let roles = assignments(&authorization.roles);
+        let roles = assignments(&authorization);
         let subject = Subject {
             id,
             user_name: None,
@@ -297,7 +297,7 @@ impl App {
             display_name: user.display_name,
             epoch: authorization.epoch,
             scopes: user_scopes(scope),
-            roles: assignments(&authorization.roles),
+            roles: assignments(&authorization),
         })
     }
 
@@ -344,7 +344,7 @@ impl App {
             idtyp: if is_user { "user" } else { "app" }.to_owned(),
             scp: is_user.then(|| scopes.to_string()),
             roles: (!is_user).then(|| scopes.names().iter().map(|name| (*name).to_owned()).collect()),
-            wids: subject.roles.iter().map(|assignment| assignment.role.template_id().to_owned()).collect(),
+            wids: subject.roles.iter().map(|assignment| assignment.role.id().to_string()).collect(),
             upn: subject.user_name.clone(),
             name: Some(subject.display_name.clone()),
             ver: "2.0".into(),
@@ -459,7 +459,7 @@ impl App {
         {
             return invalid("the rights of this account changed since the token was made; sign in again");
         }
-        let roles = assignments(&authorization.roles);
+        let roles = assignments(&authorization);
         let scopes = if authorization.is_user {
             Scopes::parse(claims.scp.as_deref().unwrap_or_default())
         } else {

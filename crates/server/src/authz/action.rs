@@ -151,14 +151,14 @@ impl Action {
     }
 
     /// The role with the fewest rights that allows it; for the text of a refusal.
-    pub fn least_role(self) -> super::Role {
-        super::Role::ALL
+    pub fn least_role(self) -> super::BuiltIn {
+        super::BuiltIn::ALL
             .iter()
             .rev()
             .copied()
             .filter(|role| role.allows(self))
             .min_by_key(|role| Self::ALL.iter().filter(|action| role.allows(**action)).count())
-            .unwrap_or(super::Role::GlobalAdministrator)
+            .unwrap_or(super::BuiltIn::GlobalAdministrator)
     }
 
     /// Whether devices do this for themselves.

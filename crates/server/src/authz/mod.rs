@@ -5,12 +5,14 @@
 //! the roles are Entra's (laps-behaviour.md 8.3).
 
 pub mod action;
+pub mod actions;
 pub mod caller;
 pub mod role;
 
 pub use action::{Action, Scopes};
+pub use actions::Actions;
 pub use caller::{Caller, DeviceIdentity, Identity, Job, Origin, Principal};
-pub use role::{Assignment, Role, RoleScope};
+pub use role::{Assignment, BuiltIn, Role, RoleScope};
 
 use laps::id::GroupId;
 
@@ -123,55 +125,55 @@ mod tests {
     use super::*;
     use laps::id::PrincipalId;
 
-    fn principal(role: Option<(Role, RoleScope)>, scopes: Scopes) -> Principal {
+    fn principal(role: Option<(BuiltIn, RoleScope)>, scopes: Scopes) -> Principal {
         Principal {
             id: PrincipalId::from_random_bytes([3; 16]),
             name: "ada@example.test".into(),
-            assignments: role.into_iter().map(|(role, scope)| Assignment { role, scope }).collect(),
+            assignments: role.into_iter().map(|(role, scope)| Assignment { role: role.into(), scope }).collect(),
             scopes,
             epoch: 1,
             client_id: String::new(),
         }
     }
-    fn user(role: Role) -> Caller {
+    fn user(role: BuiltIn) -> Caller {
         Caller::new(Identity::User(principal(Some((role, RoleScope::Tenant)), Scopes::all())), Origin::internal("test"))
     }
 
     /// The checked-in matrix: role by action. A change of rights is a change of this table.
-    const MATRIX: &[(Action, [bool; 5])] = &[
-        // GA, Intune, CloudDevice, Helpdesk, SecurityReader
-        (Action::CredentialRead, [true, true, true, true, true]),
-        (Action::CredentialReveal, [true, true, true, false, false]),
-        (Action::CredentialRevealDeleted, [true, false, false, false, false]),
-        (Action::DeviceRead, [true, true, true, true, true]),
-        (Action::DeviceEnable, [true, false, true, false, false]),
-        (Action::DeviceDelete, [true, false, true, false, false]),
-        (Action::Rotate, [true, true, false, false, false]),
-        (Action::Revoke, [true, true, false, false, false]),
-        (Action::RegistrationPolicyRead, [true, true, true, true, true]),
-        (Action::RegistrationPolicyWrite, [true, false, true, false, false]),
-        (Action::AuditRead, [true, false, false, false, true]),
-        (Action::PolicyRead, [true, true, true, true, true]),
-        (Action::PolicyWrite, [true, true, false, false, false]),
-        (Action::GroupRead, [true, true, true, true, true]),
-        (Action::GroupWrite, [true, true, true, false, false]),
-        (Action::JoinTokenRead, [true, true, true, false, false]),
-        (Action::JoinTokenWrite, [true, true, true, false, false]),
-        (Action::Explain, [true, true, true, true, true]),
-        (Action::PeopleRead, [true, false, false, false, true]),
-        (Action::PeopleWrite, [true, false, false, false, false]),
-        (Action::SettingsRead, [true, true, true, true, true]),
-        (Action::SettingsWrite, [true, false, false, false, false]),
-        (Action::OrganizationRead, [true, true, true, true, true]),
-        (Action::MetricsRead, [true, false, false, false, true]),
-        (Action::DeviceSpeak, [false, false, false, false, false]),
+    const MATRIX: &[(Action, [bool; 8])] = &[
+        // GA, Intune, CloudDevice, Helpdesk, SecurityReader, SecurityAdministrator, GlobalReader, PasswordReader
+        (Action::CredentialRead, [true, true, true, true, true, true, true, true]),
+        (Action::CredentialReveal, [true, true, true, false, false, false, false, true]),
+        (Action::CredentialRevealDeleted, [true, false, false, false, false, false, false, false]),
+        (Action::DeviceRead, [true, true, true, true, true, true, true, true]),
+        (Action::DeviceEnable, [true, false, true, false, false, false, false, false]),
+        (Action::DeviceDelete, [true, false, true, false, false, false, false, false]),
+        (Action::Rotate, [true, true, false, false, false, false, false, false]),
+        (Action::Revoke, [true, true, false, false, false, false, false, false]),
+        (Action::RegistrationPolicyRead, [true, true, true, true, true, true, true, false]),
+        (Action::RegistrationPolicyWrite, [true, false, true, false, false, false, false, false]),
+        (Action::AuditRead, [true, false, false, false, true, true, true, false]),
+        (Action::PolicyRead, [true, true, true, true, true, true, true, false]),
+        (Action::PolicyWrite, [true, true, false, false, false, false, false, false]),
+        (Action::GroupRead, [true, true, true, true, true, true, true, false]),
+        (Action::GroupWrite, [true, true, true, false, false, false, false, false]),
+        (Action::JoinTokenRead, [true, true, true, false, false, false, true, false]),
+        (Action::JoinTokenWrite, [true, true, true, false, false, false, false, false]),
+        (Action::Explain, [true, true, true, true, true, true, true, true]),
+        (Action::PeopleRead, [true, false, false, false, true, true, true, false]),
+        (Action::PeopleWrite, [true, false, false, false, false, false, false, false]),
+        (Action::SettingsRead, [true, true, true, true, true, true, true, false]),
+        (Action::SettingsWrite, [true, false, false, false, false, false, false, false]),
+        (Action::OrganizationRead, [true, true, true, true, true, true, true, true]),
+        (Action::MetricsRead, [true, false, false, false, true, true, true, false]),
+        (Action::DeviceSpeak, [false, false, false, false, false, false, false, false]),
     ];
 
     #[test]
     fn every_role_has_exactly_the_rights_of_the_matrix() {
         assert_eq!(MATRIX.iter().map(|row| row.0).collect::<Vec<_>>(), Action::ALL, "an action without a row");
         for (action, row) in MATRIX {
-            for (role, expected) in Role::ALL.iter().zip(row) {
+            for (role, expected) in BuiltIn::ALL.iter().zip(row) {
                 assert_eq!(decide(&user(*role), *action, Target::Tenant).is_ok(), *expected, "{role:?} {action:?}");
             }
         }
@@ -191,7 +193,7 @@ mod tests {
     fn a_token_for_less_gives_less() {
         let scopes = Scopes::parse("Device.Read.All DeviceLocalCredential.ReadBasic.All");
         let caller = Caller::new(
-            Identity::User(principal(Some((Role::GlobalAdministrator, RoleScope::Tenant)), scopes)),
+            Identity::User(principal(Some((BuiltIn::GlobalAdministrator, RoleScope::Tenant)), scopes)),
             Origin::internal("test"),
         );
         assert!(decide(&caller, Action::CredentialRead, Target::Tenant).is_ok());
@@ -222,7 +224,7 @@ mod tests {
         let mine = GroupId::from_random_bytes([1; 16]);
         let other = GroupId::from_random_bytes([2; 16]);
         let caller = Caller::new(
-            Identity::User(principal(Some((Role::CloudDeviceAdministrator, RoleScope::Group(mine))), Scopes::all())),
+            Identity::User(principal(Some((BuiltIn::CloudDeviceAdministrator, RoleScope::Group(mine))), Scopes::all())),
             Origin::internal("test"),
         );
         let reveal = |target: Target<'_>| decide(&caller, Action::CredentialReveal, target);

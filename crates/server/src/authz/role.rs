@@ -1,11 +1,11 @@
-//! The built-in roles: Entra's names and template ids, and what each allows here.
+//! Roles: the built-in ones with Entra's names and template ids, and those that people make.
 
-use super::{Action, Target};
-use laps::id::GroupId;
+use super::{Action, Actions, Target};
+use laps::id::{GroupId, RoleId};
 
 /// A built-in role.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Role {
+pub enum BuiltIn {
     /// Everything; made by `lapwingd init`.
     GlobalAdministrator,
     /// Policy and rotation; reads passwords (laps-behaviour.md 8.3).
@@ -16,9 +16,15 @@ pub enum Role {
     HelpdeskAdministrator,
     /// Metadata and the audit log.
     SecurityReader,
+    /// As Security Reader: what Entra adds for this role has no counterpart here.
+    SecurityAdministrator,
+    /// Sees everything, reads no password, changes nothing.
+    GlobalReader,
+    /// Finds a device and reads its password, nothing else: for a help desk (field.md D.29). Not one of Entra's.
+    PasswordReader,
 }
 
-impl Role {
+impl BuiltIn {
     /// Every role, in the order of the matrix.
     pub const ALL: &'static [Self] = &[
         Self::GlobalAdministrator,
@@ -26,9 +32,12 @@ impl Role {
         Self::CloudDeviceAdministrator,
         Self::HelpdeskAdministrator,
         Self::SecurityReader,
+        Self::SecurityAdministrator,
+        Self::GlobalReader,
+        Self::PasswordReader,
     ];
 
-    /// Entra's display name.
+    /// Its display name: Entra's where Entra has it.
     pub const fn name(self) -> &'static str {
         match self {
             Self::GlobalAdministrator => "Global Administrator",
@@ -36,10 +45,13 @@ impl Role {
             Self::CloudDeviceAdministrator => "Cloud Device Administrator",
             Self::HelpdeskAdministrator => "Helpdesk Administrator",
             Self::SecurityReader => "Security Reader",
+            Self::SecurityAdministrator => "Security Administrator",
+            Self::GlobalReader => "Global Reader",
+            Self::PasswordReader => "LAPS Password Reader",
         }
     }
 
-    /// Entra's template id: the value in the claim `wids`.
+    /// Its template id: the value in the claim `wids`.
     pub const fn template_id(self) -> &'static str {
         match self {
             Self::GlobalAdministrator => "62e90394-69f5-4237-9190-012177145e10",
@@ -47,7 +59,16 @@ impl Role {
             Self::CloudDeviceAdministrator => "7698a772-787b-4ac8-901f-60d6b08affd2",
             Self::HelpdeskAdministrator => "729827e3-9c14-49f7-bb1b-9608f156bbb8",
             Self::SecurityReader => "5d6b6bb7-de71-4623-b4af-96380a352509",
+            Self::SecurityAdministrator => "194ae4cb-b126-40b2-bd5b-6091b380977d",
+            Self::GlobalReader => "f2ef992c-3afb-46b9-b7cf-a126ee74c451",
+            Self::PasswordReader => "6c617077-696e-4700-8000-000000000001",
         }
+    }
+
+    /// The template id as an id.
+    pub fn id(self) -> RoleId {
+        // Every id in the table is one; the test below looks at each.
+        self.template_id().parse().unwrap_or(RoleId::from_bytes([0; 16]))
     }
 
     /// A role by its name or template id; case, spaces, hyphens and underscores do not matter.
@@ -62,7 +83,13 @@ impl Role {
     /// Whether the role allows an action.
     pub const fn allows(self, action: Action) -> bool {
         use Action as A;
-        // What every role may see.
+        if matches!(self, Self::PasswordReader) {
+            return matches!(
+                action,
+                A::CredentialRead | A::CredentialReveal | A::DeviceRead | A::Explain | A::OrganizationRead
+            );
+        }
+        // What every other role may see.
         if matches!(
             action,
             A::CredentialRead
@@ -98,9 +125,56 @@ impl Role {
                     | A::JoinTokenRead
                     | A::JoinTokenWrite
             ),
-            Self::HelpdeskAdministrator => false,
-            Self::SecurityReader => matches!(action, A::AuditRead | A::PeopleRead | A::MetricsRead),
+            Self::HelpdeskAdministrator | Self::PasswordReader => false,
+            Self::SecurityReader | Self::SecurityAdministrator => {
+                matches!(action, A::AuditRead | A::PeopleRead | A::MetricsRead)
+            }
+            Self::GlobalReader => {
+                matches!(action, A::AuditRead | A::PeopleRead | A::MetricsRead | A::JoinTokenRead)
+            }
         }
+    }
+}
+
+/// A role: a name, an id, and what it allows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Role {
+    id: RoleId,
+    name: String,
+    actions: Actions,
+}
+
+impl Role {
+    /// A role that people made.
+    pub const fn custom(id: RoleId, name: String, actions: Actions) -> Self {
+        Self { id, name, actions }
+    }
+    /// Its id: a built-in one's template id.
+    pub const fn id(&self) -> RoleId {
+        self.id
+    }
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+    /// What it allows.
+    pub const fn actions(&self) -> Actions {
+        self.actions
+    }
+    /// Whether it allows an action.
+    pub const fn allows(&self, action: Action) -> bool {
+        self.actions.contains(action)
+    }
+    /// The built-in role that it is.
+    pub fn built_in(&self) -> Option<BuiltIn> {
+        BuiltIn::ALL.iter().copied().find(|built_in| built_in.id() == self.id)
+    }
+}
+
+impl From<BuiltIn> for Role {
+    fn from(built_in: BuiltIn) -> Self {
+        let actions = Action::ALL.iter().copied().filter(|action| built_in.allows(*action)).collect();
+        Self { id: built_in.id(), name: built_in.name().to_owned(), actions }
     }
 }
 
@@ -125,7 +199,7 @@ impl RoleScope {
 }
 
 /// A role that somebody has, and where.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Assignment {
     /// The role.
     pub role: Role,
@@ -139,11 +213,13 @@ mod tests {
 
     #[test]
     fn names_and_ids_find_their_role() {
-        for role in Role::ALL {
-            assert_eq!(Role::parse(role.name()), Some(*role));
-            assert_eq!(Role::parse(role.template_id()), Some(*role));
+        for role in BuiltIn::ALL {
+            assert_eq!(BuiltIn::parse(role.name()), Some(*role));
+            assert_eq!(BuiltIn::parse(role.template_id()), Some(*role));
+            assert_eq!(role.id().to_string(), role.template_id());
+            assert_eq!(Role::from(*role).built_in(), Some(*role));
         }
-        assert_eq!(Role::parse("cloud-device_administrator"), Some(Role::CloudDeviceAdministrator));
-        assert_eq!(Role::parse("root"), None);
+        assert_eq!(BuiltIn::parse("cloud-device_administrator"), Some(BuiltIn::CloudDeviceAdministrator));
+        assert_eq!(BuiltIn::parse("root"), None);
     }
 }

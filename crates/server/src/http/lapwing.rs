@@ -19,15 +19,15 @@ pub(super) fn ok<T: Serialize>(body: &T) -> Answer {
     Ok(json_response(StatusCode::OK, CONTENT_TYPE, body))
 }
 /// Something new that holds a secret which is shown this once.
-fn created<T: Serialize>(body: &T) -> Answer {
+pub(super) fn created<T: Serialize>(body: &T) -> Answer {
     let mut response = json_response(StatusCode::CREATED, CONTENT_TYPE, body);
     no_store(&mut response);
     Ok(response)
 }
-fn done() -> Answer {
+pub(super) fn done() -> Answer {
     Ok(StatusCode::NO_CONTENT.into_response())
 }
-fn principal(id: &str) -> Result<PrincipalId, Error> {
+pub(super) fn principal(id: &str) -> Result<PrincipalId, Error> {
     id.parse().map_err(|_| {
         Error::not_found("principal_unknown", "there is nobody with this id; list them with GET /v1.0/lapwing/users")
     })

@@ -15,6 +15,7 @@ mod page;
 mod path;
 mod policies;
 mod problem;
+mod roles;
 mod rows;
 
 pub use context::Shared;

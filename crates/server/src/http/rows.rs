@@ -3,7 +3,7 @@
 //! A route exists only through a row, and the row's identity is enforced before its handler runs.
 
 use super::context::Shared;
-use super::{campaigns, device, graph, lapwing, oauth, operator, page, policies};
+use super::{campaigns, device, graph, lapwing, oauth, operator, page, policies, roles};
 use axum::routing::{MethodRouter, delete, get, patch, post, put};
 
 /// Which identity a route takes.
@@ -162,6 +162,7 @@ pub(crate) fn rows() -> Vec<Handled> {
         GET get "/v1.0/lapwing/groups" Bearer Graph lapwing::groups;
         POST post "/v1.0/lapwing/groups" Bearer Graph lapwing::create_group;
         DELETE delete "/v1.0/lapwing/groups/{group}" Bearer Graph lapwing::delete_group;
+        PATCH patch "/v1.0/lapwing/groups/{group}" Bearer Graph roles::change_group;
         PUT put "/v1.0/lapwing/groups/{group}/members/{device}" Bearer Graph lapwing::add_member;
         DELETE delete "/v1.0/lapwing/groups/{group}/members/{device}" Bearer Graph lapwing::remove_member;
         GET get "/v1.0/lapwing/policies" Bearer Graph lapwing::policies;
@@ -217,6 +218,13 @@ pub(crate) fn rows() -> Vec<Handled> {
         GET get "/v1.0/lapwing/settings" Bearer Graph lapwing::settings;
         PUT put "/v1.0/lapwing/settings" Bearer Graph lapwing::change_settings;
         POST post "/v1.0/lapwing/clock/confirm" Bearer Graph lapwing::confirm_clock;
+    });
+    rows.extend(table! {
+        GET get "/v1.0/lapwing/roles" Bearer Graph roles::roles;
+        POST post "/v1.0/lapwing/roles" Bearer Graph roles::create_role;
+        GET get "/v1.0/lapwing/roles/{role}" Bearer Graph roles::role;
+        PATCH patch "/v1.0/lapwing/roles/{role}" Bearer Graph roles::change_role;
+        DELETE delete "/v1.0/lapwing/roles/{role}" Bearer Graph roles::delete_role;
     });
     macro_rules! graph {
         ($($method:ident $verb:ident $path:literal $handler:path;)*) => {

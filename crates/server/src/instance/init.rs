@@ -4,7 +4,7 @@ use super::config::Config;
 use super::{InstanceError, assemble, database, key_files, system};
 use crate::app::{App, Clock, Random};
 use crate::audit::{Actor, AuditEntry, Outcome, Target, activity};
-use crate::authz::{Caller, Job, Role};
+use crate::authz::{BuiltIn, Caller, Job};
 use crate::ca::Authority;
 use crate::ca::head::HeadKey;
 use crate::ca::keys::KeyDirectory;
@@ -95,7 +95,7 @@ pub async fn make_tenant(
             &NewUser {
                 user_name: ADMINISTRATOR.into(),
                 display_name: Some("Administrator".into()),
-                role: Some(Role::GlobalAdministrator.name().into()),
+                role: Some(BuiltIn::GlobalAdministrator.name().into()),
                 group: None,
             },
         )

@@ -1,4 +1,4 @@
-//! Devices, their certificates, groups and join tokens.
+//! Devices, their certificates and join tokens.
 
 use super::SecretHash;
 use laps::{
@@ -171,17 +171,6 @@ pub enum PurgeBy {
     /// The job that ends tombstones: only past their time, never when the device has reported since
     /// (rotation.md 3).
     Job,
-}
-
-/// A group of devices.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Group {
-    /// Its id.
-    pub id: GroupId,
-    /// Its name, unique without case.
-    pub name: String,
-    /// When it was made.
-    pub created_at: Timestamp,
 }
 
 /// A join token, without the token.

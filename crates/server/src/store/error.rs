@@ -15,6 +15,15 @@ pub enum StoreError {
     /// The object is in use by another one and cannot be removed. The text says by what.
     #[error("still in use by {0}")]
     InUse(&'static str),
+    /// The group's members follow from its filter.
+    #[error("the members of this group follow from its filter: change the filter, or use another group")]
+    Filtered,
+    /// The group's members are those that people put in.
+    #[error("this group has no filter: its members are those that were put in")]
+    Unfiltered,
+    /// A bound on the number of such objects is reached. The text names their kind.
+    #[error("there are as many {0} as there may be: remove one first")]
+    TooMany(&'static str),
     /// The object changed since the caller read it: read it again and decide again.
     #[error("changed meanwhile: read it again")]
     Changed,
@@ -142,6 +151,9 @@ impl StoreError {
             Self::NotFound(_) => "not_found",
             Self::Exists(_) => "exists",
             Self::InUse(_) => "in_use",
+            Self::Filtered => "group_is_filtered",
+            Self::Unfiltered => "group_is_not_filtered",
+            Self::TooMany(_) => "too_many_objects",
             Self::Changed => "changed_meanwhile",
             Self::SwitchOff => "laps_disabled",
             Self::DeviceUnknown => "device_unknown",

@@ -12,6 +12,7 @@ mod campaign;
 mod credential;
 mod device;
 mod error;
+mod group;
 mod live;
 mod page;
 mod password_use;
@@ -31,16 +32,17 @@ pub use credential::{
     Reveal, RotationRequest, SealedVersion, Stored, Trimmed, Version, VersionState, Work, WorkKind, WorkTarget,
 };
 pub use device::{
-    ALL_DEVICES, Certificate, Device, DeviceChange, DeviceEvent, DeviceEventKind, DeviceFilter, DeviceState, Group,
-    JoinToken, Joined, NewCertificate, NewDevice, NewJoinToken, PurgeBy,
+    ALL_DEVICES, Certificate, Device, DeviceChange, DeviceEvent, DeviceEventKind, DeviceFilter, DeviceState, JoinToken,
+    Joined, NewCertificate, NewDevice, NewJoinToken, PurgeBy,
 };
 pub use error::{PurgeRefusal, StoreError};
+pub use group::{Group, GroupFilter};
 pub use live::{FORK_DAYS, KEEP_DAYS, KEEP_PROVEN, SUSPICION_DAYS, order_best_first, removable};
 pub use page::{Page, PageOf};
 pub use password_use::{PasswordUse, USES_KEPT};
 pub use person::{
-    Authorization, ClientSecret, GLOBAL_ADMINISTRATOR, NewServicePrincipal, NewUser, RoleAssignment, ServicePrincipal,
-    ServicePrincipalChange, User, UserChange,
+    Authorization, CUSTOM_ROLES_MAX, ClientSecret, CustomRole, CustomRoleChange, GLOBAL_ADMINISTRATOR,
+    NewServicePrincipal, NewUser, RoleAssignment, ServicePrincipal, ServicePrincipalChange, User, UserChange,
 };
 pub use policy::{AssignedPolicy, Assignment, Deliveries, Delivery, HeldDevice, NewDelivery, Policy, SettingStatus};
 pub use rollout::{Rollout, RolloutChange, RolloutState, Spread};
@@ -53,7 +55,7 @@ use crate::{
 };
 use core::pin::Pin;
 use laps::{
-    id::{CampaignId, DeviceId, GroupId, Incarnation, PolicyId, PrincipalId, VersionId},
+    id::{CampaignId, DeviceId, GroupId, Incarnation, PolicyId, PrincipalId, RoleId, VersionId},
     rollout::Ring,
     time::Timestamp,
 };
@@ -230,8 +232,25 @@ pub trait Store: Send + Sync + 'static {
 
     // ---- groups ---------------------------------------------------------------------------------
 
-    /// Makes a group. [`StoreError::Exists`] for a known id or name.
-    fn create_group(&self, id: GroupId, name: String, now: Timestamp, audit: AuditEntry) -> Answer<'_, Group>;
+    /// Makes a group. [`StoreError::Exists`] for a known id or name. With a filter its members are the devices
+    /// that fit, now and later: whenever membership changes, the device's revision counts on.
+    fn create_group(
+        &self,
+        id: GroupId,
+        name: String,
+        filter: Option<GroupFilter>,
+        now: Timestamp,
+        audit: AuditEntry,
+    ) -> Answer<'_, Group>;
+    /// Gives a filtered group another filter; its members follow in the same transaction.
+    /// [`StoreError::Unfiltered`] for a group whose members people keep.
+    fn change_group_filter(
+        &self,
+        id: GroupId,
+        filter: GroupFilter,
+        now: Timestamp,
+        audit: AuditEntry,
+    ) -> Answer<'_, Group>;
     /// A group; [`ALL_DEVICES`] is one, named "All devices".
     fn group(&self, id: GroupId) -> Answer<'_, Option<Group>>;
     /// Groups in the order of their ids, [`ALL_DEVICES`] last.
@@ -242,8 +261,10 @@ pub trait Store: Send + Sync + 'static {
     /// unused join token names it.
     fn delete_group(&self, id: GroupId, audit: AuditEntry) -> Answer<'_, ()>;
     /// Puts a device into a group; again is success. Counts the device's revision on.
+    /// [`StoreError::Filtered`] for a filtered group.
     fn add_member(&self, group: GroupId, device: DeviceId, audit: AuditEntry) -> Answer<'_, ()>;
     /// Takes a device out of a group; again is success. Counts the device's revision on.
+    /// [`StoreError::Filtered`] for a filtered group.
     fn remove_member(&self, group: GroupId, device: DeviceId, audit: AuditEntry) -> Answer<'_, ()>;
 
     // ---- versions (rotation.md 3) ---------------------------------------------------------------
@@ -504,7 +525,17 @@ pub trait Store: Send + Sync + 'static {
     ) -> Answer<'_, ServicePrincipal>;
     /// Removes a service principal with secrets and roles. [`StoreError::LastAdministrator`].
     fn delete_service_principal(&self, id: PrincipalId, audit: AuditEntry) -> Answer<'_, ()>;
-    /// Gives a role. The same (principal, role, scope) again is [`StoreError::Exists`].
+    /// Makes a role. [`StoreError::Exists`] for a known id or name, [`StoreError::TooMany`] beyond
+    /// [`CUSTOM_ROLES_MAX`].
+    fn create_role(&self, role: CustomRole, audit: AuditEntry) -> Answer<'_, CustomRole>;
+    /// Changes a role. Other actions count the epochs of its holders on and end their sessions.
+    fn update_role(&self, id: RoleId, change: CustomRoleChange, audit: AuditEntry) -> Answer<'_, CustomRole>;
+    /// Removes a role. [`StoreError::InUse`] while somebody has it.
+    fn delete_role(&self, id: RoleId, audit: AuditEntry) -> Answer<'_, ()>;
+    /// Every custom role, in the order of their names.
+    fn custom_roles(&self) -> Answer<'_, Vec<CustomRole>>;
+    /// Gives a role. The same (principal, role, scope) again is [`StoreError::Exists`]; a custom role that is not
+    /// there is [`StoreError::NotFound`].
     fn assign_role(&self, assignment: RoleAssignment, audit: AuditEntry) -> Answer<'_, ()>;
     /// Takes a role. [`StoreError::LastAdministrator`].
     fn unassign_role(&self, id: [u8; 16], audit: AuditEntry) -> Answer<'_, ()>;

@@ -2,7 +2,7 @@
 
 use super::SecretHash;
 use laps::{
-    id::{GroupId, PrincipalId},
+    id::{GroupId, PrincipalId, RoleId},
     time::Timestamp,
 };
 
@@ -124,11 +124,36 @@ pub struct RoleAssignment {
     pub id: [u8; 16],
     /// Who has it.
     pub principal: PrincipalId,
-    /// The role by Entra's name.
+    /// A built-in role by its name, a custom one by its id.
     pub role: String,
     /// The devices that it holds for; `None` for the whole tenant.
     pub scope: Option<GroupId>,
 }
+
+/// A role that people made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CustomRole {
+    /// Its id.
+    pub id: RoleId,
+    /// Its name, unique without case.
+    pub name: String,
+    /// What it allows, by the names of the actions. One that a program does not know allows nothing.
+    pub actions: Vec<String>,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// A change of a custom role; `None` leaves as it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CustomRoleChange {
+    /// Its name.
+    pub name: Option<String>,
+    /// What it allows.
+    pub actions: Option<Vec<String>>,
+}
+
+/// Most custom roles of a tenant.
+pub const CUSTOM_ROLES_MAX: usize = 200;
 
 /// What a principal may do, read in one piece: the ground of a decision.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -145,6 +170,8 @@ pub struct Authorization {
     pub epoch: u64,
     /// Its roles.
     pub roles: Vec<RoleAssignment>,
+    /// The custom ones among them.
+    pub custom: Vec<CustomRole>,
     /// Its application permissions (service principals).
     pub permissions: Vec<String>,
 }

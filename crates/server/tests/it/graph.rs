@@ -277,7 +277,11 @@ async fn a_role_for_a_group_reaches_its_devices_only() {
     let read = |id: String| format!("{CREDENTIALS}/{id}?$select=credentials");
     assert_eq!(tool.get(&read(mine.id())).await.0, 200);
     let (status, body) = tool.get(&read(other.id())).await;
-    assert_eq!((status.as_u16(), &body["error"]["innerError"]["code"]), (403, &json!("device_out_of_scope")));
+    assert_eq!(
+        (status.as_u16(), &body["error"]["innerError"]["code"]),
+        (404, &json!("device_unknown")),
+        "as one that is not there"
+    );
     for list in [CREDENTIALS, "/v1.0/devices", "/v1.0/deviceManagement/managedDevices"] {
         let found = tool.get_ok(list).await;
         assert_eq!(found["value"].as_array().unwrap().len(), 1, "{list}: {found}");

@@ -7,8 +7,7 @@ use super::{
 use laps::{
     account::{AccountFacts, Selection},
     active_directory::{
-        Answer, Form, Former, Placement, Replaces, Update, VersionChange, Wanted, WantedForm, has_arrived, is_stored,
-        update,
+        Answer, Form, Former, Placement, Replaces, Update, VersionChange, Wanted, WantedForm, has_arrived, update,
     },
     cycle::{CheckedIn, Consulted, Cycle, Effect, Outcome, Start, Tick},
     decide::{Manage, Memory, Plan, Target},
@@ -176,20 +175,11 @@ impl Run {
         let found = controller.and_then(|controller| Some((controller, self.controllers.object(controller)?)));
         let (controller, object) =
             found.ok_or_else(|| Failure::new(event::NO_CONTROLLER, "no_controller", "in the simulation"))?;
-        let careless = self.broken == Some(Broken::AnotherController);
-        Ok(Consulted {
-            answer: Answer {
-                controller: Controllers::name(controller).into(),
-                form: Form::Encrypted { decryptor: "S-1-5-21-1-2-3-512".into() },
-                expires_at: object.expires_at,
-                has_password: object.version.map(|_| object.encrypted.is_some()),
-                holds_last: careless
-                    || last.is_some_and(|(version, placement)| is_stored(&object, *version, placement.written_at)),
-                has_version: object.has_version,
-                is_readable: true,
-            },
-            server_time: self.now,
-        })
+        let form = Form::Encrypted { decryptor: "S-1-5-21-1-2-3-512".into() };
+        let last = last.map(|(version, placement)| (*version, placement));
+        let mut answer = Answer::of(Controllers::name(controller).into(), form, &object, last);
+        answer.holds_last |= self.broken == Some(Broken::AnotherController);
+        Ok(Consulted { answer, server_time: self.now })
     }
 
     fn rotation(&mut self, effect: &rotation::Effect) -> rotation::Outcome {

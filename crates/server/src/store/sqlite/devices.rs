@@ -321,7 +321,7 @@ pub(super) fn create_token(
 ) -> Result<(), StoreError> {
     let group = token.group.filter(|group| *group != ALL_DEVICES);
     if let Some(group) = group {
-        super::groups::expect(tx, group)?;
+        super::groups::expect_kept(tx, group)?;
     }
     let inserted = tx.execute(
         "INSERT OR IGNORE INTO join_token VALUES (?, ?, ?, ?, ?, ?, ?, NULL, NULL, NULL)",
@@ -438,6 +438,7 @@ pub(super) fn join(
     if let Some(group) = token.group {
         tx.execute("INSERT INTO member VALUES (?, ?)", params![group.as_bytes(), new.id.as_bytes()])?;
     }
+    super::groups::follow(tx, new.id, now)?;
     insert_certificate(tx, new.id, &new.certificate)?;
     tx.execute(
         "UPDATE join_token SET used_at = ?, used_by = ? WHERE id = ?",

@@ -2,12 +2,12 @@
 
 use super::{
     StoreError, audit,
-    column::{folded, ticks, time},
+    column::{folded, ticks, ticks_opt, time, time_opt},
     devices, work,
 };
 use crate::{
     audit::AuditEntry,
-    store::{ALL_DEVICES, Group, Page, PageOf, WorkKind, WorkTarget},
+    store::{ALL_DEVICES, Group, GroupFilter, Page, PageOf, WorkKind, WorkTarget},
 };
 use laps::{
     id::{DeviceId, GroupId},
@@ -15,12 +15,29 @@ use laps::{
 };
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
+const GROUP: &str = "id, name, created_at, filter_name, filter_os, filter_agent_version, filter_joined_from, \
+     filter_joined_until";
+/// Devices that are woken one by one when a filter changes; beyond that all are.
+const WOKEN_SINGLY_MAX: usize = 1_000;
+
 fn all_devices() -> Group {
-    Group { id: ALL_DEVICES, name: "All devices".into(), created_at: Timestamp::MIN }
+    Group { id: ALL_DEVICES, name: "All devices".into(), filter: None, created_at: Timestamp::MIN }
 }
 
 fn from_row(row: &Row<'_>) -> rusqlite::Result<Group> {
-    Ok(Group { id: GroupId::from_bytes(row.get(0)?), name: row.get(1)?, created_at: time(row.get(2)?) })
+    let filter = GroupFilter {
+        name: row.get(3)?,
+        os: row.get(4)?,
+        agent_version: row.get(5)?,
+        joined_from: time_opt(row.get(6)?),
+        joined_until: time_opt(row.get(7)?),
+    };
+    Ok(Group {
+        id: GroupId::from_bytes(row.get(0)?),
+        name: row.get(1)?,
+        created_at: time(row.get(2)?),
+        filter: (!filter.is_empty()).then_some(filter),
+    })
 }
 
 /// A group.
@@ -29,7 +46,7 @@ pub(super) fn group(tx: &Connection, id: GroupId) -> Result<Option<Group>, Store
         return Ok(Some(all_devices()));
     }
     let found = tx
-        .prepare_cached("SELECT id, name, created_at FROM grp WHERE id = ?")?
+        .prepare_cached(&format!("SELECT {GROUP} FROM grp WHERE id = ?"))?
         .query_row([id.as_bytes()], from_row)
         .optional()?;
     Ok(found)
@@ -55,15 +72,120 @@ pub(super) fn create(
     tx: &Connection,
     id: GroupId,
     name: &str,
+    filter: Option<&GroupFilter>,
     now: Timestamp,
     entry: AuditEntry,
 ) -> Result<Group, StoreError> {
     if group(tx, id)?.is_some() || name_taken(tx, name, id)? {
         return Err(StoreError::Exists("group"));
     }
-    tx.execute("INSERT INTO grp VALUES (?, ?, ?, ?)", params![id.as_bytes(), name, folded(name), ticks(now)])?;
+    tx.execute(
+        "INSERT INTO grp (id, name, name_folded, created_at) VALUES (?, ?, ?, ?)",
+        params![id.as_bytes(), name, folded(name), ticks(now)],
+    )?;
+    if let Some(filter) = filter {
+        set_filter(tx, id, filter, now)?;
+    }
     audit::append(tx, entry, Vec::new())?;
     expect(tx, id)
+}
+
+/// Gives a filtered group another filter.
+pub(super) fn change_filter(
+    tx: &Connection,
+    id: GroupId,
+    filter: &GroupFilter,
+    now: Timestamp,
+    entry: AuditEntry,
+) -> Result<Group, StoreError> {
+    if expect(tx, id)?.filter.is_none() || filter.is_empty() {
+        return Err(StoreError::Unfiltered);
+    }
+    set_filter(tx, id, filter, now)?;
+    audit::append(tx, entry, Vec::new())?;
+    expect(tx, id)
+}
+
+/// Writes a filter and brings the group's members to it.
+fn set_filter(tx: &Connection, id: GroupId, filter: &GroupFilter, now: Timestamp) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE grp SET filter_name = ?2, filter_os = ?3, filter_agent_version = ?4, filter_joined_from = ?5, \
+         filter_joined_until = ?6 WHERE id = ?1",
+        params![
+            id.as_bytes(),
+            filter.name,
+            filter.os,
+            filter.agent_version,
+            ticks_opt(filter.joined_from),
+            ticks_opt(filter.joined_until)
+        ],
+    )?;
+    let changed = tx
+        .prepare_cached(
+            "SELECT id, name, os, agent_version, registered_at, \
+             EXISTS (SELECT 1 FROM member WHERE device = d.id AND grp = ?) FROM device AS d WHERE state <> 'purged'",
+        )?
+        .query_map([id.as_bytes()], |row| {
+            let text = |at| -> rusqlite::Result<&str> { Ok(row.get_ref(at)?.as_str()?) };
+            let fits = filter.fits_properties(text(1)?, text(2)?, text(3)?, time(row.get(4)?));
+            let is: bool = row.get(5)?;
+            Ok((fits != is).then_some((DeviceId::from_bytes(row.get(0)?), fits)))
+        })?
+        .filter_map(Result::transpose)
+        .collect::<Result<Vec<_>, _>>()?;
+    for (device, fits) in &changed {
+        set_member(tx, id, *device, *fits)?;
+        if changed.len() <= WOKEN_SINGLY_MAX {
+            work::push(tx, WorkTarget::Device(*device), WorkKind::Policy, now)?;
+        }
+    }
+    if changed.len() > WOKEN_SINGLY_MAX {
+        work::push(tx, WorkTarget::Group(ALL_DEVICES), WorkKind::Policy, now)?;
+    }
+    Ok(())
+}
+
+fn set_member(tx: &Connection, group: GroupId, device: DeviceId, member: bool) -> Result<(), StoreError> {
+    let sql = if member {
+        "INSERT OR IGNORE INTO member (grp, device) VALUES (?, ?)"
+    } else {
+        "DELETE FROM member WHERE grp = ? AND device = ?"
+    };
+    tx.prepare_cached(sql)?.execute(params![group.as_bytes(), device.as_bytes()])?;
+    devices::touch(tx, device)
+}
+
+/// A device is new or a property of it changed: it enters and leaves filtered groups.
+pub(super) fn follow(tx: &Connection, id: DeviceId, now: Timestamp) -> Result<(), StoreError> {
+    let filtered = tx
+        .prepare_cached(&format!(
+            "SELECT {GROUP} FROM grp WHERE filter_name IS NOT NULL OR filter_os IS NOT NULL OR \
+             filter_agent_version IS NOT NULL OR filter_joined_from IS NOT NULL OR filter_joined_until IS NOT NULL"
+        ))?
+        .query_map([], from_row)?
+        .collect::<Result<Vec<_>, _>>()?;
+    if filtered.is_empty() {
+        return Ok(());
+    }
+    let device = devices::device(tx, id)?.ok_or(StoreError::DeviceUnknown)?;
+    let mut changed = false;
+    for group in filtered {
+        let fits = group.filter.is_some_and(|filter| filter.fits(&device));
+        if fits != device.groups.contains(&group.id) {
+            set_member(tx, group.id, id, fits)?;
+            changed = true;
+        }
+    }
+    if changed {
+        work::push(tx, WorkTarget::Device(id), WorkKind::Policy, now)?;
+    }
+    Ok(())
+}
+
+/// A group whose members people keep.
+pub(super) fn expect_kept(tx: &Connection, id: GroupId) -> Result<Group, StoreError> {
+    let found = expect(tx, id)?;
+    if found.filter.is_some() { Err(StoreError::Filtered) } else { Ok(found) }
 }
 
 /// Groups, all devices last: its id is the highest.
@@ -74,7 +196,7 @@ pub(super) fn groups(tx: &Connection, page: &Page) -> Result<PageOf<Group>, Stor
     };
     let size = page.size();
     let mut items = tx
-        .prepare_cached("SELECT id, name, created_at FROM grp WHERE id > ? ORDER BY id LIMIT ?")?
+        .prepare_cached(&format!("SELECT {GROUP} FROM grp WHERE id > ? ORDER BY id LIMIT ?"))?
         .query_map(params![after, size as i64 + 1], from_row)?
         .collect::<Result<Vec<_>, _>>()?;
     if items.len() <= size && after != *ALL_DEVICES.as_bytes() {
@@ -129,7 +251,7 @@ pub(super) fn delete(tx: &Connection, id: GroupId, entry: AuditEntry) -> Result<
 
 /// Puts a device into a group.
 pub(super) fn add_member(tx: &Connection, id: GroupId, device: DeviceId, entry: AuditEntry) -> Result<(), StoreError> {
-    expect(tx, id)?;
+    expect_kept(tx, id)?;
     devices::reachable(tx, device)?;
     if id == ALL_DEVICES {
         return Ok(());
@@ -145,7 +267,7 @@ pub(super) fn remove_member(
     device: DeviceId,
     entry: AuditEntry,
 ) -> Result<(), StoreError> {
-    expect(tx, id)?;
+    expect_kept(tx, id)?;
     devices::reachable(tx, device)?;
     if id == ALL_DEVICES {
         return Err(StoreError::InUse("the server: this group cannot be changed"));

@@ -16,6 +16,7 @@ mod people;
 mod policies;
 mod readers;
 mod reports;
+mod roles;
 mod rollouts;
 mod schema;
 mod sessions;

@@ -3,7 +3,7 @@
 use super::{
     StoreError, audit,
     column::{folded, ticks, time, time_opt},
-    groups,
+    groups, roles as custom_roles,
 };
 use crate::{
     audit::AuditEntry,
@@ -152,7 +152,7 @@ pub(super) fn update_user(
 }
 
 /// Voids what was given out on the ground of a principal's former rights.
-fn rights_changed(tx: &Connection, id: PrincipalId) -> Result<(), StoreError> {
+pub(super) fn rights_changed(tx: &Connection, id: PrincipalId) -> Result<(), StoreError> {
     tx.execute("UPDATE principal SET epoch = epoch + 1 WHERE id = ?", [id.as_bytes()])?;
     tx.execute("DELETE FROM session WHERE principal = ?", [id.as_bytes()])?;
     Ok(())
@@ -334,6 +334,9 @@ pub(super) fn assign_role(tx: &Connection, new: &RoleAssignment, entry: AuditEnt
     if let Some(group) = scope {
         groups::expect(tx, group)?;
     }
+    if let Ok(custom) = new.role.parse() {
+        custom_roles::expect(tx, custom)?;
+    }
     let exists: bool = tx.query_row(
         "SELECT EXISTS (SELECT 1 FROM role WHERE id = ?1 OR (principal = ?2 AND role = ?3 AND scope IS ?4))",
         params![new.id, new.principal.as_bytes(), new.role, scope.map(|group| *group.as_bytes())],
@@ -392,12 +395,15 @@ pub(super) fn authorization(tx: &Connection, id: PrincipalId) -> Result<Option<A
                 enabled: row.get(2)?,
                 epoch: row.get::<_, i64>(3)? as u64,
                 roles: Vec::new(),
+                custom: Vec::new(),
                 permissions: permissions_list(row.get_ref(4)?.as_str()?),
             })
         })
         .optional()?;
     match found {
-        Some(found) => Ok(Some(Authorization { roles: roles(tx, Some(id))?, ..found })),
+        Some(found) => {
+            Ok(Some(Authorization { roles: roles(tx, Some(id))?, custom: custom_roles::of(tx, id)?, ..found }))
+        }
         None => Ok(None),
     }
 }

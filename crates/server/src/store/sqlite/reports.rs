@@ -3,7 +3,7 @@
 use super::{
     StoreError, audit,
     column::{fingerprint, folded, ticks, time, time_opt},
-    devices, tenant, versions, work,
+    devices, groups, tenant, versions, work,
 };
 use crate::store::{
     Device, DeviceEventKind, DeviceReport, DeviceState, KnownVersion, Report, ReportAnswer, SUSPICION_DAYS, Version,
@@ -127,7 +127,7 @@ pub(super) fn report(tx: &Connection, report: &Report, now: Timestamp) -> Result
         return Ok(assessment.answer);
     }
     let says_something_new = assessment.report_changed || assessment.device_changed || assessment.installed_changed;
-    let Assessment { mut answer, device, installed, .. } = assessment;
+    let Assessment { mut answer, device, installed, device_changed, .. } = assessment;
     let has = |kind: DeviceEventKind| answer.events.contains(&kind);
     let id = report.device.as_bytes();
     tx.prepare_cached(
@@ -147,6 +147,9 @@ pub(super) fn report(tx: &Connection, report: &Report, now: Timestamp) -> Result
         ticks(now),
         has(DeviceEventKind::CloneSuspected),
     ])?;
+    if device_changed {
+        groups::follow(tx, report.device, now)?;
+    }
     if device.from_backup_at.is_some() {
         tx.prepare_cached("UPDATE version SET from_backup_at = NULL WHERE device = ?")?.execute([id])?;
     }

@@ -1,8 +1,8 @@
 //! The trait, verb by verb: which one reads, which one writes, and what is answered without either.
 
 use super::{
-    Lane, SqliteStore, Undo, audit, campaigns, devices, groups, people, policies, reports, rollouts, sessions, tenant,
-    uses, versions, work,
+    Lane, SqliteStore, Undo, audit, campaigns, devices, groups, people, policies, reports, roles, rollouts, sessions,
+    tenant, uses, versions, work,
 };
 use crate::{
     audit::{AuditCheckpoint, AuditEntry, AuditFilter, AuditHead, AuditRecord, SignedHead},
@@ -10,7 +10,7 @@ use crate::{
     store::*,
 };
 use laps::{
-    id::{CampaignId, DeviceId, GroupId, Incarnation, PolicyId, PrincipalId, VersionId},
+    id::{CampaignId, DeviceId, GroupId, Incarnation, PolicyId, PrincipalId, RoleId, VersionId},
     rollout::Ring,
     time::Timestamp,
 };
@@ -220,8 +220,24 @@ impl Store for SqliteStore {
             Ok(self.with_seen(device))
         })
     }
-    fn create_group(&self, id: GroupId, name: String, now: Timestamp, audit: AuditEntry) -> Answer<'_, Group> {
-        self.write(move |tx| groups::create(tx, id, &name, now, audit))
+    fn create_group(
+        &self,
+        id: GroupId,
+        name: String,
+        filter: Option<GroupFilter>,
+        now: Timestamp,
+        audit: AuditEntry,
+    ) -> Answer<'_, Group> {
+        self.write(move |tx| groups::create(tx, id, &name, filter.as_ref(), now, audit))
+    }
+    fn change_group_filter(
+        &self,
+        id: GroupId,
+        filter: GroupFilter,
+        now: Timestamp,
+        audit: AuditEntry,
+    ) -> Answer<'_, Group> {
+        self.write(move |tx| groups::change_filter(tx, id, &filter, now, audit))
     }
     fn group(&self, id: GroupId) -> Answer<'_, Option<Group>> {
         self.read(move |tx| groups::group(tx, id))
@@ -545,6 +561,18 @@ impl Store for SqliteStore {
     }
     fn delete_service_principal(&self, id: PrincipalId, audit: AuditEntry) -> Answer<'_, ()> {
         self.write(move |tx| people::delete(tx, id, false, audit))
+    }
+    fn create_role(&self, role: CustomRole, audit: AuditEntry) -> Answer<'_, CustomRole> {
+        self.write(move |tx| roles::create(tx, &role, audit))
+    }
+    fn update_role(&self, id: RoleId, change: CustomRoleChange, audit: AuditEntry) -> Answer<'_, CustomRole> {
+        self.write(move |tx| roles::update(tx, id, &change, audit))
+    }
+    fn delete_role(&self, id: RoleId, audit: AuditEntry) -> Answer<'_, ()> {
+        self.write(move |tx| roles::delete(tx, id, audit))
+    }
+    fn custom_roles(&self) -> Answer<'_, Vec<CustomRole>> {
+        self.read(roles::roles)
     }
     fn assign_role(&self, assignment: RoleAssignment, audit: AuditEntry) -> Answer<'_, ()> {
         self.write(move |tx| people::assign_role(tx, &assignment, audit))

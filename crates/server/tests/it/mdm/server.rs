@@ -8,7 +8,7 @@ use proto::admin::{ALL_DEVICES, Assign, PolicyImport};
 use proto::dm::{Limits, Message, Mode, policy, read};
 use server::app::{App, Clock, NoRandomness, Options, Parts, Random};
 use server::audit::{Actor, AuditEntry, Outcome, Target};
-use server::authz::{Assignment, Caller, DeviceIdentity, Identity, Origin, Principal, Role, RoleScope, Scopes};
+use server::authz::{Assignment, BuiltIn, Caller, DeviceIdentity, Identity, Origin, Principal, RoleScope, Scopes};
 use server::ca::Authority;
 use server::ca::head::HeadKey;
 use server::oauth::{Passwords, TokenSigner};
@@ -105,7 +105,7 @@ impl Server {
             Identity::User(Principal {
                 id: PrincipalId::from_random_bytes([3; 16]),
                 name: "ada@example.test".into(),
-                assignments: vec![Assignment { role: Role::GlobalAdministrator, scope: RoleScope::Tenant }],
+                assignments: vec![Assignment { role: BuiltIn::GlobalAdministrator.into(), scope: RoleScope::Tenant }],
                 scopes: Scopes::all(),
                 epoch: 1,
                 client_id: String::new(),
