@@ -24,6 +24,7 @@ mod policies;
 mod policy_edit;
 mod policy_preview;
 mod record;
+mod revoke;
 mod roles;
 mod rollouts;
 mod sealing;

@@ -2,6 +2,7 @@
 
 mod delivery;
 mod device;
+mod many;
 mod reset;
 mod rollouts;
 mod server;
