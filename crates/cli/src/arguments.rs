@@ -79,6 +79,14 @@ pub(crate) enum Command {
         /// The machine: its id, or its name when no other has it
         device: String,
     },
+    /// Write passwords into an archive that is sealed with age; each is named in the audit log
+    Export(command::escrow::Export),
+    /// Archives of passwords: open them without a server, show that they open
+    #[command(subcommand)]
+    Escrow(command::escrow::EscrowCommand),
+    /// Figures of the whole fleet
+    #[command(subcommand)]
+    Report(command::report::ReportCommand),
     /// Who did what
     #[command(subcommand)]
     Audit(command::audit::AuditCommand),

@@ -203,7 +203,7 @@ impl SignedIn {
         self.client.read_json(&answer)
     }
 
-    fn with_body<'a, B: Serialize>(&self, method: Method, path: &'a str, body: Option<&B>) -> Request<'a> {
+    pub(crate) fn with_body<'a, B: Serialize>(&self, method: Method, path: &'a str, body: Option<&B>) -> Request<'a> {
         let request = self.request(method, path);
         match body {
             Some(body) => request.json(body),

@@ -21,6 +21,7 @@ mod client;
 mod device;
 mod error;
 mod graph;
+mod life;
 pub mod mdm;
 mod oauth;
 mod policies;

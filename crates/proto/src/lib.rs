@@ -10,6 +10,7 @@ pub mod admx;
 pub mod ddf;
 pub mod device;
 pub mod dm;
+pub mod escrow;
 pub mod graph;
 pub mod oauth;
 pub mod reference;

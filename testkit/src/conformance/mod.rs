@@ -6,6 +6,7 @@
 
 pub mod campaigns;
 pub mod devices;
+pub mod escrow;
 pub mod groups;
 pub mod people;
 pub mod policies;
@@ -16,6 +17,7 @@ pub mod reveal;
 pub mod roles;
 pub mod rollouts;
 pub mod sessions;
+pub mod survey;
 pub mod tenant;
 pub mod uses;
 pub mod versions;
@@ -78,6 +80,9 @@ macro_rules! store_conformance {
                 sessions: a_session_ends_with_time_and_epoch, a_refresh_token_is_replaced,
                     reuse_of_a_refresh_token_ends_the_family, a_device_code_is_answered_once,
                     polling_too_early_slows_down, a_replay_is_seen, failures_lock_out, the_sweep_removes_what_is_over;
+                survey: a_survey_tells_what_the_verbs_tell, a_survey_pages_within_its_scope, a_closed_request_is_over;
+                escrow: a_disclosure_names_every_version, a_disclosure_keeps_to_what_was_decided,
+                    exports_and_drills_are_remembered, escrow_settings_are_kept;
                 policies: a_policy_is_versioned, an_assigned_policy_stays, policies_come_through_groups,
                     a_delivery_is_in_force_when_taken_whole, the_same_delivery_writes_nothing, a_held_delivery_says_why,
                     policies_page_by_key;

@@ -7,6 +7,7 @@
 
 mod campaigns;
 mod devices;
+mod exports;
 mod groups;
 mod mutation;
 mod people;
@@ -15,6 +16,7 @@ mod roles;
 mod rollouts;
 mod sessions;
 mod state;
+mod survey;
 mod tenant;
 mod uses;
 mod versions;
@@ -280,6 +282,10 @@ impl Store for MemoryStore {
         read versions(device: DeviceId, history: bool) -> Vec<Version>;
         read credentials(filter: DeviceFilter, page: Page) -> PageOf<CredentialSummary>;
         read rotation_requests(device: DeviceId) -> Vec<RotationRequest>;
+        read survey(filter: SurveyFilter, page: Page) -> PageOf<Surveyed>;
+        read exports(limit: u32) -> Vec<Export>;
+        read export_of(device: DeviceId) -> Option<Export>;
+        read last_drilled() -> Option<Export>;
         read work_since(after: u64, limit: u32) -> Vec<Work>;
         read campaign(id: CampaignId) -> Option<Campaign>;
         read campaigns(by: Option<PrincipalId>, page: Page) -> PageOf<Campaign>;
@@ -296,7 +302,7 @@ impl Store for MemoryStore {
         read exclusions(policy: Option<PolicyId>) -> Vec<Assignment>;
         read ring_plan(policy: PolicyId) -> Option<Vec<Ring>>;
         read rollout(policy: PolicyId) -> Option<Rollout>;
-        read running_rollouts() -> Vec<Rollout>;
+        read open_rollouts() -> Vec<Rollout>;
         read held_devices(page: Page) -> PageOf<HeldDevice>;
         read user(id: PrincipalId) -> Option<User>;
         read user_by_name(user_name: String) -> Option<User>;
@@ -336,6 +342,10 @@ impl Store for MemoryStore {
         write remove_member(group: GroupId, device: DeviceId, audit: AuditEntry) -> ();
         write note_use(used: PasswordUse, audit: AuditEntry) -> bool;
         write report(report: Report, now: Timestamp) -> ReportAnswer;
+        write close_requests(device: DeviceId, code: &'static str, now: Timestamp, audit: AuditEntry) -> u64;
+        write disclose(disclosure: Disclosure, audit: AuditEntry) -> DisclosedPage;
+        write record_export(export: NewExport, devices: Vec<DeviceId>, now: Timestamp, audit: AuditEntry) -> Export;
+        write record_drill(export: [u8; 16], by: String, now: Timestamp, audit: AuditEntry) -> Export;
         write release(device: DeviceId, now: Timestamp, audit: AuditEntry) -> u64;
         write request_rotation(device: DeviceId, by: PrincipalId, now: Timestamp, audit: AuditEntry) -> RequestedRotation;
         write create_campaign(campaign: NewCampaign, now: Timestamp, audit: AuditEntry) -> Campaign;

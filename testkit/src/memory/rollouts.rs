@@ -141,9 +141,9 @@ impl State {
         Ok(self.rollouts.get(&policy).cloned())
     }
 
-    pub(super) fn running_rollouts(&self) -> Result<Vec<Rollout>, StoreError> {
-        let running = self.rollouts.values().filter(|rollout| rollout.state == RolloutState::Running);
-        Ok(running.take(Page::LIMIT_MAX as usize).cloned().collect())
+    pub(super) fn open_rollouts(&self) -> Result<Vec<Rollout>, StoreError> {
+        let open = self.rollouts.values().filter(|rollout| rollout.state.is_open());
+        Ok(open.take(Page::LIMIT_MAX as usize).cloned().collect())
     }
 
     pub(super) fn change_rollout(

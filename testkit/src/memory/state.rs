@@ -75,6 +75,9 @@ pub(super) struct State {
     /// With their places in the order.
     pub(super) uses: Vec<(u64, PasswordUse)>,
     pub(super) requests: Vec<RotationRequest>,
+    pub(super) exports: Vec<Export>,
+    /// The sequence of the newest export that holds a password of a device.
+    pub(super) exported: BTreeMap<DeviceId, u64>,
     pub(super) work: Vec<(Timestamp, Work)>,
     pub(super) campaigns: BTreeMap<CampaignId, super::campaigns::CampaignRow>,
     pub(super) policies: BTreeMap<PolicyId, Vec<Policy>>,

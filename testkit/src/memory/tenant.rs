@@ -97,7 +97,7 @@ impl State {
             versions_pending: versions(&[VersionState::Pending]),
             versions_current: versions(&[VersionState::Current]),
             versions_history: versions(&[VersionState::Superseded, VersionState::Abandoned]),
-            rotations_open: self.requests.iter().filter(|request| request.met_at.is_none()).count() as u64,
+            rotations_open: self.requests.iter().filter(|request| request.is_open()).count() as u64,
             audit_records: self.audit_count(),
         })
     }

@@ -178,7 +178,7 @@ impl State {
         }
         let mut requests_met = Vec::new();
         let open = |request: &&mut RotationRequest| {
-            request.device == proof.device && request.met_at.is_none() && request.sequence < proven.sequence
+            request.device == proof.device && request.is_open() && request.sequence < proven.sequence
         };
         for request in self.requests.iter_mut().filter(open) {
             request.met_at = Some(now);
@@ -297,7 +297,7 @@ impl State {
             rotate: self
                 .requests
                 .iter()
-                .filter(|request| request.device == id && request.met_at.is_none())
+                .filter(|request| request.device == id && request.is_open())
                 .map(|request| request.sequence)
                 .max(),
             repairs_per_day: self.tenant()?.settings.repairs_per_day,
@@ -314,7 +314,7 @@ impl State {
     }
 
     /// The rows of a device, best first.
-    fn ordered(&self, id: DeviceId, history: bool) -> Vec<Row> {
+    pub(super) fn ordered(&self, id: DeviceId, history: bool) -> Vec<Row> {
         let installed = self.devices.get(&id).and_then(|row| row.installed);
         let mut versions: Vec<Version> = self.of(id).map(|row| row.version.clone()).collect();
         for version in &mut versions {
@@ -371,10 +371,12 @@ impl State {
         page(summaries, &wanted, |summary| summary.device.to_string())
     }
 
+    pub(super) fn refuse_other_epoch(&self, principal: PrincipalId, epoch: u64) -> Result<(), StoreError> {
+        if self.epoch_of(principal) == Some(epoch) { Ok(()) } else { Err(StoreError::AuthorizationChanged) }
+    }
+
     pub(super) fn reveal(&mut self, reveal: Reveal, audit: AuditEntry) -> Result<Vec<SealedVersion>, StoreError> {
-        if self.epoch_of(reveal.principal) != Some(reveal.epoch) {
-            return Err(StoreError::AuthorizationChanged);
-        }
+        self.refuse_other_epoch(reveal.principal, reveal.epoch)?;
         let device = &self.speaking(reveal.device)?.device;
         if device.revision != reveal.device_revision {
             return Err(StoreError::Changed);
@@ -465,13 +467,20 @@ impl State {
         let open = self
             .requests
             .iter()
-            .find(|request| request.device == device && request.met_at.is_none() && request.sequence > newest);
+            .find(|request| request.device == device && request.is_open() && request.sequence > newest);
         if let Some(request) = open {
             return Ok(RequestedRotation { request: request.clone(), again: true });
         }
         let sequence = self.next_sequence();
-        let request =
-            RotationRequest { sequence, device, requested_by: by, requested_at: now, met_at: None, met_by: None };
+        let request = RotationRequest {
+            sequence,
+            device,
+            requested_by: by,
+            requested_at: now,
+            met_at: None,
+            met_by: None,
+            closed: None,
+        };
         self.requests.push(request.clone());
         self.add_work(WorkTarget::Device(device), WorkKind::Rotate, now);
         self.append_audit(audit)?;

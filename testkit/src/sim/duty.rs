@@ -24,7 +24,7 @@ impl World {
         }
         let store = self.server.store();
         let requests = self.server.wait(store.rotation_requests(object)).unwrap_or_default();
-        if requests.iter().any(|request| request.met_at.is_none()) {
+        if requests.iter().any(|request| request.is_open()) {
             due.push("asked for at the server");
         }
         let versions = self.server.wait(store.versions(object, true)).unwrap_or_default();

@@ -19,11 +19,11 @@ use std::io::Write as _;
 #[derive(Debug, clap::Args)]
 pub(super) struct Explain {
     #[command(flatten)]
-    state: StateArgument,
+    pub(super) state: StateArgument,
     #[command(flatten)]
-    tree: TreeArguments,
+    pub(super) tree: TreeArguments,
     #[command(flatten)]
-    output: OutputArgument,
+    pub(super) output: OutputArgument,
 }
 
 impl Explain {
@@ -73,8 +73,10 @@ impl Explain {
             account_automatic: is_automatic,
             account_found: unmanaged.is_some() || !is_missing,
             account_enabled: !is_disabled,
-            drift: Vec::new(),
-            repair_held: false,
+            // As the last cycle found it: looking again would need the account's verifier.
+            drift: memory.as_ref().map(|memory| memory.watch.found.clone()).unwrap_or_default(),
+            repair_held: memory.as_ref().is_some_and(|memory| memory.watch.held),
+            other_administrators: Vec::new(),
             last_error: contact.last_error.map(|(failure, _)| (failure.event, failure.code, failure.text)),
         };
         let name = match (&domain, &server) {

@@ -1,5 +1,6 @@
 //! `status`, `events`, `check-password`.
 
+use super::explain::Explain;
 use super::{Failed, Format, OutputArgument, StateArgument, TreeArguments, print, print_json, say, tree_of};
 use crate::{
     clock::{Clock as _, SystemClock},
@@ -26,11 +27,19 @@ pub(super) struct Status {
     #[command(flatten)]
     state: StateArgument,
     #[command(flatten)]
+    tree: TreeArguments,
+    #[command(flatten)]
     output: OutputArgument,
+    /// Say why no password is stored, or an old one, and what to do; as `explain` does
+    #[arg(long)]
+    explain: bool,
 }
 
 impl Status {
     pub(super) fn run(self) -> Result<(), Failed> {
+        if self.explain {
+            return Explain { state: self.state, tree: self.tree, output: self.output }.run();
+        }
         let state = StateDir::existing(&self.state.state)?;
         let (server, domain) = (state.identity()?, state.domain()?);
         let Some(joined) = Membership::of(server.as_ref(), domain.as_ref()) else {

@@ -6,7 +6,7 @@ use clap::Subcommand;
 use client::SignedIn;
 use laps::id::DeviceId;
 use proto::{
-    admin::{DeviceStatus, PasswordUse},
+    admin::{Candidate, DeviceStatus, PasswordUse},
     graph::{Device, DeviceLocalCredentials},
 };
 use serde::Serialize;
@@ -54,6 +54,31 @@ pub(crate) enum DeviceCommand {
         /// The machine: its id, or its name when no other has it
         device: String,
     },
+    /// Remove a deleted machine and its passwords for good
+    Purge {
+        /// The machine: its id, or its name when no other has it
+        device: String,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+    /// What is kept of a machine's passwords, without them: live ones first, then former ones
+    Versions {
+        /// The machine: its id, or its name when no other has it
+        device: String,
+    },
+    /// Device objects that a machine may have had before it joined again
+    Candidates {
+        /// The machine: its id, or its name when no other has it
+        device: String,
+    },
+    /// Say which device object a machine had before; until it has a proven password of its own, that one's is shown
+    Link {
+        /// The machine: its id, or its name when no other has it
+        device: String,
+        /// The id of its former object, see `candidates`
+        predecessor: DeviceId,
+    },
 }
 
 /// `lapwing device …`.
@@ -62,6 +87,7 @@ pub(crate) async fn run(globals: &Globals, command: DeviceCommand) -> Result<(),
     match command {
         DeviceCommand::List => {
             let devices = signed_in.devices(None).await?;
+            super::escrow::warn(&signed_in).await;
             output::list(globals.output, &devices, &["name", "id", "state", "last contact", "system"], |device| {
                 vec![
                     device.display_name.clone(),
@@ -103,19 +129,7 @@ pub(crate) async fn run(globals: &Globals, command: DeviceCommand) -> Result<(),
         DeviceCommand::Delete { device, yes } => {
             let device = find(&signed_in, &device).await?;
             let name = &device.display_name;
-            if !yes {
-                let question = format!("Delete {name} ({})?", device.device_id);
-                if !crate::terminal::is_there() {
-                    return Err(Failure::wrong_use(
-                        "not_confirmed",
-                        format!("{name} was not deleted: nobody can be asked"),
-                    )
-                    .next("add --yes"));
-                }
-                if !crate::terminal::confirm(&question)? {
-                    return Err(Failure::failed("not_confirmed", format!("{name} was not deleted")));
-                }
-            }
+            confirm(yes, &format!("Delete {name} ({})?", device.device_id), &format!("{name} was not deleted"))?;
             signed_in.delete_device(device.device_id).await?;
             output::message(&format!("{name} is deleted"));
             output::message(&format!("  undo: lapwing device restore {}", device.device_id));
@@ -125,6 +139,65 @@ pub(crate) async fn run(globals: &Globals, command: DeviceCommand) -> Result<(),
             let device = find(&signed_in, &device).await?;
             signed_in.restore_device(device.device_id).await?;
             output::message(&format!("{} is back", device.display_name));
+            Ok(())
+        }
+        DeviceCommand::Purge { device, yes } => {
+            let device = find(&signed_in, &device).await?;
+            let name = &device.display_name;
+            let question = format!("Remove {name} ({}) and its passwords for good?", device.device_id);
+            confirm(yes, &question, &format!("{name} was not purged"))?;
+            signed_in.purge_device(device.device_id).await?;
+            output::message(&format!("{name} is gone for good, and its passwords with it"));
+            Ok(())
+        }
+        DeviceCommand::Versions { device } => {
+            let device = find(&signed_in, &device).await?;
+            let versions = signed_in.versions(device.device_id).await?;
+            let columns = ["account", "state", "live", "stored", "proven", "due", "remarks", "version"];
+            output::list(globals.output, &versions, &columns, |version| {
+                let remarks = [
+                    (version.installed, "installed"),
+                    (version.released, "no longer rotated"),
+                    (version.device != device.device_id, "of the former object"),
+                ];
+                let remarks: Vec<_> = remarks.iter().filter(|(holds, _)| *holds).map(|(_, remark)| *remark).collect();
+                vec![
+                    version.account_name.clone(),
+                    version.state.clone(),
+                    if version.live { "yes" } else { "" }.to_owned(),
+                    version.stored_date_time.to_string(),
+                    time(version.proven_date_time),
+                    time(version.expiration_date_time),
+                    remarks.join(", "),
+                    version.id.to_string(),
+                ]
+            })
+        }
+        DeviceCommand::Candidates { device } => {
+            let device = find(&signed_in, &device).await?;
+            let candidates = signed_in.candidates(device.device_id).await?;
+            let columns = ["id", "name", "state", "joined", "last contact", "system", "password"];
+            output::list(globals.output, &candidates, &columns, |one| {
+                vec![
+                    one.id.to_string(),
+                    one.name.clone(),
+                    one.state.clone(),
+                    one.registered_date_time.to_string(),
+                    time(one.last_seen_date_time),
+                    one.operating_system.clone(),
+                    if one.has_password { "can be read" } else { "none" }.to_owned(),
+                ]
+            })?;
+            offer(&device, &candidates);
+            Ok(())
+        }
+        DeviceCommand::Link { device, predecessor } => {
+            let device = find(&signed_in, &device).await?;
+            signed_in.link_predecessor(device.device_id, predecessor).await?;
+            output::message(&format!(
+                "{} had the device object {predecessor} before; until it has a proven password of its own, that one's is shown",
+                device.display_name
+            ));
             Ok(())
         }
     }
@@ -181,9 +254,36 @@ async fn show(globals: &Globals, signed_in: &SignedIn, device: &str) -> Result<(
         fields.push(("Changed after use", deadline_text(last)));
     }
     if credentials.is_none() {
+        // Those who may not see them are not told either.
+        offer(&device, &signed_in.candidates(device.device_id).await.unwrap_or_default());
         output::message(&format!("no password is stored; why: lapwing explain {}", device.device_id));
     }
     output::item(globals.output, &Shown { device, credentials, status, uses }, fields)
+}
+
+/// Asks before something that cannot be undone.
+fn confirm(yes: bool, question: &str, undone: &str) -> Result<(), Failure> {
+    if yes {
+        return Ok(());
+    }
+    if !crate::terminal::is_there() {
+        return Err(Failure::wrong_use("not_confirmed", format!("{undone}: nobody can be asked")).next("add --yes"));
+    }
+    if crate::terminal::confirm(question)? {
+        return Ok(());
+    }
+    Err(Failure::failed("not_confirmed", undone))
+}
+
+/// Says that a machine may have had another object, and how a person links the two.
+fn offer(device: &Device, candidates: &[Candidate]) {
+    let readable = candidates.iter().filter(|one| one.has_password);
+    for one in readable {
+        output::message(&format!(
+            "{} may have been {} before, of which a password can be read\n  link them: lapwing device link {} {}",
+            device.display_name, one.id, device.device_id, one.id
+        ));
+    }
 }
 
 fn use_text(last: &PasswordUse) -> String {
@@ -251,7 +351,7 @@ pub(crate) async fn find(signed_in: &SignedIn, named: &str) -> Result<Device, Fa
                     device.approximate_last_sign_in_date_time.map_or("never".into(), |at| at.to_string())
                 ));
             }
-            Err(Failure::failed("device_ambiguous", text).next("name the machine by its id"))
+            Err(Failure::wrong_use("device_ambiguous", text).next("name the machine by its id"))
         }
     }
 }

@@ -140,6 +140,7 @@ pub(crate) async fn whoami(globals: &Globals) -> Result<(), Failure> {
     let Some(session) = Session::load()? else {
         return Err(Failure::refused("not_signed_in", "nobody is signed in").next("lapwing login"));
     };
+    super::escrow::warn(&signed_in).await;
     let tenant = signed_in.organization().await?.map(|organization| organization.id.to_string());
     let (name, id, roles) = match session.kind {
         Kind::Person => {

@@ -1,9 +1,11 @@
 //! The commands, one file for each.
 
 pub(crate) mod ad;
+mod archive;
 pub(crate) mod audit;
 pub(crate) mod csp;
 pub(crate) mod device;
+pub(crate) mod escrow;
 pub(crate) mod explain;
 pub(crate) mod generate;
 pub(crate) mod group;
@@ -15,6 +17,7 @@ pub(crate) mod password;
 pub(crate) mod people;
 pub(crate) mod policy;
 pub(crate) mod policy_edit;
+pub(crate) mod report;
 pub(crate) mod revoke;
 pub(crate) mod role;
 pub(crate) mod rollout;

@@ -168,6 +168,15 @@ pub(crate) fn describe(device: &str, version: &CredentialVersion) -> String {
     text
 }
 
+/// A device that is unreachable or not compliant does not rotate at once, and whoever asks is told so.
+async fn say_why_it_waits(signed_in: &SignedIn, device: &Device) {
+    let Ok(managed) = signed_in.managed_device(device.device_id).await else { return };
+    let newest = managed.device_action_results.into_iter().find(|action| action.action_state == "pending");
+    if let Some(reason) = newest.and_then(|action| action.reason) {
+        output::message(&format!("  it waits: {reason}"));
+    }
+}
+
 async fn rotate(
     globals: &Globals,
     signed_in: &SignedIn,
@@ -178,6 +187,7 @@ async fn rotate(
     let name = &device.display_name;
     let Some(timeout) = wait else {
         output::message(&format!("{name} is asked for a new password"));
+        say_why_it_waits(signed_in, device).await;
         output::message(&format!("  next: lapwing password rotate {name} --wait, or lapwing explain {name}"));
         return Ok(());
     };
@@ -186,6 +196,10 @@ async fn rotate(
             format!("the request stays: {name} rotates at its next contact; why it waits: lapwing explain {name}"),
         )
     })?;
+    if done.action_state == "canceled" {
+        return Err(Failure::failed("rotation_closed", done.reason.unwrap_or_else(|| "the request was closed".into()))
+            .next(format!("lapwing explain {name}")));
+    }
     if done.action_state == "failed" {
         return Err(Failure::failed("rotation_failed", format!("{name} could not rotate"))
             .next(format!("lapwing explain {name}")));
@@ -210,7 +224,9 @@ pub(crate) async fn wait_for_rotation(
         // Our request is the newest one at the first look; later ones of others do not matter.
         let ours = *asked.get_or_insert(newest.unwrap_or(0));
         let ended = actions.into_iter().find(|action| {
-            is_rotation(action) && action.sequence == ours && matches!(action.action_state.as_str(), "done" | "failed")
+            is_rotation(action)
+                && action.sequence == ours
+                && matches!(action.action_state.as_str(), "done" | "failed" | "canceled")
         });
         if ended.is_some() {
             return Ok(ended);

@@ -32,6 +32,8 @@ pub(crate) enum SettingCommand {
         #[arg(value_parser = clap::value_parser!(u32).range(1..=100))]
         count: u32,
     },
+    /// Say that the server's clock is right: what removes passwords goes on after the clock had jumped
+    ConfirmClock,
     /// Set the repairs of drift in 24 hours after which a machine holds repair, and tries once a day
     RepairsPerDay {
         /// 1 to 24; 3 is the default
@@ -59,6 +61,15 @@ pub(crate) async fn run(globals: &Globals, command: SettingCommand) -> Result<()
                 ("versions-per-day", number(settings.versions_per_day)),
                 ("unresolved-max", number(settings.unresolved_max)),
                 ("repairs-per-day", number(settings.repairs_per_day)),
+                ("escrow every days", number(settings.escrow_interval_days)),
+                ("escrow recipients", settings.escrow_recipients.as_deref().unwrap_or_default().join("\n")),
+                (
+                    "clock",
+                    settings
+                        .clock_held_date_time
+                        .map(|at| format!("held since {at}: it jumped; lapwing setting confirm-clock"))
+                        .unwrap_or_default(),
+                ),
             ];
             output::item(globals.output, &settings, fields)
         }
@@ -88,6 +99,11 @@ pub(crate) async fn run(globals: &Globals, command: SettingCommand) -> Result<()
         SettingCommand::UnresolvedMax { count } => {
             signed_in.change_settings(&Settings { unresolved_max: Some(count), ..Settings::default() }).await?;
             output::message(&format!("a machine may have {count} versions that are not proven"));
+            Ok(())
+        }
+        SettingCommand::ConfirmClock => {
+            signed_in.confirm_clock().await?;
+            output::message("the clock is confirmed: what removes passwords and tombstones goes on");
             Ok(())
         }
         SettingCommand::RepairsPerDay { count } => {

@@ -11,6 +11,7 @@ mod ad;
 mod demo;
 mod documents;
 mod drift;
+mod escrow;
 mod explain;
 mod generate;
 mod manage;

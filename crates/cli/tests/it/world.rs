@@ -57,6 +57,11 @@ impl World {
         world
     }
 
+    /// Ends the server; nothing brings it back.
+    pub(crate) fn stop(&mut self) {
+        self.server.kill();
+    }
+
     /// The certificate of the server's CA.
     pub(crate) fn ca(&self) -> String {
         self.server.ca().to_str().unwrap().to_owned()

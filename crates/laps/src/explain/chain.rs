@@ -1,6 +1,10 @@
 //! The walk along the chain.
 
-use super::{Cause, Condition, Device, Evidence, Explanation, Finding, Link, Report};
+use super::{
+    Cause, Condition, Device, Evidence, Explanation, Export, Finding, Link, Namesake, Report,
+    device_says::{device_says, is_of_generating, is_of_post_authentication, is_of_setting},
+    way,
+};
 use crate::{
     drift::Drift,
     time::{TICKS_PER_DAY, Timestamp},
@@ -8,9 +12,64 @@ use crate::{
 
 const NOT_SEEN: &str = "not looked at from here";
 
+/// A device that was not heard of for so long counts as unreachable, days.
+pub const UNREACHABLE_DAYS: u32 = 3;
+/// Causes that end when the device comes: of one that does not come, that is the cause.
+const WAIT_FOR_THE_DEVICE: [&str; 5] =
+    ["policy_not_delivered", "account_not_made", "not_stored_yet", "stored_not_proven", "overdue"];
+
 /// Walks the chain and stops at the first broken link.
 pub fn explain(evidence: &Evidence) -> Explanation {
-    walk(Link::ALL, readable(evidence), |link| look(link, evidence))
+    let mut explanation = walk(Link::ALL, readable(evidence), |link| look(link, evidence));
+    if let Some(cause) = &mut explanation.cause
+        && WAIT_FOR_THE_DEVICE.contains(&cause.code)
+        && let Some(since) = unreachable_since(evidence)
+    {
+        *cause = unreachable(since, &cause.cause);
+    }
+    explanation.ways = way::ways(evidence, &explanation);
+    explanation
+}
+
+/// Only the cause of the first broken link, for many devices at once.
+pub fn cause(evidence: &Evidence) -> Option<Cause> {
+    let cause = Link::ALL.iter().find_map(|link| match look(*link, evidence) {
+        Look::Broken { cause, .. } => Some(cause),
+        Look::Holds { .. } | Look::NotSeen => None,
+    })?;
+    match unreachable_since(evidence) {
+        Some(since) if WAIT_FOR_THE_DEVICE.contains(&cause.code) => Some(unreachable(since, &cause.cause)),
+        _ => Some(cause),
+    }
+}
+
+/// Why a request to rotate is not met yet: what keeps the device from it, or `None` when it only has to come.
+pub fn explain_request(evidence: &Evidence) -> Option<Cause> {
+    // Who may read does not matter to a rotation, and what is wrong with the password is what it mends.
+    let matters = |link: Link| link < Link::AsSet;
+    let explanation = explain(evidence);
+    let broken = explanation.chain.iter().find(|finding| finding.condition == Condition::Broken);
+    match (broken, explanation.cause) {
+        (Some(broken), Some(cause)) if matters(broken.link) => Some(cause),
+        _ => unreachable_since(evidence).map(|since| unreachable(since, "The request waits for it.")),
+    }
+}
+
+/// When the device was heard of last, if that is too long ago to wait for it.
+fn unreachable_since(evidence: &Evidence) -> Option<Timestamp> {
+    let Device::Enabled { joined_at, last_seen } = &evidence.device else { return None };
+    let last = last_seen.unwrap_or(*joined_at);
+    (evidence.now.ticks_since(last) > u64::from(UNREACHABLE_DAYS) * TICKS_PER_DAY).then_some(last)
+}
+
+fn unreachable(since: Timestamp, waits: &str) -> Cause {
+    Cause {
+        code: "device_unreachable",
+        cause: format!("The device was heard of last at {since}. {waits}"),
+        remedy: "Bring it online: it has to reach this server over HTTPS. On the machine `systemctl status lapwing-agent` \
+                 says whether the agent runs, `lapwing-agent status --explain` what keeps it, `lapwing-agent cycle` tries at once."
+            .into(),
+    }
 }
 
 /// Looks at one link after another, until one is broken.
@@ -30,7 +89,7 @@ pub(super) fn walk(links: &[Link], readable: String, look: impl Fn(Link) -> Look
         };
         chain.push(Finding { link: *link, condition, seen, at });
     }
-    Explanation { chain, cause, readable }
+    Explanation { chain, cause, readable, ways: Vec::new() }
 }
 
 pub(super) enum Look {
@@ -64,6 +123,7 @@ fn look(link: Link, evidence: &Evidence) -> Look {
         }
         Link::DeviceObject => device_object(evidence),
         Link::DeviceState => device_state(evidence),
+        Link::Join => join(evidence),
         Link::PersonMayRead => person_may_read(evidence),
         Link::TenantSwitch => tenant_switch(evidence),
         Link::PolicyAssigned => policy_assigned(evidence),
@@ -73,12 +133,16 @@ fn look(link: Link, evidence: &Evidence) -> Look {
         Link::BackupDirectory => backup_directory(evidence),
         Link::JoinState => join_state(evidence),
         Link::AccountExists => account_exists(evidence.report.as_ref()),
+        Link::Generated => generated(evidence),
         Link::Stored => stored(evidence),
+        Link::Set => set(evidence),
         Link::Proven => proven(evidence),
         Link::AsSet => as_set(evidence),
         Link::StillFits => still_fits(evidence),
         // Of the other chain.
         Link::PolicyInForce
+        | Link::ServerAnswers
+        | Link::ServerTakes
         | Link::Controller
         | Link::Schema
         | Link::FunctionalLevel
@@ -89,9 +153,38 @@ fn look(link: Link, evidence: &Evidence) -> Look {
     }
 }
 
+/// The way back of a machine whose device object is gone (the seed: "it must appear as a new device object").
+const NEW_OBJECT: &str = "Join the machine again (`lapwing join-token create`, then `lapwing-agent join` there): it becomes a new \
+                          device object, policy has to reach that one, and its first cycle makes and stores a new password.";
+
+/// What an escrow export can give, as a sentence; that there is none, otherwise.
+fn exported(export: Option<&Export>) -> String {
+    match export {
+        Some(Export { archive, at }) => format!(
+            "The escrow export {archive} of {at} holds a password of it: lapwing escrow open FILE --identity KEYFILE --device …"
+        ),
+        None => "No escrow export of this server holds a password of it.".into(),
+    }
+}
+
+fn others(namesakes: &[Namesake]) -> String {
+    let one = |other: &Namesake| {
+        let seen = other.last_seen.map_or("never heard of".into(), |at| format!("last heard of at {at}"));
+        format!("{} ({}, {seen})", other.id, other.state)
+    };
+    namesakes.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
 // Rows 1 and 2.
 fn device_object(evidence: &Evidence) -> Look {
     match &evidence.device {
+        Device::Unknown if !evidence.reader.sees_all => broken(
+            "no device object with this id or name that you may see",
+            None,
+            "device_unknown",
+            "There is no such device object among those that your role reaches: it does not exist, or is out of your groups.",
+            "Ask somebody whose role holds for the whole tenant; look at yours with `lapwing device list`.",
+        ),
         Device::Unknown => broken(
             "no device object with this id or name",
             None,
@@ -100,24 +193,62 @@ fn device_object(evidence: &Evidence) -> Look {
             "Look it up with `lapwing device list`; if it is not there, make a join token \
              (`lapwing join-token create`) and run `lapwing-agent join` on the machine.",
         ),
+        Device::Several(namesakes) => broken(
+            format!("{} device objects have this name: {}", namesakes.len(), others(namesakes)),
+            None,
+            "name_ambiguous",
+            "Several device objects have this name; often a machine that has joined again, beside its former object.",
+            "Ask by id. `lapwing-agent status` on the machine says which one it is now.",
+        ),
         Device::Purged { at } => broken(
             "the device object was purged",
             Some(*at),
             "device_purged",
-            "The device object was removed for good, and its passwords with it. They cannot be recovered here.",
-            "Join the machine again: it becomes a new device object, receives policy and rotates. To get into \
-             it until then use another local administrator, an escrow export made before, or recovery media.",
+            format!(
+                "The device object was removed for good, and its passwords with it: this server cannot give them back. {}",
+                exported(evidence.export.as_ref())
+            ),
+            NEW_OBJECT,
         ),
         Device::Deleted { at, purge_at } => broken(
             "the device object was deleted",
             Some(*at),
             "device_deleted",
-            format!("The device object is a tombstone; its passwords are kept until {purge_at}."),
-            "Restore the device object (`lapwing device restore`); after that time it is purged and the \
-             passwords are lost for good.",
+            format!(
+                "The device object is a tombstone; its passwords are kept until {purge_at}, and lost after that. {}",
+                exported(evidence.export.as_ref())
+            ),
+            format!("Restore the device object (`lapwing device restore`) before that time. After it: {NEW_OBJECT}"),
         ),
-        Device::Disabled { .. } => holds("the device object exists", None),
-        Device::Enabled { joined_at, .. } => holds("the device object exists", Some(*joined_at)),
+        Device::Disabled { .. } | Device::Enabled { .. } => {
+            let (at, seen) = match &evidence.device {
+                Device::Enabled { joined_at, last_seen } => (Some(*joined_at), last_seen.unwrap_or(*joined_at)),
+                _ => (None, Timestamp::MIN),
+            };
+            let newer = evidence.namesakes.iter().find(|other| other.last_seen.is_some_and(|at| at > seen));
+            match newer {
+                Some(newer) if !evidence.has_password() => broken(
+                    format!(
+                        "another device object has this name and was heard of later: {}",
+                        others(&evidence.namesakes)
+                    ),
+                    at,
+                    "stale_object",
+                    "This looks like the former object of a machine that has joined again: it stores its password under the \
+                     new one.",
+                    format!(
+                        "Look at the other one: lapwing explain {}. `lapwing-agent status` on the machine says which it is.",
+                        newer.id
+                    ),
+                ),
+                _ if evidence.namesakes.is_empty() => holds("the device object exists", at),
+                _ => {
+                    let seen =
+                        format!("the device object exists; others have its name: {}", others(&evidence.namesakes));
+                    holds(seen, at)
+                }
+            }
+        }
     }
 }
 
@@ -135,8 +266,33 @@ fn device_state(evidence: &Evidence) -> Look {
             let seen = if last_seen.is_some() { "enabled" } else { "enabled, not heard of since it joined" };
             holds(seen, *last_seen)
         }
-        Device::Unknown | Device::Purged { .. } | Device::Deleted { .. } => holds("", None),
+        Device::Unknown | Device::Several(_) | Device::Purged { .. } | Device::Deleted { .. } => holds("", None),
     }
+}
+
+// Row 20.
+fn join(evidence: &Evidence) -> Look {
+    let Some(certificate) = evidence.certificate else { return Look::NotSeen };
+    if let Some(at) = certificate.revoked_at {
+        return broken(
+            "its certificate was revoked",
+            Some(at),
+            "certificate_revoked",
+            "The certificate of the device was revoked: nothing that it says is taken.",
+            NEW_OBJECT,
+        );
+    }
+    if evidence.now > certificate.not_after {
+        return broken(
+            "its certificate has run out",
+            Some(certificate.not_after),
+            "certificate_expired",
+            "The certificate of the device has run out; with it the device may only renew it and report.",
+            "Start the agent on the machine (`systemctl start lapwing-agent`): it renews the certificate by itself at its \
+             first contact.",
+        );
+    }
+    holds("its certificate is good", Some(certificate.not_after))
 }
 
 // Row 5.
@@ -327,7 +483,7 @@ pub(super) fn account_exists(report: Option<&Report>) -> Look {
     match &report.last_error {
         // The account database could not be looked into at all.
         Some((event, code, text)) if *event != crate::event::ACCOUNT_NOT_FOUND => {
-            last_error(report.at, *event, code, text)
+            device_says(report.at, *event, code, text)
         }
         _ if report.account_automatic => broken(
             format!("{wanted} is not made yet"),
@@ -368,17 +524,19 @@ fn lost(report: &Report, wanted: &str) -> Option<Look> {
     None
 }
 
-pub(super) fn last_error(at: Timestamp, event: u32, code: &str, text: &str) -> Look {
-    broken(
-        format!("event {event}: {code}"),
-        Some(at),
-        "device_error",
-        format!("The device reports: {text}"),
-        "Mend what the event names; the device tries again at its next cycle (`lapwing-agent events` on the \
-         machine shows more).",
-    )
+// Rows 11 and 22: what keeps the device from making one.
+fn generated(evidence: &Evidence) -> Look {
+    match &evidence.report {
+        Some(report) if !evidence.has_password() => match &report.last_error {
+            Some((event, code, text)) if is_of_generating(*event) => device_says(report.at, *event, code, text),
+            _ => holds("nothing keeps the device from making a password", Some(report.at)),
+        },
+        Some(report) => holds("the device made a password", Some(report.at)),
+        None => holds("", None),
+    }
 }
 
+// Rows 4, 21 and 24.
 fn stored(evidence: &Evidence) -> Look {
     let credential = &evidence.credential;
     if let Some(at) = credential.proven_at.or(credential.pending_since) {
@@ -386,7 +544,7 @@ fn stored(evidence: &Evidence) -> Look {
     }
     match &evidence.report {
         Some(report) => match &report.last_error {
-            Some((event, code, text)) => last_error(report.at, *event, code, text),
+            Some((event, code, text)) => device_says(report.at, *event, code, text),
             None => broken(
                 "no password was stored",
                 None,
@@ -396,6 +554,17 @@ fn stored(evidence: &Evidence) -> Look {
             ),
         },
         None => holds("", None),
+    }
+}
+
+// Row 23.
+fn set(evidence: &Evidence) -> Look {
+    let credential = &evidence.credential;
+    let waits = credential.pending_since.is_some_and(|since| credential.proven_at.is_none_or(|at| at <= since));
+    match evidence.report.as_ref().and_then(|report| Some((report.at, report.last_error.as_ref()?))) {
+        Some((at, (event, code, text))) if waits && is_of_setting(*event) => device_says(at, *event, code, text),
+        _ if waits => holds("the device has not said that it could not be set", credential.pending_since),
+        _ => holds("nothing waits to be set", credential.proven_at),
     }
 }
 
@@ -524,12 +693,19 @@ fn still_fits(evidence: &Evidence) -> Look {
              AutomaticAccountManagementEnableAccount to true.",
         );
     }
+    // Row 33.
+    if let Some(report) = &evidence.report
+        && let Some((event, code, text)) = &report.last_error
+        && is_of_post_authentication(*event)
+    {
+        return device_says(report.at, *event, code, text);
+    }
     match evidence.credential.expires_at {
         // One day: devices check in hourly, and off the network an expired password stays valid.
         Some(due) if evidence.now.ticks_since(due) > TICKS_PER_DAY => {
             let seen = match &evidence.report {
                 Some(report) => match &report.last_error {
-                    Some((event, code, text)) => return last_error(report.at, *event, code, text),
+                    Some((event, code, text)) => return device_says(report.at, *event, code, text),
                     None => "overdue",
                 },
                 None => "overdue",
@@ -549,6 +725,7 @@ fn still_fits(evidence: &Evidence) -> Look {
 fn readable(evidence: &Evidence) -> String {
     match &evidence.device {
         Device::Unknown => "Nothing can be read: the directory has no such device.".into(),
+        Device::Several(_) => "Which of them is meant is not known.".into(),
         Device::Purged { .. } => "Nothing can be read: the passwords are gone for good.".into(),
         _ if evidence.report.as_ref().is_some_and(|report| report.in_active_directory.is_some()) => {
             "What the server keeps is of the time before, and no longer rotated.".into()

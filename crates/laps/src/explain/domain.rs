@@ -5,7 +5,8 @@
 
 use super::{
     Explanation, Link, Report,
-    chain::{Look, account_exists, broken, drifted, holds, last_error, walk},
+    chain::{Look, account_exists, broken, drifted, holds, walk},
+    device_says::device_says,
 };
 use crate::{
     active_directory::ENCRYPTION_LEVEL_MIN,
@@ -184,6 +185,8 @@ fn look(link: Link, evidence: &DomainEvidence) -> Look {
             Some(report) => holds("not looked at, for the machine reports another error", Some(report.at)),
             None => Look::NotSeen,
         },
+        Link::ServerAnswers => server_answers(evidence),
+        Link::ServerTakes => server_takes(evidence),
         Link::Controller => controller(evidence),
         Link::Schema => schema(evidence),
         Link::FunctionalLevel => functional_level(evidence),
@@ -201,11 +204,14 @@ fn look(link: Link, evidence: &DomainEvidence) -> Look {
         // Of the other chain.
         Link::DeviceObject
         | Link::DeviceState
+        | Link::Join
         | Link::TenantSwitch
         | Link::PolicyAssigned
         | Link::PolicyDelivered
         | Link::PolicyAccepted
         | Link::SourceWon
+        | Link::Generated
+        | Link::Set
         | Link::Proven => holds("", None),
     }
 }
@@ -286,6 +292,32 @@ fn join_state(evidence: &DomainEvidence) -> Look {
         _ => "",
     };
     holds(format!("the machine has joined {has}{elsewhere}"), at)
+}
+
+const NO_SERVER: &str = "not needed: no server keeps the password";
+
+// Rows 19 and 20.
+fn server_answers(evidence: &DomainEvidence) -> Look {
+    if evidence.machine.is_none() {
+        return Look::NotSeen;
+    }
+    match evidence.error(&[event::DISCOVERY_FAILED, event::AUTHENTICATION_FAILED]) {
+        _ if !evidence.is_of_server() => holds(NO_SERVER, None),
+        Some((at, (event, code, text))) => device_says(at, *event, code, text),
+        None => holds("the last contact with the server was well", evidence.report().map(|report| report.at)),
+    }
+}
+
+// Rows 1, 3, 4 and 21, as the machine sees them.
+fn server_takes(evidence: &DomainEvidence) -> Look {
+    if evidence.machine.is_none() {
+        return Look::NotSeen;
+    }
+    match evidence.error(&[event::DIRECTORY_REFUSED, event::BACKUP_FAILED]) {
+        _ if !evidence.is_of_server() => holds(NO_SERVER, None),
+        Some((at, (event, code, text))) => device_says(at, *event, code, text),
+        None => holds("the server has refused nothing", evidence.report().map(|report| report.at)),
+    }
 }
 
 // Rows 18 and 28.
@@ -487,7 +519,7 @@ fn stored(evidence: &DomainEvidence) -> Look {
                 said,
                 "Mend what it names on the machine; the next cycle rotates again. Until then the password before is in force.",
             ),
-            _ => last_error(at, *event, code, text),
+            _ => device_says(at, *event, code, text),
         };
     }
     match (&evidence.machine, evidence.computer()) {
@@ -558,7 +590,7 @@ fn still_fits(evidence: &DomainEvidence) -> Look {
             );
         }
         if let Some((event, code, text)) = &report.last_error {
-            return last_error(report.at, *event, code, text);
+            return device_says(report.at, *event, code, text);
         }
     }
     let due = evidence.computer().and_then(|computer| computer.expires_at);

@@ -29,6 +29,48 @@ pub struct Evidence {
     pub from_backup: Option<Timestamp>,
     /// What the directory holds.
     pub credential: Credential,
+    /// The newest certificate of the device; `None` when it is not looked at.
+    pub certificate: Option<Certificate>,
+    /// Other device objects with the same name that the person may see.
+    pub namesakes: Vec<Namesake>,
+    /// The newest escrow export that holds a password of the device.
+    pub export: Option<Export>,
+}
+
+impl Evidence {
+    /// Whether anything can be read from the directory.
+    pub(super) const fn has_password(&self) -> bool {
+        self.credential.proven_at.is_some() || self.credential.pending_since.is_some()
+    }
+}
+
+/// The certificate that a device speaks with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Certificate {
+    /// Its end.
+    pub not_after: Timestamp,
+    /// When a person revoked it.
+    pub revoked_at: Option<Timestamp>,
+}
+
+/// A device object with the same name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Namesake {
+    /// Its id, as text.
+    pub id: String,
+    /// Its state: `enabled`, `disabled`, `deleted`.
+    pub state: String,
+    /// When it was heard of last.
+    pub last_seen: Option<Timestamp>,
+}
+
+/// An escrow export, as the directory remembers it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Export {
+    /// Its id, which its file's name carries.
+    pub archive: String,
+    /// When it was made.
+    pub at: Timestamp,
 }
 
 /// What the person who asks may do.
@@ -36,6 +78,8 @@ pub struct Evidence {
 pub struct Reader {
     /// A role allows `deviceLocalCredentials/password/read` for this device.
     pub may_read: bool,
+    /// The person's reach is the whole tenant: what is not seen is not there.
+    pub sees_all: bool,
     /// The roles that the person holds, by display name.
     pub roles: Vec<String>,
 }
@@ -45,6 +89,8 @@ pub struct Reader {
 pub enum Device {
     /// The directory has never had an object with this id or name.
     Unknown,
+    /// Several objects have the name that was asked for.
+    Several(Vec<Namesake>),
     /// It was removed for good; its passwords went with it.
     Purged {
         /// When.
@@ -103,6 +149,8 @@ pub struct Report {
     pub account_found: bool,
     /// The account is not locked.
     pub account_enabled: bool,
+    /// Other local accounts that are administrators and that a password can open, as far as the device told.
+    pub other_administrators: Vec<String>,
     /// In what the account is not as it was set (rotation.md 10).
     pub drift: Vec<Drift>,
     /// The device holds repair of drift.

@@ -6,12 +6,15 @@
 //! the same for Active Directory, from what the directory shows, from what the machine knows, or from both.
 
 mod chain;
+mod device_says;
 mod domain;
 mod evidence;
+mod way;
 
-pub use chain::explain;
+pub use chain::{UNREACHABLE_DAYS, cause, explain, explain_request};
 pub use domain::{ComputerObject, Decryption, Directory, DomainEvidence, KeptIn, Machine, StoredForm, explain_domain};
-pub use evidence::{Credential, Delivery, Device, Evidence, Fork, Reader, Report};
+pub use evidence::{Certificate, Credential, Delivery, Device, Evidence, Export, Fork, Namesake, Reader, Report};
+pub use way::Way;
 
 use crate::time::Timestamp;
 
@@ -37,6 +40,8 @@ links! {
         DeviceObject = "device_object";
         /// It is enabled.
         DeviceState = "device_state";
+        /// Its certificate is good: the machine can speak as this device.
+        Join = "join";
         /// The tenant switch "Enable LAPS" is on.
         TenantSwitch = "tenant_switch";
         /// A policy is assigned, without a conflict.
@@ -53,9 +58,13 @@ links! {
         JoinState = "join_state";
         /// The managed account exists.
         AccountExists = "account_exists";
+        /// A password could be made that the machine takes.
+        Generated = "generated";
         /// A password was stored.
         Stored = "stored";
-        /// It was set on the machine and proven.
+        /// It was set on the machine.
+        Set = "set";
+        /// It was proven to open the account.
         Proven = "proven";
         /// The account is as it was set, and the machine is the one that set it.
         AsSet = "as_set";
@@ -68,6 +77,10 @@ links! {
     {
         /// A policy is in force on the machine.
         PolicyInForce = "policy_in_force";
+        /// The server answers, and knows the machine.
+        ServerAnswers = "server_answers";
+        /// The server takes what the machine stores.
+        ServerTakes = "server_takes";
         /// A writable domain controller answers.
         Controller = "controller";
         /// The schema has the attributes of LAPS.
@@ -92,6 +105,8 @@ impl Link {
         Self::BackupDirectory,
         Self::JoinState,
         Self::AccountExists,
+        Self::ServerAnswers,
+        Self::ServerTakes,
         Self::Controller,
         Self::Schema,
         Self::FunctionalLevel,
@@ -155,6 +170,13 @@ pub struct Cause {
     pub remedy: String,
 }
 
+impl Cause {
+    /// Where the documentation says more.
+    pub fn page(&self) -> String {
+        format!("docs/explain.md#{}", self.code)
+    }
+}
+
 /// The answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Explanation {
@@ -164,4 +186,6 @@ pub struct Explanation {
     pub cause: Option<Cause>,
     /// What can be read all the same, in one sentence.
     pub readable: String,
+    /// What can be done when somebody has to get into the machine and no password can be read; empty otherwise.
+    pub ways: Vec<Way>,
 }

@@ -2,18 +2,20 @@
 
 use laps::{
     drift::Drift,
-    explain::{Condition, Credential, Delivery, Device, Evidence, Fork, Link, Reader, Report, explain},
+    explain::{
+        Certificate, Condition, Credential, Delivery, Device, Evidence, Fork, Link, Namesake, Reader, Report, explain,
+    },
     time::Timestamp,
 };
 
-fn at(hours: u64) -> Timestamp {
+pub(crate) fn at(hours: u64) -> Timestamp {
     Timestamp::from_unix_ms(1_800_000_000_000).plus_seconds(hours * 3600)
 }
 
-fn healthy() -> Evidence {
+pub(crate) fn healthy() -> Evidence {
     Evidence {
         now: at(100),
-        reader: Reader { may_read: true, roles: vec!["Cloud Device Administrator".into()] },
+        reader: Reader { may_read: true, sees_all: true, roles: vec!["Cloud Device Administrator".into()] },
         device: Device::Enabled { joined_at: at(0), last_seen: Some(at(99)) },
         switch_on: true,
         assigned: vec!["default".into()],
@@ -29,6 +31,7 @@ fn healthy() -> Evidence {
             account_automatic: false,
             account_found: true,
             account_enabled: true,
+            other_administrators: vec![],
             drift: vec![],
             repair_held: false,
             last_error: None,
@@ -36,7 +39,14 @@ fn healthy() -> Evidence {
         fork: None,
         from_backup: None,
         credential: Credential { pending_since: None, proven_at: Some(at(2)), expires_at: Some(at(1000)) },
+        certificate: Some(Certificate { not_after: at(8000), revoked_at: None }),
+        namesakes: vec![],
+        export: None,
     }
+}
+
+fn namesake() -> Namesake {
+    Namesake { id: "0000-new".into(), state: "enabled".into(), last_seen: Some(at(100)) }
 }
 
 type Break = fn(&mut Evidence);
@@ -71,7 +81,7 @@ fn every_link_is_the_first_broken_one_of_some_evidence() {
         }),
         (Link::JoinState, "join_state_mismatch", |e| e.report.as_mut().unwrap().join_state_mismatch = true),
         (Link::AccountExists, "account_not_found", |e| e.report.as_mut().unwrap().account_found = false),
-        (Link::AccountExists, "device_error", |e| {
+        (Link::AccountExists, "machine_unsupported", |e| {
             let report = e.report.as_mut().unwrap();
             report.account_found = false;
             report.last_error = Some((20001, "account_db_not_durable".into(), "tmpfs".into()));
@@ -88,9 +98,30 @@ fn every_link_is_the_first_broken_one_of_some_evidence() {
             report.last_error = Some((20046, "name_taken".into(), "another account has the name".into()));
         }),
         (Link::Stored, "not_stored_yet", |e| e.credential = Credential::default()),
-        (Link::Stored, "device_error", |e| {
+        (Link::Generated, "password_not_acceptable", |e| {
             e.credential = Credential::default();
             e.report.as_mut().unwrap().last_error = Some((10027, "password_refused".into(), "pwquality".into()));
+        }),
+        (Link::Stored, "directory_refused", |e| {
+            e.credential = Credential::default();
+            e.report.as_mut().unwrap().last_error = Some((10059, "too_many_versions".into(), "later".into()));
+        }),
+        (Link::Set, "set_failed", |e| {
+            e.credential.pending_since = Some(at(50));
+            e.report.as_mut().unwrap().last_error = Some((10019, "account_set_failed".into(), "no space".into()));
+        }),
+        (Link::DeviceObject, "name_ambiguous", |e| e.device = Device::Several(vec![namesake(), namesake()])),
+        (Link::DeviceObject, "stale_object", |e| {
+            (e.credential, e.namesakes) = (Credential::default(), vec![namesake()]);
+        }),
+        (Link::Join, "certificate_revoked", |e| e.certificate.as_mut().unwrap().revoked_at = Some(at(9))),
+        (Link::Join, "certificate_expired", |e| e.certificate.as_mut().unwrap().not_after = at(9)),
+        (Link::StillFits, "post_authentication_failed", |e| {
+            e.report.as_mut().unwrap().last_error = Some((10043, "server_unreachable".into(), "no answer".into()));
+        }),
+        (Link::StillFits, "device_unreachable", |e| {
+            e.credential.expires_at = Some(at(1));
+            e.device = Device::Enabled { joined_at: at(0), last_seen: Some(at(2)) };
         }),
         (Link::Proven, "stored_not_proven", |e| e.credential.pending_since = Some(at(50))),
         (Link::AccountExists, "account_deleted", |e| {
@@ -125,6 +156,7 @@ fn every_link_is_the_first_broken_one_of_some_evidence() {
         let mut evidence = healthy();
         break_it(&mut evidence);
         let explanation = explain(&evidence);
+        assert_eq!(laps::explain::cause(&evidence), explanation.cause, "{code}");
         let cause = explanation.cause.unwrap_or_else(|| panic!("{code}: nothing is broken"));
         assert_eq!(cause.code, *code);
         assert!(!cause.cause.is_empty() && !cause.remedy.is_empty());
@@ -138,6 +170,10 @@ fn every_link_is_the_first_broken_one_of_some_evidence() {
                 .skip(1)
                 .all(|f| f.condition == Condition::NotReached)
         );
+    }
+    let page = include_str!("../../../../docs/explain.md");
+    for (_, code, _) in rows {
+        assert!(page.contains(&format!("<a id=\"{code}\">")), "{code} has no place in the docs");
     }
     for link in Link::ALL {
         assert!(rows.iter().any(|(broken, _, _)| broken == link), "{link:?} is never broken");

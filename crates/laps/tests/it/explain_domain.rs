@@ -25,6 +25,7 @@ fn machine() -> Machine {
             account_automatic: false,
             account_found: true,
             account_enabled: true,
+            other_administrators: vec![],
             drift: vec![],
             repair_held: false,
             last_error: None,
@@ -67,6 +68,14 @@ fn error(evidence: &mut DomainEvidence, event: u32) {
 
 fn object(evidence: &mut DomainEvidence) -> &mut ComputerObject {
     evidence.directory.as_mut().unwrap().computer.as_mut().unwrap()
+}
+
+/// A machine whose password a server keeps.
+fn by_server(evidence: &mut DomainEvidence) {
+    evidence.directory = None;
+    let machine = evidence.machine.as_mut().unwrap();
+    machine.report.backup_directory = 1;
+    machine.kept = Some((KeptIn::Server, at(60)));
 }
 
 fn nothing_stored(evidence: &mut DomainEvidence) {
@@ -116,6 +125,30 @@ const ROWS: &[(u32, Link, &str, Break)] = &[
     (17, Link::Principal, "principal_unknown", |e| error(e, 10035)),
     (18, Link::Controller, "no_controller", |e| error(e, 10056)),
     (18, Link::Controller, "bind_failed", |e| error(e, 10057)),
+    (19, Link::ServerAnswers, "server_unreachable", |e| {
+        by_server(e);
+        error(e, 10025);
+    }),
+    (20, Link::ServerAnswers, "not_authenticated", |e| {
+        by_server(e);
+        error(e, 10026);
+    }),
+    (21, Link::ServerTakes, "directory_refused", |e| {
+        by_server(e);
+        error(e, 10028);
+    }),
+    (21, Link::ServerTakes, "laps_disabled", |e| {
+        by_server(e);
+        e.machine.as_mut().unwrap().report.last_error = Some((10059, "laps_disabled".into(), "the switch".into()));
+    }),
+    (3, Link::ServerTakes, "device_disabled", |e| {
+        by_server(e);
+        e.machine.as_mut().unwrap().report.last_error = Some((10059, "device_disabled".into(), "it is".into()));
+    }),
+    (1, Link::ServerTakes, "device_deleted", |e| {
+        by_server(e);
+        e.machine.as_mut().unwrap().report.last_error = Some((10059, "device_deleted".into(), "it is".into()));
+    }),
     (22, Link::Stored, "password_not_acceptable", |e| {
         nothing_stored(e);
         error(e, 10027);
@@ -164,7 +197,7 @@ fn every_row_is_the_first_broken_link_of_some_evidence() {
 fn every_code_is_in_the_docs() {
     let page = include_str!("../../../../docs/explain.md");
     for (row, _, code, _) in ROWS {
-        assert!(page.contains(&format!("`{code}`")), "row {row}: {code}");
+        assert!(page.contains(&format!("<a id=\"{code}\">")), "row {row}: {code} has no place in the docs");
     }
 }
 

@@ -7,6 +7,7 @@ mod directory;
 mod drift;
 mod explain;
 mod explain_domain;
+mod missing_password;
 mod model;
 mod owned;
 mod rotation;

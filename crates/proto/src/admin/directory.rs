@@ -231,6 +231,21 @@ pub struct Settings {
     /// Repairs of drift in 24 hours after which a device holds repair, 1 to 24.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub repairs_per_day: Option<u32>,
+    /// Shown only: since when what removes passwords waits, because the server's clock jumped.
+    #[serde(with = "serde_text::time_option", skip_serializing_if = "Option::is_none")]
+    pub clock_held_date_time: Option<Timestamp>,
+    /// age recipients of the scheduled escrow export, at most 16.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub escrow_recipients: Option<Vec<String>>,
+    /// Days between two scheduled exports, 0 to 365; 0 is never.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub escrow_interval_days: Option<u32>,
+    /// Folder under the server's data directory that they are written to: letters, digits, `-` and `_`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub escrow_folder: Option<String>,
+    /// Archives that are kept there, 1 to 1000.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub escrow_kept: Option<u32>,
 }
 
 #[cfg(test)]

@@ -1,6 +1,10 @@
 //! Why a password is missing, as programs read it and as people do.
 
-use laps::explain::{self, Condition};
+use crate::serde_text;
+use laps::{
+    explain::{self, Condition},
+    time::Timestamp,
+};
 use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;
 
@@ -15,6 +19,21 @@ pub struct Explanation {
     pub summary: String,
     /// The chain, in order.
     pub links: Vec<Link>,
+    /// What can be done when no password can be read; empty otherwise.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ways: Vec<Way>,
+    /// Where the documentation says more of the code; empty when nothing is broken.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub page: String,
+}
+
+/// A situation, and what can be done in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Way {
+    /// `agent_reachable`, `local_access_left`, `no_local_access`.
+    pub situation: String,
+    /// What can be done, and what cannot.
+    pub text: String,
 }
 
 /// One link of an [`Explanation`].
@@ -31,6 +50,9 @@ pub struct Link {
     /// What to do next; empty when there is nothing to do.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub remedy: String,
+    /// When that was so.
+    #[serde(rename = "atDateTime", default, with = "serde_text::time_option", skip_serializing_if = "Option::is_none")]
+    pub at: Option<Timestamp>,
 }
 
 impl Explanation {
@@ -52,6 +74,7 @@ impl Explanation {
                     None => finding.seen.clone(),
                 },
                 remedy: broken.map_or_else(String::new, |cause| cause.remedy.clone()),
+                at: finding.at,
             }
         };
         Self {
@@ -59,6 +82,12 @@ impl Explanation {
             code: cause.map_or("ok", |cause| cause.code).to_owned(),
             summary: summary.trim().to_owned(),
             links: found.chain.iter().map(link).collect(),
+            ways: found
+                .ways
+                .iter()
+                .map(|way| Way { situation: way.situation.to_owned(), text: way.text.clone() })
+                .collect(),
+            page: cause.map(explain::Cause::page).unwrap_or_default(),
         }
     }
 
@@ -71,11 +100,18 @@ impl Explanation {
                 let _ = writeln!(text, "  next:  {}", link.remedy);
             }
             let _ = writeln!(text, "  code:  {}", link.code);
+            if !self.page.is_empty() {
+                let _ = writeln!(text, "  more:  {}", self.page);
+            }
+        }
+        for way in &self.ways {
+            let _ = writeln!(text, "  way:   {}", way.text);
         }
         let width = self.links.iter().map(|link| link.name.len()).max().unwrap_or(0);
         text.push('\n');
         for link in &self.links {
-            let _ = writeln!(text, "  {} {:width$}  {}", link.mark(), link.name, link.seen());
+            let at = link.at.map(|at| format!("  [{at}]")).unwrap_or_default();
+            let _ = writeln!(text, "  {} {:width$}  {}{at}", link.mark(), link.name, link.seen());
         }
         text
     }

@@ -24,6 +24,10 @@
 //! | POST | `lint` | [`LintRequest`] → [`LintReport`] |
 //! | POST | `policies/{id}/assign`, `policies/{id}/unassign` | [`Assign`] → [`Policy`] |
 //! | GET | `devices/{id}/explain` | → [`Explanation`] |
+//! | GET | `devices/{id}/candidates` | → [`List`] of [`Candidate`] |
+//! | GET | `reports/coverage`, `reports/coverage/{code}` | → [`Coverage`]; → [`List`] of [`CoverageDevice`] |
+//! | GET | `escrow` | → [`EscrowState`] |
+//! | POST | `escrow/export`, `escrow/drill` | [`ExportRequest`] → an archive ([`crate::escrow`]); [`Drill`] → [`EscrowState`] |
 //! | GET | `devices/{id}/status` | → [`DeviceStatus`] |
 //! | GET | `devices/{id}/events` | → list of [`DeviceEvent`] |
 //! | GET | `devices/{id}/policy` | → [`DevicePolicy`] |
@@ -47,6 +51,7 @@ mod campaign;
 mod directory;
 mod explanation;
 mod group;
+mod life;
 mod management;
 mod policy;
 mod role;
@@ -60,8 +65,12 @@ pub use directory::{
     CreatedJoinToken, CreatedServicePrincipal, CreatedUser, JoinToken, NewJoinToken, NewServicePrincipal, NewUser,
     Person, PersonRole, RoleAssignment, Settings,
 };
-pub use explanation::{Explanation, Link};
+pub use explanation::{Explanation, Link, Way};
 pub use group::{Group, GroupChange, GroupFilter, NewGroup};
+pub use life::{
+    Candidate, Coverage, CoverageAge, CoverageCause, CoverageDevice, Drill, EscrowState, EscrowWarning, ExportRequest,
+    ExportSummary, Latency,
+};
 pub use management::{
     Assign, AuditEntry, AuditHead, AuditTarget, DeliveredPolicy, DeviceEvent, DevicePolicy, DeviceStatus, GroupName,
     LintFinding, LintReport, LintRequest, PasswordUse, Policy, PolicyImport, SettingStatus, Version,

@@ -98,7 +98,7 @@ pub struct ManagedDevice {
 pub struct DeviceActionResult {
     /// `rotateLocalAdminPassword`.
     pub action_name: String,
-    /// `none`, `pending`, `done`, `failed`.
+    /// `none`, `pending`, `done`, `failed`, `canceled`.
     pub action_state: String,
     /// When it was asked for.
     #[serde(with = "serde_text::time")]
@@ -109,6 +109,12 @@ pub struct DeviceActionResult {
     /// Its place in the server's order: met by the proof of a version stored after it.
     #[serde(default)]
     pub sequence: u64,
+    /// Lapwing's: why it is not met, a stable code of `explain`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason_code: Option<String>,
+    /// Lapwing's: the same in words, with what to do next.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 /// `deviceRegistrationPolicy`, with the tenant switch (laps-behaviour.md 8.1).

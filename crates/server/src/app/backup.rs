@@ -169,7 +169,7 @@ impl App {
         self.note_drift(&device, &mut evidence, report.installed_fingerprint, now).await?;
         self.note_damage(&device, core::mem::take(&mut evidence.damaged), now).await?;
         self.note_uses(caller, &device, &report.sign_ins).await?;
-        let answer = self.store.report(stored_report(&device, report, &evidence), now).await?;
+        let mut answer = self.store.report(stored_report(&device, report, &evidence), now).await?;
         if has_left(report) && (answer.current.is_some() || !answer.unresolved.is_empty()) {
             let audit = self.entry(
                 caller,
@@ -180,6 +180,11 @@ impl App {
             )?;
             // Again is success and writes nothing.
             self.store.release(device.id, now, audit).await?;
+        }
+        if answer.rotate.is_some() && super::explain::is_in_active_directory(&report.evidence) {
+            // No version that this server stores will ever meet them.
+            self.close_rotations(caller, &device, now).await?;
+            answer.rotate = None;
         }
         for event in &answer.events {
             tracing::warn!(device = %device.id, event = event.word(), "seen in a report");

@@ -109,10 +109,15 @@ pub(super) fn plan(assigned: &[AssignedPolicy], deliveries: &Deliveries) -> Plan
     Plan::Send(Shipment { wanted, removed })
 }
 
+/// Whether what was sent, in its stored text, is what the policies want.
+pub(super) fn is_wanted(assigned: &[AssignedPolicy], values: &str) -> bool {
+    wanted(assigned).is_ok_and(|wanted| sent_values(values).settings == wanted)
+}
+
 /// Whether the device has answered for exactly what is assigned now, by taking or by refusing it.
 pub(super) fn is_answered(assigned: &[AssignedPolicy], deliveries: &Deliveries) -> bool {
     let sent = deliveries.sent.as_ref().filter(|sent| sent.answered_at.is_some());
-    sent.is_some_and(|sent| wanted(assigned).is_ok_and(|wanted| sent_before(sent).settings == wanted))
+    sent.is_some_and(|sent| is_wanted(assigned, &sent.values))
 }
 
 /// Whether the device took the last delivery whole.
@@ -221,7 +226,11 @@ struct SentBefore {
 }
 
 fn sent_before(delivery: &Delivery) -> SentBefore {
-    let row: Json = serde_json::from_str(&delivery.values).unwrap_or_default();
+    sent_values(&delivery.values)
+}
+
+fn sent_values(values: &str) -> SentBefore {
+    let row: Json = serde_json::from_str(values).unwrap_or_default();
     let names = |row: &Json| -> BTreeSet<Setting> {
         row.as_array().into_iter().flatten().filter_map(|name| Setting::from_name(name.as_str()?)).collect()
     };

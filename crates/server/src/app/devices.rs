@@ -1,17 +1,27 @@
 //! Devices: the two lists that tools know, state, deletion, and the request to rotate.
 
 use super::credentials::{Listed, bad_filter, in_order_of_id, purged};
+use super::explain::{device_evidence, is_in_active_directory};
 use super::record::{category, target};
 use super::{App, Error, Kind, Result};
 use crate::audit::activity;
 use crate::authz::{self, Action, Caller, Reach};
 use crate::store::{self, DeviceChange, DeviceFilter, DeviceState, Page, PurgeBy, RotationRequest, StoreError};
 use laps::id::DeviceId;
-use proto::admin::Version;
+use proto::admin::{Candidate, Version};
 use proto::graph::filter::Operator;
 use proto::graph::query::Query;
 use proto::graph::{Device, DeviceActionResult, DevicePatch, ManagedDevice};
 use serde_json::json;
+
+/// The code of a request that nothing here meets.
+const IN_ACTIVE_DIRECTORY: &str = "in_active_directory";
+
+fn in_active_directory() -> String {
+    "the machine keeps its password in Active Directory, where no request of this server meets it; ask for a new one \
+     there"
+        .into()
+}
 
 impl App {
     /// Devices, tombstones left out unless the filter names their state.
@@ -51,7 +61,16 @@ impl App {
     pub async fn managed_device(&self, caller: &Caller, id: DeviceId) -> Result<ManagedDevice> {
         let device = living(self.device_for(caller, Action::DeviceRead, id).await?)?;
         let requests = self.store.rotation_requests(id).await?;
-        Ok(managed_entity(&device, &requests, self.reset_failed(id)))
+        let mut entity = managed_entity(&device, &requests, self.reset_failed(id));
+        if requests.iter().any(RotationRequest::is_open)
+            && let Some(cause) = self.explain_request(caller, &device).await?
+        {
+            for open in entity.device_action_results.iter_mut().filter(|action| action.action_state == "pending") {
+                open.reason_code = Some(cause.code.to_owned());
+                open.reason = Some(format!("{} {}", cause.cause, cause.remedy));
+            }
+        }
+        Ok(entity)
     }
 
     /// Enables or disables a device.
@@ -166,6 +185,14 @@ impl App {
         let Some(principal) = caller.principal() else {
             return Err(authz::Denied::Kind(Action::Rotate).into());
         };
+        let report = self.store.last_report(id).await?;
+        if report.is_some_and(|report| is_in_active_directory(&device_evidence(&report))) {
+            return Err(Error::refused(
+                Kind::Conflict,
+                IN_ACTIVE_DIRECTORY,
+                format!("{}: lapwing ad expire {}", in_active_directory(), device.name),
+            ));
+        }
         let audit = self.entry(
             caller,
             activity::ROTATE_PASSWORD,
@@ -185,6 +212,57 @@ impl App {
             }
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Open requests of a device that keeps its password in Active Directory now are closed: nothing meets them.
+    pub(super) async fn close_rotations(
+        &self,
+        caller: &Caller,
+        device: &store::Device,
+        now: laps::time::Timestamp,
+    ) -> Result<()> {
+        let audit = self.entry(
+            caller,
+            activity::CLOSE_ROTATION,
+            category::DEVICE,
+            target("device", &device.id, &device.name),
+            json!({"reason": IN_ACTIVE_DIRECTORY}),
+        )?;
+        self.store.close_requests(device.id, IN_ACTIVE_DIRECTORY, now, audit).await?;
+        Ok(())
+    }
+
+    /// Objects that the machine may have had before it joined: of the same name, and not heard of since. A person
+    /// chooses; nothing is linked by itself.
+    pub async fn predecessor_candidates(&self, caller: &Caller, id: DeviceId) -> Result<Vec<Candidate>> {
+        let device = self.device_for(caller, Action::DeviceRead, id).await?;
+        if device.predecessor.is_some() {
+            return Ok(Vec::new());
+        }
+        let reach = authz::reach(caller, Action::DeviceRead)?;
+        let states = [DeviceState::Enabled, DeviceState::Disabled, DeviceState::Deleted];
+        let mut candidates = Vec::new();
+        for other in self.of_name(&reach, &device.name, &states).await? {
+            let seen = other.last_seen.unwrap_or(other.registered_at);
+            if other.id == id || other.registered_at > device.registered_at || seen > device.registered_at {
+                continue;
+            }
+            candidates.push(Candidate {
+                has_password: !self.store.versions(other.id, false).await?.is_empty(),
+                id: other.id,
+                same_system: other.os == device.os,
+                operating_system: other.os,
+                name: other.name,
+                state: other.state.word().to_owned(),
+                registered_date_time: other.registered_at,
+                last_seen_date_time: other.last_seen,
+            });
+        }
+        // What can be read first, then the one of before, not of long ago.
+        candidates.sort_by_key(|one| {
+            core::cmp::Reverse((one.has_password, one.same_system, one.last_seen_date_time, one.registered_date_time))
+        });
+        Ok(candidates)
     }
 
     /// A device's versions without their passwords, best first.
@@ -394,13 +472,19 @@ fn managed_entity(device: &store::Device, requests: &[RotationRequest], reset_fa
                 action_name: "rotateLocalAdminPassword".into(),
                 action_state: match request.met_at {
                     Some(_) => "done",
+                    None if request.closed.is_some() => "canceled",
                     None if reset_failed => "failed",
                     None => "pending",
                 }
                 .into(),
                 start_date_time: request.requested_at,
-                last_updated_date_time: request.met_at.unwrap_or(request.requested_at),
+                last_updated_date_time: request
+                    .met_at
+                    .or(request.closed.as_ref().map(|(at, _)| *at))
+                    .unwrap_or(request.requested_at),
                 sequence: request.sequence,
+                reason_code: request.closed.as_ref().map(|(_, code)| code.clone()),
+                reason: request.closed.as_ref().map(|_| in_active_directory()),
             })
             .collect(),
     }

@@ -1,56 +1,89 @@
-//! Why a device has no password, or an old one: the evidence for `laps::explain`, gathered from the store.
+//! Why a device has no password, or an old one: the evidence for `laps::explain`, gathered from the store, for one
+//! device and for all of them.
 
-use super::{App, Result};
-use crate::authz::{self, Action, Caller, Target};
-use crate::store::{self, DeviceState, Page, VersionState};
+use super::{App, Result, delivery};
+use crate::authz::{self, Action, Caller, Reach, Target};
+use crate::store::{
+    self, AssignedPolicy, Device, DeviceFilter, DeviceState, Page, Rollout, SurveyFilter, Surveyed, SurveyedDelivery,
+};
 use laps::drift::Drift;
-use laps::explain::{self, Evidence};
-use laps::id::DeviceId;
+use laps::explain::{self, Evidence, Namesake};
+use laps::id::{DeviceId, GroupId};
+use laps::time::Timestamp;
 use proto::admin::Explanation;
 use proto::device::Evidence as DeviceEvidence;
 use serde_json::Value;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Objects of one name that an explanation lists.
+const NAMESAKES_MAX: u32 = 20;
 
 impl App {
-    /// Explains a device, named by id or by name.
+    /// Explains a device, named by id or by name. Of a device that the caller may not see it says no more than of one
+    /// that is not there.
     pub async fn explain(&self, caller: &Caller, device: &str) -> Result<Explanation> {
-        authz::reach(caller, Action::Explain)?;
-        // Out of the caller's scope is as not there.
-        let covered = |found: &store::Device| authz::decide(caller, Action::Explain, Target::Device(&found.groups));
-        let found = self.find_device(device).await?.filter(|found| covered(found).is_ok());
-        let evidence = match &found {
-            // Nothing else is left of it.
-            Some(found) if found.state == DeviceState::Purged => self.nothing_known(caller, object(found, 0)).await?,
-            Some(found) => self.evidence(caller, found).await?,
-            None => self.nothing_known(caller, explain::Device::Unknown).await?,
+        let reach = authz::reach(caller, Action::Explain)?;
+        let evidence = match self.named(&reach, device).await? {
+            Named::One(found) if found.state == DeviceState::Purged => {
+                let tombstone_days = self.store.tenant().await?.settings.tombstone_days;
+                let export = self.exported(found.id).await?;
+                Evidence { export, ..self.nothing_known(caller, &reach, object(&found, tombstone_days)).await? }
+            }
+            Named::One(found) => self.evidence(caller, &reach, &found).await?,
+            Named::Several(found) => {
+                let several = explain::Device::Several(found.iter().map(namesake).collect());
+                self.nothing_known(caller, &reach, several).await?
+            }
+            Named::None => self.nothing_known(caller, &reach, explain::Device::Unknown).await?,
         };
         Ok(Explanation::of(device, &explain::explain(&evidence)))
     }
 
-    async fn find_device(&self, device: &str) -> Result<Option<store::Device>> {
+    /// What keeps a device from meeting a request to rotate; `None` when it only has to come.
+    pub(super) async fn explain_request(&self, caller: &Caller, device: &Device) -> Result<Option<explain::Cause>> {
+        let evidence = self.evidence(caller, &Reach::Tenant, device).await?;
+        Ok(explain::explain_request(&evidence))
+    }
+
+    async fn named(&self, reach: &Reach, device: &str) -> Result<Named> {
         if let Ok(id) = device.parse::<DeviceId>() {
-            return Ok(self.store.device(id).await?);
+            let found = self.store.device(id).await?.filter(|found| is_in_reach(reach, found));
+            return Ok(found.map_or(Named::None, Named::One));
         }
-        let filter = |states: &[DeviceState]| store::DeviceFilter {
-            states: states.to_vec(),
-            name: Some(device.to_owned()),
-            ..store::DeviceFilter::default()
-        };
         // The living first: a machine that joined again has the name of its tombstone.
         for states in
             [&[DeviceState::Enabled, DeviceState::Disabled][..], &[DeviceState::Deleted], &[DeviceState::Purged]]
         {
-            let page = self.store.devices(filter(states), Page::first(1)).await?;
-            if let Some(found) = page.items.into_iter().next() {
-                return Ok(Some(found));
+            let mut found = self.of_name(reach, device, states).await?;
+            match found.len() {
+                0 => {}
+                1 => return Ok(found.pop().map_or(Named::None, Named::One)),
+                _ => return Ok(Named::Several(found)),
             }
         }
-        Ok(None)
+        Ok(Named::None)
     }
 
-    async fn nothing_known(&self, caller: &Caller, device: explain::Device) -> Result<Evidence> {
+    pub(super) async fn of_name(&self, reach: &Reach, name: &str, states: &[DeviceState]) -> Result<Vec<Device>> {
+        let filter = DeviceFilter {
+            states: states.to_vec(),
+            name: Some(name.to_owned()),
+            groups: groups_of(reach),
+            ..DeviceFilter::default()
+        };
+        Ok(self.store.devices(filter, Page::first(NAMESAKES_MAX)).await?.items)
+    }
+
+    async fn exported(&self, device: DeviceId) -> Result<Option<explain::Export>> {
+        let export = self.store.export_of(device).await?;
+        Ok(export.map(|export| explain::Export { archive: super::hex(&export.export.id), at: export.made_at }))
+    }
+
+    async fn nothing_known(&self, caller: &Caller, reach: &Reach, device: explain::Device) -> Result<Evidence> {
         Ok(Evidence {
             now: self.now(),
-            reader: reader(caller, &[]),
+            reader: reader(caller, reach, &[]),
             device,
             switch_on: self.store.tenant().await?.settings.laps_enabled,
             assigned: Vec::new(),
@@ -60,58 +93,142 @@ impl App {
             fork: None,
             from_backup: None,
             credential: explain::Credential::default(),
+            certificate: None,
+            namesakes: Vec::new(),
+            export: None,
         })
     }
 
-    async fn evidence(&self, caller: &Caller, device: &store::Device) -> Result<Evidence> {
+    async fn evidence(&self, caller: &Caller, reach: &Reach, device: &Device) -> Result<Evidence> {
         let settings = self.store.tenant().await?.settings;
-        let assigned = self.store.policies_for(device.id).await?;
-        let deliveries = self.store.deliveries(device.id).await?;
-        let report = self.store.last_report(device.id).await?;
-        let versions = self.store.versions(device.id, false).await?;
-        let up_to_date = super::delivery::is_answered(&assigned, &deliveries);
-        let conflicts = deliveries.held.as_deref().map(conflict_names).unwrap_or_default();
-        // The last that was answered, also when it was refused: its refusals are the cause.
-        let answered =
-            deliveries.sent.as_ref().filter(|sent| sent.answered_at.is_some()).or(deliveries.in_force.as_ref());
-        let delivery = answered.map(|delivery| explain::Delivery {
-            at: delivery.answered_at.unwrap_or(delivery.sent_at),
-            up_to_date,
-            refused: delivery
-                .statuses
-                .iter()
-                .filter(|status| !(200..300).contains(&status.status))
-                .map(|status| (last_step(&status.uri).to_owned(), status.status))
-                .collect(),
-        });
-        let own = || versions.iter().filter(|version| version.device == device.id);
-        let current = own().find(|version| version.state == VersionState::Current);
+        let filter = SurveyFilter { device: Some(device.id), groups: None, met_since: Timestamp::MAX };
+        let Some(surveyed) = self.store.survey(filter, Page::first(1)).await?.items.into_iter().next() else {
+            return self.nothing_known(caller, reach, explain::Device::Unknown).await;
+        };
+        let others = self.of_name(reach, &device.name, &[DeviceState::Enabled, DeviceState::Disabled]).await?;
+        let assigned = Assigned { number: 0, policies: self.store.policies_for(device.id).await? };
+        let is_answered = assigned.is_answered(surveyed.sent.as_ref());
+        let reader = reader(caller, reach, &device.groups);
         Ok(Evidence {
-            now: self.now(),
-            reader: reader(caller, &device.groups),
-            device: object(device, settings.tombstone_days),
-            switch_on: settings.laps_enabled,
-            assigned: assigned.into_iter().map(|assigned| assigned.policy.name).collect(),
-            conflicts,
-            delivery,
-            report: report.map(|report| reported(report, &device.name)),
-            fork: device.forked_at.map(|at| explain::Fork { at, clone_suspected: device.clone_suspected }),
-            from_backup: device.from_backup_at,
-            credential: explain::Credential {
-                pending_since: own()
-                    .filter(|version| version.state == VersionState::Pending)
-                    .map(|version| version.stored_at)
-                    .max(),
-                proven_at: current.and_then(|version| version.proven_at),
-                expires_at: current.and_then(|version| version.expires_at),
-            },
+            namesakes: others.iter().filter(|other| other.id != device.id).map(namesake).collect(),
+            export: self.exported(device.id).await?,
+            ..evidence_of(&surveyed, &assigned, is_answered, &settings, reader, self.now())
         })
     }
 }
 
-fn reader(caller: &Caller, groups: &[laps::id::GroupId]) -> explain::Reader {
+enum Named {
+    None,
+    One(Device),
+    Several(Vec<Device>),
+}
+
+fn groups_of(reach: &Reach) -> Option<Vec<GroupId>> {
+    match reach {
+        Reach::Tenant => None,
+        Reach::Groups(groups) => Some(groups.clone()),
+    }
+}
+
+fn is_in_reach(reach: &Reach, device: &Device) -> bool {
+    match reach {
+        Reach::Tenant => true,
+        Reach::Groups(groups) => device.groups.iter().any(|group| groups.contains(group)),
+    }
+}
+
+/// The policies of devices that are in the same groups and that the same versions have reached.
+pub(super) struct Assigned {
+    number: usize,
+    policies: Vec<AssignedPolicy>,
+}
+
+impl Assigned {
+    fn is_answered(&self, sent: Option<&SurveyedDelivery>) -> bool {
+        sent.is_some_and(|sent| sent.answered_at.is_some() && delivery::is_wanted(&self.policies, &sent.values))
+    }
+}
+
+/// What is worked out once for many devices: the policies of a set of groups, and whether a delivery is what they want.
+#[derive(Default)]
+pub(super) struct Assignments {
+    of_groups: HashMap<(Vec<GroupId>, Vec<Option<u32>>), Arc<Assigned>>,
+    /// Versions that are on their way by rings; read once.
+    rollouts: Option<Vec<Rollout>>,
+    wanted: HashMap<(usize, [u8; 32]), bool>,
+}
+
+impl Assignments {
+    /// The policies of a device.
+    pub(super) async fn of(&mut self, app: &App, device: &Device) -> Result<Arc<Assigned>> {
+        let rollouts = match self.rollouts.take() {
+            Some(known) => known,
+            None => app.store.open_rollouts().await?,
+        };
+        let versions = rollouts.iter().map(|rollout| rollout.version_for(device.id, &device.groups)).collect();
+        self.rollouts = Some(rollouts);
+        let key = (device.groups.clone(), versions);
+        if let Some(assigned) = self.of_groups.get(&key) {
+            return Ok(Arc::clone(assigned));
+        }
+        let policies = app.store.policies_for(device.id).await?;
+        let assigned = Arc::new(Assigned { number: self.of_groups.len(), policies });
+        self.of_groups.insert(key, Arc::clone(&assigned));
+        Ok(assigned)
+    }
+
+    /// Whether a device has answered for what is assigned to it now.
+    pub(super) fn is_answered(&mut self, assigned: &Assigned, sent: Option<&SurveyedDelivery>) -> bool {
+        let Some(sent) = sent.filter(|sent| sent.answered_at.is_some()) else { return false };
+        *self
+            .wanted
+            .entry((assigned.number, sent.digest))
+            .or_insert_with(|| delivery::is_wanted(&assigned.policies, &sent.values))
+    }
+}
+
+/// The evidence that a survey gives.
+pub(super) fn evidence_of(
+    of: &Surveyed,
+    assigned: &Assigned,
+    is_answered: bool,
+    settings: &store::Settings,
+    reader: explain::Reader,
+    now: Timestamp,
+) -> Evidence {
+    let device = &of.device;
+    // The last that was answered, also when it was refused: its refusals are the cause.
+    let answered = of.sent.as_ref().filter(|sent| sent.answered_at.is_some()).or(of.in_force.as_ref());
+    Evidence {
+        now,
+        reader,
+        device: object(device, settings.tombstone_days),
+        switch_on: settings.laps_enabled,
+        assigned: assigned.policies.iter().map(|assigned| assigned.policy.name.clone()).collect(),
+        conflicts: of.held.as_deref().map(conflict_names).unwrap_or_default(),
+        delivery: answered.map(|delivery| explain::Delivery {
+            at: delivery.answered_at.unwrap_or(delivery.sent_at),
+            up_to_date: is_answered,
+            refused: delivery.refused.iter().map(|(uri, status)| (last_step(uri).to_owned(), *status)).collect(),
+        }),
+        report: of.report.as_ref().map(|report| reported(report, &device.name)),
+        fork: device.forked_at.map(|at| explain::Fork { at, clone_suspected: device.clone_suspected }),
+        from_backup: device.from_backup_at,
+        credential: explain::Credential {
+            pending_since: of.pending_since,
+            proven_at: of.current.and_then(|current| current.proven_at),
+            expires_at: of.current.and_then(|current| current.expires_at),
+        },
+        certificate: of.certificate.map(|(not_after, revoked_at)| explain::Certificate { not_after, revoked_at }),
+        namesakes: Vec::new(),
+        export: None,
+    }
+}
+
+fn reader(caller: &Caller, reach: &Reach, groups: &[GroupId]) -> explain::Reader {
     explain::Reader {
         may_read: authz::decide(caller, Action::CredentialReveal, Target::Device(groups)).is_ok(),
+        sees_all: *reach == Reach::Tenant,
         roles: caller
             .principal()
             .map(|principal| principal.assignments.iter().map(|assignment| assignment.role.name().to_owned()).collect())
@@ -119,7 +236,11 @@ fn reader(caller: &Caller, groups: &[laps::id::GroupId]) -> explain::Reader {
     }
 }
 
-fn object(device: &store::Device, tombstone_days: u32) -> explain::Device {
+fn namesake(device: &Device) -> Namesake {
+    Namesake { id: device.id.to_string(), state: device.state.word().to_owned(), last_seen: device.last_seen }
+}
+
+fn object(device: &Device, tombstone_days: u32) -> explain::Device {
     match device.state {
         DeviceState::Enabled => {
             explain::Device::Enabled { joined_at: device.registered_at, last_seen: device.last_seen }
@@ -135,26 +256,37 @@ fn object(device: &store::Device, tombstone_days: u32) -> explain::Device {
     }
 }
 
-fn reported(report: store::DeviceReport, name: &str) -> explain::Report {
-    let evidence: DeviceEvidence = serde_json::from_str(&report.report.evidence).unwrap_or_default();
-    let last_error = report.report.last_error.and_then(|text| {
-        let error: Value = serde_json::from_str(&text).ok()?;
+/// What a stored report says of its device's evidence.
+pub(super) fn device_evidence(report: &store::DeviceReport) -> DeviceEvidence {
+    serde_json::from_str(&report.report.evidence).unwrap_or_default()
+}
+
+/// Whether a device keeps its password in Active Directory now, proven there.
+pub(super) fn is_in_active_directory(evidence: &DeviceEvidence) -> bool {
+    evidence.unmanaged.as_deref() == Some(laps::decide::Unmanaged::ActiveDirectory.as_str())
+}
+
+fn reported(report: &store::DeviceReport, name: &str) -> explain::Report {
+    let evidence = device_evidence(report);
+    let last_error = report.report.last_error.as_deref().and_then(|text| {
+        let error: Value = serde_json::from_str(text).ok()?;
         Some((
             u32::try_from(error["event"].as_u64()?).ok()?,
             error["code"].as_str()?.to_owned(),
             error["text"].as_str()?.to_owned(),
         ))
     });
+    let accounts = evidence.machine.iter().flat_map(|machine| &machine.accounts);
+    let others = accounts.filter(|account| {
+        account.enabled && account.administrator && report.report.account_name.as_ref() != Some(&account.name)
+    });
     explain::Report {
         at: report.changed_at,
+        other_administrators: others.map(|account| account.name.clone()).collect(),
+        in_active_directory: is_in_active_directory(&evidence).then(|| name.to_owned()),
         policy_source: evidence.policy_source,
         backup_directory: evidence.backup_directory,
         join_state_mismatch: evidence.unmanaged.as_deref().is_some_and(|unmanaged| unmanaged.contains("join_state")),
-        in_active_directory: evidence
-            .unmanaged
-            .as_deref()
-            .is_some_and(|unmanaged| unmanaged == laps::decide::Unmanaged::ActiveDirectory.as_str())
-            .then(|| name.to_owned()),
         account_wanted: evidence.account_wanted,
         account_automatic: evidence.account_automatic,
         drift: evidence.drift.iter().filter_map(|word| Drift::parse(word)).collect(),

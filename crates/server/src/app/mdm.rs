@@ -241,7 +241,7 @@ impl App {
     /// Asks for a reset when a person wants one and none is known to run, else for its status.
     async fn rotate(&self, device: DeviceId, running: &mut Running) -> Result<()> {
         let requests = self.store.rotation_requests(device).await?;
-        let wanted = requests.iter().filter(|request| request.met_at.is_none()).map(|request| request.sequence).max();
+        let wanted = requests.iter().filter(|request| request.is_open()).map(|request| request.sequence).max();
         let known = self.management.reset(device);
         let runs = known.is_some_and(|reset| reset.is_running() && wanted.is_none_or(|wanted| wanted <= reset.request));
         match wanted {

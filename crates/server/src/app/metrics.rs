@@ -37,6 +37,7 @@ pub struct Metrics {
     rotations_open: Gauge,
     waiters: Gauge,
     audit_records: Gauge,
+    escrow_warning: Gauge,
 }
 
 impl Metrics {
@@ -66,6 +67,7 @@ impl Metrics {
         let rotations_open = gauge("rotations_open", "Requests to rotate that are not met");
         let waiters = gauge("waiters", "Devices that hold a wait channel");
         let audit_records = gauge("audit_records", "Records in the audit log");
+        let escrow_warning = gauge("escrow_warning", "1 while nobody has shown that the newest escrow archive opens");
         Self {
             registry,
             requests,
@@ -78,6 +80,7 @@ impl Metrics {
             rotations_open,
             waiters,
             audit_records,
+            escrow_warning,
         }
     }
 
@@ -114,6 +117,7 @@ impl App {
         set(&metrics.versions, "current", counts.versions_current);
         set(&metrics.versions, "history", counts.versions_history);
         metrics.rotations_open.set(gauge(counts.rotations_open));
+        metrics.escrow_warning.set(i64::from(self.escrow_needs_somebody().await?));
         metrics.audit_records.set(gauge(counts.audit_records));
         metrics.waiters.set(i64::try_from(self.waiters.len()).unwrap_or(i64::MAX));
         let mut text = String::new();

@@ -6,11 +6,13 @@
 mod admit;
 mod backup;
 mod campaigns;
+mod coverage;
 mod credentials;
 mod delivery;
 mod devices;
 mod drift;
 mod error;
+mod escrow;
 mod explain;
 mod groups;
 mod jobs;
@@ -37,6 +39,7 @@ mod wait;
 pub use admit::{Rate, Rates};
 pub use credentials::Listed;
 pub use error::{Error, Kind, Result};
+pub use escrow::Archive;
 pub use metrics::Metrics;
 pub use sign_in::TokenRefusal;
 

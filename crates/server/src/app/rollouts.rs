@@ -203,7 +203,8 @@ impl App {
     /// Takes the next step of every rollout that runs. The shell calls it once a minute while the clock is trusted.
     pub async fn carry_rollouts(&self, caller: &Caller) -> Result<()> {
         Self::only(caller, Job::Rollouts)?;
-        for rollout in self.store.running_rollouts().await? {
+        let open = self.store.open_rollouts().await?;
+        for rollout in open.into_iter().filter(|open| open.state == RolloutState::Running) {
             let Some(policy) = self.store.policy(rollout.policy).await? else { continue };
             let seen = self.seen(&rollout).await?;
             let counted = Progress { failed: seen.progress.failed.saturating_sub(forgiven(&rollout)), ..seen.progress };

@@ -68,7 +68,8 @@ impl App {
     /// The server's settings.
     pub async fn settings(&self, caller: &Caller) -> Result<admin::Settings> {
         self.require(caller, Action::SettingsRead)?;
-        Ok(wire(&self.store.tenant().await?.settings))
+        let tenant = self.store.tenant().await?;
+        Ok(admin::Settings { clock_held_date_time: tenant.clock_held_at, ..wire(&tenant.settings) })
     }
 
     /// Changes the settings that are named.
@@ -96,8 +97,15 @@ impl App {
                 versions_per_day: change.versions_per_day.unwrap_or(now.versions_per_day),
                 unresolved_max: change.unresolved_max.unwrap_or(now.unresolved_max),
                 repairs_per_day: change.repairs_per_day.unwrap_or(now.repairs_per_day),
+                escrow: store::EscrowSettings {
+                    recipients: change.escrow_recipients.clone().unwrap_or(now.escrow.recipients),
+                    interval_days: change.escrow_interval_days.unwrap_or(now.escrow.interval_days),
+                    folder: change.escrow_folder.clone().unwrap_or(now.escrow.folder),
+                    kept: change.escrow_kept.unwrap_or(now.escrow.kept),
+                },
                 registration_policy: now.registration_policy,
             };
+            super::escrow::check_settings(&settings.escrow)?;
             let audit = self.entry(
                 caller,
                 if action == Action::SettingsWrite { own::UPDATE_SETTINGS } else { activity::SET_REGISTRATION_POLICY },
@@ -134,6 +142,11 @@ fn wire(settings: &store::Settings) -> admin::Settings {
         versions_per_day: Some(settings.versions_per_day),
         unresolved_max: Some(settings.unresolved_max),
         repairs_per_day: Some(settings.repairs_per_day),
+        escrow_recipients: Some(settings.escrow.recipients.clone()),
+        escrow_interval_days: Some(settings.escrow.interval_days),
+        escrow_folder: Some(settings.escrow.folder.clone()),
+        escrow_kept: Some(settings.escrow.kept),
+        clock_held_date_time: None,
     }
 }
 

@@ -6,6 +6,12 @@ pub const UPDATE_PASSWORD: &str = "Update device local administrator password";
 pub const RECOVER_PASSWORD: &str = "Recover device local administrator password";
 /// Somebody signed in with a password, as the device tells; Entra has no name for it.
 pub const USE_PASSWORD: &str = "Use device local administrator password";
+/// Passwords were disclosed in bulk, sealed to age.
+pub const EXPORT_PASSWORDS: &str = "Export device local administrator passwords";
+/// Somebody showed that an escrow archive opens.
+pub const DRILL_EXPORT: &str = "Test export of device local administrator passwords";
+/// A request to rotate was closed, since no rotation will meet it.
+pub const CLOSE_ROTATION: &str = "Close rotation request";
 /// A rotation was requested.
 pub const ROTATE_PASSWORD: &str = "Rotate device local administrator password";
 /// A device joined.

@@ -9,6 +9,8 @@ pub enum Action {
     CredentialReveal,
     /// Read passwords of a deleted device, while its tombstone stands: a stricter role.
     CredentialRevealDeleted,
+    /// Disclose passwords in bulk, sealed to age recipients; and say that such an archive opens.
+    CredentialExport,
     /// List and see devices.
     DeviceRead,
     /// Enable and disable devices.
@@ -61,6 +63,7 @@ impl Action {
         Self::CredentialRead,
         Self::CredentialReveal,
         Self::CredentialRevealDeleted,
+        Self::CredentialExport,
         Self::DeviceRead,
         Self::DeviceEnable,
         Self::DeviceDelete,
@@ -91,6 +94,7 @@ impl Action {
             Self::CredentialRead => "microsoft.directory/deviceLocalCredentials/standard/read",
             Self::CredentialReveal => "microsoft.directory/deviceLocalCredentials/password/read",
             Self::CredentialRevealDeleted => "lapwing.directory/deletedDevices/password/read",
+            Self::CredentialExport => "lapwing.directory/deviceLocalCredentials/export",
             Self::DeviceRead => "microsoft.directory/devices/standard/read",
             Self::DeviceEnable => "microsoft.directory/devices/enable",
             Self::DeviceDelete => "microsoft.directory/devices/delete",
@@ -122,6 +126,7 @@ impl Action {
             Self::CredentialRead => &["DeviceLocalCredential.ReadBasic.All", "DeviceLocalCredential.Read.All"],
             Self::CredentialReveal => &["DeviceLocalCredential.Read.All"],
             Self::CredentialRevealDeleted => &["DeviceLocalCredential.ReadDeleted.All"],
+            Self::CredentialExport => &["DeviceLocalCredential.Export.All"],
             Self::DeviceRead | Self::GroupRead | Self::Explain => &[
                 "Device.Read.All",
                 "Device.ReadWrite.All",

@@ -74,6 +74,8 @@ pub enum Job {
     Rekey,
     /// A restored backup is taken into use.
     Restore,
+    /// The scheduled escrow export.
+    Export,
     /// Carries rotations of many devices on.
     Campaigns,
     /// Carries new versions of policies from ring to ring.
@@ -89,6 +91,7 @@ impl Job {
             Self::SignHeads => "sign_heads",
             Self::Rekey => "rekey",
             Self::Restore => "restore",
+            Self::Export => "export",
             Self::Campaigns => "campaigns",
             Self::Rollouts => "rollouts",
         }
@@ -107,6 +110,7 @@ impl Job {
             ),
             Self::Retention => matches!(action, Action::DeviceDelete),
             Self::SignHeads => matches!(action, Action::SettingsRead),
+            Self::Export => matches!(action, Action::CredentialExport),
             Self::Rekey | Self::Restore | Self::Campaigns | Self::Rollouts => false,
         }
     }

@@ -145,6 +145,7 @@ mod tests {
         (Action::CredentialRead, [true, true, true, true, true, true, true, true]),
         (Action::CredentialReveal, [true, true, true, false, false, false, false, true]),
         (Action::CredentialRevealDeleted, [true, false, false, false, false, false, false, false]),
+        (Action::CredentialExport, [true, false, false, false, false, false, false, false]),
         (Action::DeviceRead, [true, true, true, true, true, true, true, true]),
         (Action::DeviceEnable, [true, false, true, false, false, false, false, false]),
         (Action::DeviceDelete, [true, false, true, false, false, false, false, false]),

@@ -46,6 +46,13 @@ impl HeadKey {
         self.pair.public_key().as_ref()
     }
 
+    /// Signs a statement that begins with a domain of its own, other than that of a head.
+    pub fn attest(&self, statement: &[u8]) -> Result<Vec<u8>, CaError> {
+        let signature = self.pair.sign(&SystemRandom::new(), statement);
+        let signature = signature.map_err(|_| CaError::Internal("the statement could not be signed".into()))?;
+        Ok(signature.as_ref().to_vec())
+    }
+
     /// Signs a head.
     pub fn sign(&self, head: AuditHead, now: Timestamp) -> Result<SignedHead, CaError> {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);

@@ -8,6 +8,7 @@ mod device;
 mod graph;
 mod identity;
 mod lapwing;
+mod life;
 pub mod listener;
 mod oauth;
 mod operator;

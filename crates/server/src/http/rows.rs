@@ -3,7 +3,7 @@
 //! A route exists only through a row, and the row's identity is enforced before its handler runs.
 
 use super::context::Shared;
-use super::{campaigns, device, graph, lapwing, oauth, operator, page, policies, roles};
+use super::{campaigns, device, graph, lapwing, life, oauth, operator, page, policies, roles};
 use axum::routing::{MethodRouter, delete, get, patch, post, put};
 
 /// Which identity a route takes.
@@ -225,6 +225,13 @@ pub(crate) fn rows() -> Vec<Handled> {
         GET get "/v1.0/lapwing/roles/{role}" Bearer Graph roles::role;
         PATCH patch "/v1.0/lapwing/roles/{role}" Bearer Graph roles::change_role;
         DELETE delete "/v1.0/lapwing/roles/{role}" Bearer Graph roles::delete_role;
+        GET get "/v1.0/lapwing/reports/coverage" Bearer Graph life::coverage;
+        GET get "/v1.0/lapwing/reports/coverage/{code}" Bearer Graph life::coverage_devices;
+        GET get "/v1.0/lapwing/devices/{device}/candidates" Bearer Graph life::candidates;
+        GET get "/v1.0/lapwing/explain" Bearer Graph life::explain_named;
+        GET get "/v1.0/lapwing/escrow" Bearer Graph life::escrow;
+        POST post "/v1.0/lapwing/escrow/export" Bearer Graph life::export;
+        POST post "/v1.0/lapwing/escrow/drill" Bearer Graph life::drill;
     });
     macro_rules! graph {
         ($($method:ident $verb:ident $path:literal $handler:path;)*) => {

@@ -1,6 +1,7 @@
 //! A server as it stands on a machine: its data directory, how it is made, how it runs.
 
 pub mod config;
+pub mod escrow;
 pub mod init;
 pub mod run;
 pub mod system;

@@ -60,7 +60,7 @@ impl Server {
             let app = Arc::clone(&self.app);
             tokio::spawn(async move { app.carry_wakes().await })
         };
-        let jobs = tokio::spawn(keep_house(Arc::clone(&self.app)));
+        let jobs = tokio::spawn(keep_house(Arc::clone(&self.app), self.data.clone()));
         let campaigns = tokio::spawn(carry_campaigns(Arc::clone(&self.app)));
         let certificates = {
             let (app, data, config, tls) =
@@ -120,7 +120,7 @@ async fn keep_certificate(app: &App, data: &Path, config: &Config, tls: &watch::
 }
 
 /// Background work, once a minute each what is due.
-async fn keep_house(app: Arc<App>) {
+async fn keep_house(app: Arc<App>, data: PathBuf) {
     let retention = Caller::system(Job::Retention);
     let heads = Caller::system(Job::SignHeads);
     let mut minutes = tokio::time::interval(Duration::from_secs(60));
@@ -141,6 +141,11 @@ async fn keep_house(app: Arc<App>) {
         if minute % 60 == 5 && !held {
             said(app.trim(&retention).await, "trim");
             said(app.end_tombstones(&retention).await, "end_tombstones");
+        }
+        if minute % 60 == 7
+            && let Err(error) = super::escrow::export_when_due(&app, &data).await
+        {
+            tracing::error!(job = "escrow", %error, "the scheduled export failed; it is tried again");
         }
     }
 }

@@ -5,10 +5,12 @@
 //! [`KeyProvider`] holds. The database never holds a key-encryption key, and so no backup does.
 //! [`Sealer`] is the one place where a password is sealed, and the one where it is revealed.
 
+mod archive;
 mod envelope;
 mod provider;
 mod sealer;
 
+pub use archive::{ArchiveWriter, NotARecipient, recipients};
 pub use envelope::{EnvelopeKind, KeyId, NotAKeyId, Sealed};
 pub use provider::{DataKey, KeyFiles, KeyProvider, SealError};
 pub use sealer::{Place, Randomness, Sealer};

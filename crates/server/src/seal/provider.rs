@@ -49,6 +49,9 @@ pub enum SealError {
         /// Why.
         source: std::io::Error,
     },
+    /// An escrow archive could not be sealed.
+    #[error("the archive could not be sealed: {0}")]
+    Escrow(String),
 }
 
 /// Holds key-encryption keys and uses them; a key never leaves it.

@@ -241,6 +241,15 @@ pub struct RotationRequest {
     pub met_at: Option<Timestamp>,
     /// The version that met it.
     pub met_by: Option<VersionId>,
+    /// When it was closed unmet, and the code that says why.
+    pub closed: Option<(Timestamp, String)>,
+}
+
+impl RotationRequest {
+    /// Neither met nor closed.
+    pub const fn is_open(&self) -> bool {
+        self.met_at.is_none() && self.closed.is_none()
+    }
 }
 
 /// Answer of [`request_rotation`](super::Store::request_rotation).

@@ -12,6 +12,7 @@ mod campaign;
 mod credential;
 mod device;
 mod error;
+mod export;
 mod group;
 mod live;
 mod page;
@@ -21,6 +22,7 @@ mod policy;
 mod rollout;
 mod session;
 pub mod sqlite;
+mod survey;
 mod tenant;
 
 pub use campaign::{
@@ -36,6 +38,7 @@ pub use device::{
     Joined, NewCertificate, NewDevice, NewJoinToken, PurgeBy,
 };
 pub use error::{PurgeRefusal, StoreError};
+pub use export::{DisclosedDevice, DisclosedPage, Disclosure, EscrowSettings, Export, NewExport};
 pub use group::{Group, GroupFilter};
 pub use live::{FORK_DAYS, KEEP_DAYS, KEEP_PROVEN, SUSPICION_DAYS, order_best_first, removable};
 pub use page::{Page, PageOf};
@@ -47,6 +50,7 @@ pub use person::{
 pub use policy::{AssignedPolicy, Assignment, Deliveries, Delivery, HeldDevice, NewDelivery, Policy, SettingStatus};
 pub use rollout::{Rollout, RolloutChange, RolloutState, Spread};
 pub use session::{DeviceCode, DeviceCodePoll, Lockout, LockoutRule, Replaced, Session, SessionKind};
+pub use survey::{SurveyFilter, Surveyed, SurveyedDelivery, SurveyedVersion};
 pub use tenant::{ClockReading, Counts, NewTenant, Settings, Tenant};
 
 use crate::{
@@ -335,6 +339,41 @@ pub trait Store: Send + Sync + 'static {
     /// The sequence of the newest piece of work, watched: it changes after each commit that adds one.
     fn watch_work(&self) -> tokio::sync::watch::Receiver<u64>;
 
+    // ---- evidence in bulk, escrow ---------------------------------------------------------------
+
+    /// What is known of devices, in the order of their ids: everything that `explain` needs, read in bulk.
+    fn survey(&self, filter: SurveyFilter, page: Page) -> Answer<'_, PageOf<Surveyed>>;
+    /// Open requests of a device that no proof will meet are closed, with the code that says why. Again is success;
+    /// answers how many were closed.
+    fn close_requests(
+        &self,
+        device: DeviceId,
+        code: &'static str,
+        now: Timestamp,
+        audit: AuditEntry,
+    ) -> Answer<'_, u64>;
+    /// Gives out sealed passwords of many devices, a page at a time: checks the epoch, reads, and appends `audit` with
+    /// every version named, all in one transaction (I2). Unseal after the answer only. Own versions of a device only:
+    /// what its predecessor had is that one's. A page without a password appends nothing. `AuthorizationChanged`.
+    fn disclose(&self, disclosure: Disclosure, audit: AuditEntry) -> Answer<'_, DisclosedPage>;
+    /// Remembers an export before its archive leaves, and for each device in it that this is the newest.
+    /// [`StoreError::Exists`] for a known id.
+    fn record_export(
+        &self,
+        export: NewExport,
+        devices: Vec<DeviceId>,
+        now: Timestamp,
+        audit: AuditEntry,
+    ) -> Answer<'_, Export>;
+    /// Exports, newest first.
+    fn exports(&self, limit: u32) -> Answer<'_, Vec<Export>>;
+    /// The newest export that holds a password of the device; a purged device keeps it.
+    fn export_of(&self, device: DeviceId) -> Answer<'_, Option<Export>>;
+    /// The export that was last shown to open.
+    fn last_drilled(&self) -> Answer<'_, Option<Export>>;
+    /// Somebody showed that the archive opens. [`StoreError::NotFound`].
+    fn record_drill(&self, export: [u8; 16], by: String, now: Timestamp, audit: AuditEntry) -> Answer<'_, Export>;
+
     // ---- campaigns (docs/revoke.md) -------------------------------------------------------------
 
     /// Makes a campaign without devices. [`StoreError::Exists`] for a known id.
@@ -446,8 +485,8 @@ pub trait Store: Send + Sync + 'static {
     ) -> Answer<'_, Rollout>;
     /// The last version that went by rings.
     fn rollout(&self, policy: PolicyId) -> Answer<'_, Option<Rollout>>;
-    /// Rollouts that are running, in the order of their policies' ids, at most [`Page::LIMIT_MAX`].
-    fn running_rollouts(&self) -> Answer<'_, Vec<Rollout>>;
+    /// Rollouts that are running or halted, in the order of their policies' ids, at most [`Page::LIMIT_MAX`].
+    fn open_rollouts(&self) -> Answer<'_, Vec<Rollout>>;
     /// Changes a rollout that is as `from` says (its ring and state), with why as JSON text.
     /// [`StoreError::Changed`] when it is not, or cannot follow. Wakes the devices that may be reached by it.
     fn change_rollout(

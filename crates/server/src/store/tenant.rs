@@ -40,6 +40,8 @@ pub struct Settings {
     pub unresolved_max: u32,
     /// Repairs of drift in 24 h after which a device holds repair (rotation.md 10).
     pub repairs_per_day: u32,
+    /// The scheduled escrow export.
+    pub escrow: super::EscrowSettings,
     /// The other properties of Graph's `deviceRegistrationPolicy`, as JSON text; opaque here.
     pub registration_policy: String,
 }
@@ -52,6 +54,7 @@ impl Default for Settings {
             versions_per_day: 12,
             unresolved_max: 4,
             repairs_per_day: laps::drift::REPAIRS_PER_DAY,
+            escrow: super::EscrowSettings::default(),
             registration_policy: "{}".into(),
         }
     }

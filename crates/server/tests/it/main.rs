@@ -9,6 +9,7 @@ mod differential;
 mod durability;
 mod graph;
 mod harness;
+mod life;
 mod matrix;
 mod mdm;
 mod ops;

@@ -279,10 +279,14 @@ fn delivery(tx: &Connection, device: DeviceId, in_force: bool) -> Result<Option<
     let Some((mut delivery, statuses)) = found else {
         return Ok(None);
     };
-    let statuses: Vec<(String, u16)> =
-        serde_json::from_str(&statuses).map_err(|error| StoreError::Corrupt(format!("statuses: {error}")))?;
-    delivery.statuses = statuses.into_iter().map(|(uri, status)| SettingStatus { uri, status }).collect();
+    delivery.statuses =
+        self::statuses(&statuses)?.into_iter().map(|(uri, status)| SettingStatus { uri, status }).collect();
     Ok(Some(delivery))
+}
+
+/// Statuses from their column: URI and status.
+pub(super) fn statuses(text: &str) -> Result<Vec<(String, u16)>, StoreError> {
+    serde_json::from_str(text).map_err(|error| StoreError::Corrupt(format!("statuses: {error}")))
 }
 
 fn put(tx: &Connection, device: DeviceId, in_force: bool, delivery: &Delivery) -> Result<(), StoreError> {

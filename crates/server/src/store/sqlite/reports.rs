@@ -13,7 +13,7 @@ use laps::{
     id::{DeviceId, VersionId},
     time::{TICKS_PER_DAY, Timestamp},
 };
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 /// What a report comes to: the answer, and what must be written.
 pub(super) struct Assessment {
@@ -210,39 +210,42 @@ fn forks_since(tx: &Connection, device: DeviceId, now: Timestamp) -> Result<u32,
     Ok(forks)
 }
 
+/// A report with what its device is called; the device's id comes first.
+pub(super) const SELECT: &str = "SELECT r.device, r.account_id, r.account_name, r.usability, r.installed, r.acknowledged, r.intent, r.last_error, \
+     r.evidence, d.name, d.os, d.agent_version, r.changed_at, d.installed, e.at FROM report AS r JOIN device AS d \
+     ON d.id = r.device LEFT JOIN device_error AS e ON e.device = r.device";
+
+/// A row of [`SELECT`].
+pub(super) fn from_row(row: &Row<'_>) -> rusqlite::Result<DeviceReport> {
+    let version = |index: usize| -> rusqlite::Result<Option<VersionId>> {
+        Ok(row.get::<_, Option<[u8; 16]>>(index)?.map(VersionId::from_bytes))
+    };
+    Ok(DeviceReport {
+        report: Report {
+            device: DeviceId::from_bytes(row.get(0)?),
+            account_id: row.get(1)?,
+            account_name: row.get(2)?,
+            usability: row.get(3)?,
+            installed: row.get::<_, Option<[u8; 16]>>(4)?.map(fingerprint),
+            acknowledged: version(5)?,
+            intent: version(6)?,
+            last_error: row.get(7)?,
+            evidence: row.get(8)?,
+            name: row.get(9)?,
+            os: row.get(10)?,
+            agent_version: row.get(11)?,
+        },
+        changed_at: time(row.get(12)?),
+        error_at: time_opt(row.get(14)?),
+        installed_version: version(13)?,
+    })
+}
+
 /// What a device said last.
 pub(super) fn last(tx: &Connection, device: DeviceId) -> Result<Option<DeviceReport>, StoreError> {
     let found = tx
-        .prepare_cached(
-            "SELECT r.account_id, r.account_name, r.usability, r.installed, r.acknowledged, r.intent, r.last_error, \
-             r.evidence, d.name, d.os, d.agent_version, r.changed_at, d.installed, e.at FROM report AS r \
-             JOIN device AS d ON d.id = r.device LEFT JOIN device_error AS e ON e.device = r.device \
-             WHERE r.device = ?",
-        )?
-        .query_row([device.as_bytes()], |row| {
-            let version = |index: usize| -> rusqlite::Result<Option<VersionId>> {
-                Ok(row.get::<_, Option<[u8; 16]>>(index)?.map(VersionId::from_bytes))
-            };
-            Ok(DeviceReport {
-                report: Report {
-                    device,
-                    account_id: row.get(0)?,
-                    account_name: row.get(1)?,
-                    usability: row.get(2)?,
-                    installed: row.get::<_, Option<[u8; 16]>>(3)?.map(fingerprint),
-                    acknowledged: version(4)?,
-                    intent: version(5)?,
-                    last_error: row.get(6)?,
-                    evidence: row.get(7)?,
-                    name: row.get(8)?,
-                    os: row.get(9)?,
-                    agent_version: row.get(10)?,
-                },
-                changed_at: time(row.get(11)?),
-                error_at: time_opt(row.get(13)?),
-                installed_version: version(12)?,
-            })
-        })
+        .prepare_cached(&format!("{SELECT} WHERE r.device = ?"))?
+        .query_row([device.as_bytes()], from_row)
         .optional()?;
     Ok(found)
 }

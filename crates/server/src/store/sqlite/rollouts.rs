@@ -127,10 +127,12 @@ pub(super) fn rollout(tx: &Connection, policy: PolicyId) -> Result<Option<Rollou
     Ok(found)
 }
 
-/// Rollouts that go on by themselves.
-pub(super) fn running(tx: &Connection) -> Result<Vec<Rollout>, StoreError> {
+/// Rollouts that are running or halted.
+pub(super) fn open(tx: &Connection) -> Result<Vec<Rollout>, StoreError> {
     let found = tx
-        .prepare_cached(&format!("SELECT {COLUMNS} FROM rollout WHERE state = 'running' ORDER BY policy LIMIT ?"))?
+        .prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM rollout WHERE state IN ('running', 'halted') ORDER BY policy LIMIT ?"
+        ))?
         .query_map([Page::LIMIT_MAX], from_row)?
         .collect::<Result<_, _>>()?;
     Ok(found)

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     audit::AuditEntry,
     seal::{EnvelopeKind, KeyId},
-    store::{ClockReading, Counts, Key, NewTenant, SealedVersion, Settings, Tenant, WrappedKey},
+    store::{ClockReading, Counts, EscrowSettings, Key, NewTenant, SealedVersion, Settings, Tenant, WrappedKey},
 };
 use laps::{
     id::{DeviceId, Incarnation, TenantId, VersionId},
@@ -34,7 +34,9 @@ pub(super) fn initialise(
     }
     let settings = &tenant.settings;
     tx.execute(
-        "INSERT INTO tenant VALUES (1, ?, ?, ?, NULL, NULL, ?, ?, ?, ?, ?, 1, ?, NULL, ?)",
+        "INSERT INTO tenant (one, id, incarnation, initialised_at, laps_enabled, tombstone_days, versions_per_day, \
+         unresolved_max, registration_policy, revision, clock_seen_at, repairs_per_day, escrow_recipients, \
+         escrow_interval_days, escrow_folder, escrow_kept) VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?)",
         params![
             tenant.id.as_bytes(),
             tenant.incarnation.as_bytes(),
@@ -46,6 +48,10 @@ pub(super) fn initialise(
             settings.registration_policy,
             ticks(now),
             settings.repairs_per_day,
+            settings.escrow.recipients.join(" "),
+            settings.escrow.interval_days,
+            settings.escrow.folder,
+            settings.escrow.kept,
         ],
     )?;
     tx.execute("INSERT INTO key (id, created_at, active) VALUES (?, ?, 1)", params![tenant.key.0, ticks(now)])?;
@@ -56,7 +62,8 @@ pub(super) fn initialise(
 pub(super) fn tenant(tx: &Connection) -> Result<Tenant, StoreError> {
     tx.prepare_cached(
         "SELECT id, incarnation, initialised_at, restored_from, restored_at, laps_enabled, tombstone_days, \
-         versions_per_day, unresolved_max, registration_policy, revision, clock_held_at, repairs_per_day FROM tenant",
+         versions_per_day, unresolved_max, registration_policy, revision, clock_held_at, repairs_per_day, \
+         escrow_recipients, escrow_interval_days, escrow_folder, escrow_kept FROM tenant",
     )?
     .query_row([], |row| {
         Ok(Tenant {
@@ -72,6 +79,12 @@ pub(super) fn tenant(tx: &Connection) -> Result<Tenant, StoreError> {
                 unresolved_max: row.get(8)?,
                 repairs_per_day: row.get(12)?,
                 registration_policy: row.get(9)?,
+                escrow: EscrowSettings {
+                    recipients: row.get_ref(13)?.as_str()?.split_ascii_whitespace().map(str::to_owned).collect(),
+                    interval_days: row.get(14)?,
+                    folder: row.get(15)?,
+                    kept: row.get(16)?,
+                },
             },
             revision: row.get::<_, i64>(10)? as u64,
             clock_held_at: time_opt(row.get(11)?),
@@ -90,7 +103,8 @@ pub(super) fn update_settings(
 ) -> Result<Tenant, StoreError> {
     let changed = tx.execute(
         "UPDATE tenant SET laps_enabled = ?, tombstone_days = ?, versions_per_day = ?, unresolved_max = ?, \
-         registration_policy = ?, repairs_per_day = ?, revision = revision + 1 WHERE revision = ?",
+         registration_policy = ?, repairs_per_day = ?, escrow_recipients = ?, escrow_interval_days = ?, \
+         escrow_folder = ?, escrow_kept = ?, revision = revision + 1 WHERE revision = ?",
         params![
             settings.laps_enabled,
             settings.tombstone_days,
@@ -98,6 +112,10 @@ pub(super) fn update_settings(
             settings.unresolved_max,
             settings.registration_policy,
             settings.repairs_per_day,
+            settings.escrow.recipients.join(" "),
+            settings.escrow.interval_days,
+            settings.escrow.folder,
+            settings.escrow.kept,
             revision as i64
         ],
     )?;
@@ -206,7 +224,7 @@ pub(super) fn counts(tx: &Connection) -> Result<Counts, StoreError> {
         }
     }
     let number = |sql: &str| tx.query_row(sql, [], |row| row.get::<_, i64>(0)).map(|number| number as u64);
-    counts.rotations_open = number("SELECT count(*) FROM request WHERE met_at IS NULL")?;
+    counts.rotations_open = number("SELECT count(*) FROM request WHERE met_at IS NULL AND closed_at IS NULL")?;
     counts.audit_records = number("SELECT count(*) FROM audit")?;
     Ok(counts)
 }

@@ -1,8 +1,8 @@
 //! The trait, verb by verb: which one reads, which one writes, and what is answered without either.
 
 use super::{
-    Lane, SqliteStore, Undo, audit, campaigns, devices, groups, people, policies, reports, roles, rollouts, sessions,
-    tenant, uses, versions, work,
+    Lane, SqliteStore, Undo, audit, campaigns, devices, exports, groups, people, policies, reports, roles, rollouts,
+    sessions, survey, tenant, uses, versions, work,
 };
 use crate::{
     audit::{AuditCheckpoint, AuditEntry, AuditFilter, AuditHead, AuditRecord, SignedHead},
@@ -313,6 +313,45 @@ impl Store for SqliteStore {
     fn rotation_requests(&self, device: DeviceId) -> Answer<'_, Vec<RotationRequest>> {
         self.read(move |tx| work::requests(tx, device))
     }
+    fn survey(&self, filter: SurveyFilter, page: Page) -> Answer<'_, PageOf<Surveyed>> {
+        Box::pin(async move {
+            let page = self.read(move |tx| survey::survey(tx, &filter, &page)).await?;
+            Ok(page.map(|of| Surveyed { device: self.with_seen(of.device), ..of }))
+        })
+    }
+    fn close_requests(
+        &self,
+        device: DeviceId,
+        code: &'static str,
+        now: Timestamp,
+        audit: AuditEntry,
+    ) -> Answer<'_, u64> {
+        self.write(move |tx| work::close_requests(tx, device, code, now, audit))
+    }
+    fn disclose(&self, disclosure: Disclosure, audit: AuditEntry) -> Answer<'_, DisclosedPage> {
+        self.submit(Lane::Reveal, Undo::Writes, move |tx| exports::disclose(tx, &disclosure, audit))
+    }
+    fn record_export(
+        &self,
+        export: NewExport,
+        devices: Vec<DeviceId>,
+        now: Timestamp,
+        audit: AuditEntry,
+    ) -> Answer<'_, Export> {
+        self.write(move |tx| exports::record(tx, &export, &devices, now, audit))
+    }
+    fn exports(&self, limit: u32) -> Answer<'_, Vec<Export>> {
+        self.read(move |tx| exports::list(tx, limit))
+    }
+    fn export_of(&self, device: DeviceId) -> Answer<'_, Option<Export>> {
+        self.read(move |tx| exports::of_device(tx, device))
+    }
+    fn last_drilled(&self) -> Answer<'_, Option<Export>> {
+        self.read(exports::last_drilled)
+    }
+    fn record_drill(&self, export: [u8; 16], by: String, now: Timestamp, audit: AuditEntry) -> Answer<'_, Export> {
+        self.write(move |tx| exports::drill(tx, export, &by, now, audit))
+    }
     fn work_since(&self, after: u64, limit: u32) -> Answer<'_, Vec<Work>> {
         self.read(move |tx| work::since(tx, after, limit))
     }
@@ -449,8 +488,8 @@ impl Store for SqliteStore {
     fn rollout(&self, policy: PolicyId) -> Answer<'_, Option<Rollout>> {
         self.read(move |tx| rollouts::rollout(tx, policy))
     }
-    fn running_rollouts(&self) -> Answer<'_, Vec<Rollout>> {
-        self.read(rollouts::running)
+    fn open_rollouts(&self) -> Answer<'_, Vec<Rollout>> {
+        self.read(rollouts::open)
     }
     fn change_rollout(
         &self,

@@ -15,7 +15,7 @@ use crate::{
     },
 };
 use laps::{
-    id::{DeviceId, VersionId},
+    id::{DeviceId, PrincipalId, VersionId},
     time::{TICKS_PER_DAY, Timestamp},
 };
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -229,7 +229,8 @@ pub(super) fn mark_proven(
     let requests_met = open_requests(tx, proof.device, version.sequence)?;
     if !requests_met.is_empty() {
         tx.prepare_cached(
-            "UPDATE request SET met_at = ?, met_by = ? WHERE device = ? AND met_at IS NULL AND sequence < ?",
+            "UPDATE request SET met_at = ?, met_by = ? WHERE device = ? AND met_at IS NULL AND closed_at IS NULL \
+             AND sequence < ?",
         )?
         .execute(params![ticks(now), proof.version.as_bytes(), device, sequence])?;
         campaigns::met(tx, proof.device, proof.version, version.sequence, now)?;
@@ -325,15 +326,27 @@ pub(super) fn shown(tx: &Connection, device: DeviceId, history: bool) -> Result<
     Ok(shown)
 }
 
+/// Refuses when somebody's rights are not those that a decision was made on.
+pub(super) fn refuse_other_epoch(tx: &Connection, principal: PrincipalId, epoch: u64) -> Result<(), StoreError> {
+    let now: Option<i64> = tx
+        .prepare_cached("SELECT epoch FROM principal WHERE id = ? AND enabled")?
+        .query_row([principal.as_bytes()], |row| row.get(0))
+        .optional()?;
+    if now == Some(epoch as i64) { Ok(()) } else { Err(StoreError::AuthorizationChanged) }
+}
+
+/// A device's own versions with their envelopes, best first.
+pub(super) fn own_sealed(tx: &Connection, device: DeviceId, history: bool) -> Result<Vec<SealedVersion>, StoreError> {
+    own(tx, device)?
+        .into_iter()
+        .filter(|version| history || version.live)
+        .map(|version| Ok(SealedVersion { sealed: envelope(tx, device, version.version)?, version }))
+        .collect()
+}
+
 /// Gives out sealed passwords and appends the record that names them.
 pub(super) fn reveal(tx: &Connection, reveal: &Reveal, entry: AuditEntry) -> Result<Vec<SealedVersion>, StoreError> {
-    let epoch: Option<i64> = tx
-        .prepare_cached("SELECT epoch FROM principal WHERE id = ? AND enabled")?
-        .query_row([reveal.principal.as_bytes()], |row| row.get(0))
-        .optional()?;
-    if epoch != Some(reveal.epoch as i64) {
-        return Err(StoreError::AuthorizationChanged);
-    }
+    refuse_other_epoch(tx, reveal.principal, reveal.epoch)?;
     if devices::reachable(tx, reveal.device)? != reveal.device_revision {
         return Err(StoreError::Changed);
     }

@@ -18,7 +18,7 @@ use laps::{
 };
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-const REQUEST: &str = "sequence, device, requested_by, requested_at, met_at, met_by";
+const REQUEST: &str = "sequence, device, requested_by, requested_at, met_at, met_by, closed_at, closed_code";
 /// Requests that a list shows.
 const REQUESTS_SHOWN: u32 = 20;
 
@@ -40,7 +40,8 @@ pub(super) fn request_rotation(
     // Repeats coalesce, unless a rotation has begun since: that one may already be past what is asked.
     let open = tx
         .prepare_cached(&format!(
-            "SELECT {REQUEST} FROM request AS r WHERE device = ?1 AND met_at IS NULL AND sequence > ?2 AND NOT EXISTS \
+            "SELECT {REQUEST} FROM request AS r WHERE device = ?1 AND met_at IS NULL AND closed_at IS NULL \
+             AND sequence > ?2 AND NOT EXISTS \
              (SELECT 1 FROM version WHERE device = ?1 AND sequence > r.sequence) ORDER BY sequence DESC LIMIT 1"
         ))?
         .query_row(params![device.as_bytes(), above as i64], request)
@@ -50,12 +51,20 @@ pub(super) fn request_rotation(
     }
     let sequence = tenant::next_sequence(tx)?;
     tx.execute(
-        "INSERT INTO request VALUES (?, ?, ?, ?, NULL, NULL)",
+        "INSERT INTO request (sequence, device, requested_by, requested_at) VALUES (?, ?, ?, ?)",
         params![sequence as i64, device.as_bytes(), by.as_bytes(), ticks(now)],
     )?;
     push(tx, WorkTarget::Device(device), WorkKind::Rotate, now)?;
     audit::append(tx, entry, Vec::new())?;
-    let request = RotationRequest { sequence, device, requested_by: by, requested_at: now, met_at: None, met_by: None };
+    let request = RotationRequest {
+        sequence,
+        device,
+        requested_by: by,
+        requested_at: now,
+        met_at: None,
+        met_by: None,
+        closed: None,
+    };
     Ok(RequestedRotation { request, again: false })
 }
 
@@ -68,11 +77,31 @@ pub(super) fn requests(tx: &Connection, device: DeviceId) -> Result<Vec<Rotation
     Ok(found)
 }
 
+/// Closes the open requests of a device.
+pub(super) fn close_requests(
+    tx: &Connection,
+    device: DeviceId,
+    code: &str,
+    now: Timestamp,
+    entry: AuditEntry,
+) -> Result<u64, StoreError> {
+    let closed = tx
+        .prepare_cached(
+            "UPDATE request SET closed_at = ?, closed_code = ? WHERE device = ? AND met_at IS NULL AND closed_at IS NULL",
+        )?
+        .execute(params![ticks(now), code, device.as_bytes()])?;
+    if closed > 0 {
+        audit::append(tx, entry, Vec::new())?;
+    }
+    Ok(closed as u64)
+}
+
 /// Open requests with a sequence below `below`, oldest first.
 pub(super) fn open_requests(tx: &Connection, device: DeviceId, below: u64) -> Result<Vec<u64>, StoreError> {
     let found = tx
         .prepare_cached(
-            "SELECT sequence FROM request WHERE device = ? AND met_at IS NULL AND sequence < ? ORDER BY sequence",
+            "SELECT sequence FROM request WHERE device = ? AND met_at IS NULL AND closed_at IS NULL AND sequence < ? \
+             ORDER BY sequence",
         )?
         .query_map(params![device.as_bytes(), i64::try_from(below).unwrap_or(i64::MAX)], |row| row.get::<_, i64>(0))?
         .map(|sequence| sequence.map(|sequence| sequence as u64))
@@ -169,5 +198,6 @@ fn request(row: &Row<'_>) -> rusqlite::Result<RotationRequest> {
         requested_at: time(row.get(3)?),
         met_at: time_opt(row.get(4)?),
         met_by: row.get::<_, Option<[u8; 16]>>(5)?.map(VersionId::from_bytes),
+        closed: time_opt(row.get(6)?).zip(row.get(7)?),
     })
 }

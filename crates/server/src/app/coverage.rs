@@ -1,0 +1,204 @@
+//! Coverage: how many devices lack a password, and why. The engine of `explain` over every device in the caller's
+//! reach, on evidence that the store gives in bulk.
+
+use super::credentials::Listed;
+use super::explain::{Assignments, evidence_of};
+use super::{App, Result};
+use crate::authz::{self, Action, Caller, Reach};
+use crate::store::{Page, SurveyFilter, Surveyed};
+use laps::explain::{self, Cause};
+use laps::time::{TICKS_PER_DAY, TICKS_PER_SECOND, Timestamp};
+use proto::admin::{Coverage, CoverageAge, CoverageCause, CoverageDevice, Latency};
+use std::collections::BTreeMap;
+
+/// Requests to rotate that were met in so many days count, days.
+const LATENCY_DAYS: u32 = 90;
+/// Where the ages of passwords are parted, days.
+const AGES: [u32; 7] = [0, 1, 7, 14, 30, 60, 90];
+
+/// What a device comes to.
+struct Covered {
+    cause: Option<Cause>,
+    lacks: bool,
+}
+
+impl App {
+    /// The figures of coverage.
+    pub async fn coverage(&self, caller: &Caller) -> Result<Coverage> {
+        let now = self.now();
+        let mut coverage = Coverage { made_date_time: Some(now), ..Coverage::default() };
+        let mut causes: BTreeMap<&'static str, CoverageCause> = BTreeMap::new();
+        let (mut rotations, mut proofs) = (Vec::new(), Vec::new());
+        let mut ages = [0_u64; AGES.len()];
+        let mut walk = self.walk(caller, None).await?;
+        while let Some(page) = walk.next(self).await? {
+            for (of, covered) in &page {
+                coverage.devices += 1;
+                let proven = of.current.and_then(|current| Some((current.stored_at, current.proven_at?)));
+                match proven {
+                    Some((stored, proven)) => {
+                        coverage.proven += 1;
+                        proofs.push(proven.ticks_since(stored) / TICKS_PER_SECOND);
+                        let days = now.ticks_since(proven) / TICKS_PER_DAY;
+                        let place = AGES.iter().rposition(|from| days >= u64::from(*from)).unwrap_or(0);
+                        if let Some(count) = ages.get_mut(place) {
+                            *count += 1;
+                        }
+                    }
+                    None if of.pending_since.is_some() => coverage.only_stored += 1,
+                    None if !covered.lacks => coverage.of_predecessor += 1,
+                    None => coverage.lacking += 1,
+                }
+                if let Some(cause) = &covered.cause {
+                    let counted = causes.entry(cause.code).or_insert_with(|| CoverageCause {
+                        code: cause.code.to_owned(),
+                        cause: cause.cause.clone(),
+                        remedy: cause.remedy.clone(),
+                        page: cause.page(),
+                        ..CoverageCause::default()
+                    });
+                    counted.devices += 1;
+                    counted.lacking += u64::from(covered.lacks);
+                }
+                rotations.extend(of.rotations.iter().map(|(asked, met)| met.ticks_since(*asked) / TICKS_PER_SECOND));
+            }
+        }
+        coverage.causes = causes.into_values().collect();
+        coverage.causes.sort_by_key(|cause| (core::cmp::Reverse(cause.devices), cause.code.clone()));
+        coverage.ages = AGES
+            .iter()
+            .zip(ages)
+            .enumerate()
+            .map(|(place, (from, devices))| CoverageAge {
+                days_from: *from,
+                days_below: AGES.get(place + 1).copied(),
+                devices,
+            })
+            .collect();
+        coverage.rotation_latency = latency(rotations);
+        coverage.proof_latency = latency(proofs);
+        Ok(coverage)
+    }
+
+    /// The devices with a cause, in the order of their ids: those of one code, or of `any`, or those that are
+    /// `lacking` a password.
+    pub async fn coverage_devices(
+        &self,
+        caller: &Caller,
+        code: &str,
+        after: Option<String>,
+        limit: u32,
+    ) -> Result<Listed<CoverageDevice>> {
+        let size = Page::first(limit).size();
+        let mut items = Vec::new();
+        let mut walk = self.walk(caller, after).await?;
+        while items.len() <= size
+            && let Some(page) = walk.next(self).await?
+        {
+            for (of, covered) in page {
+                let Some(cause) = covered.cause else { continue };
+                let wanted = match code {
+                    "any" => true,
+                    "lacking" => covered.lacks,
+                    code => cause.code == code,
+                };
+                if wanted && items.len() <= size {
+                    items.push(CoverageDevice {
+                        id: of.device.id,
+                        name: of.device.name,
+                        state: of.device.state.word().to_owned(),
+                        code: cause.code.to_owned(),
+                        lacks: covered.lacks,
+                        cause: cause.cause,
+                        remedy: cause.remedy,
+                        last_seen_date_time: of.device.last_seen,
+                        proven_date_time: of.current.and_then(|current| current.proven_at),
+                        expiration_date_time: of.current.and_then(|current| current.expires_at),
+                    });
+                }
+            }
+        }
+        let more = items.len() > size;
+        items.truncate(size);
+        let next = items.last().filter(|_| more).map(|last| last.id.to_string());
+        Ok(Listed::new(items, next))
+    }
+
+    async fn walk(&self, caller: &Caller, after: Option<String>) -> Result<Walk> {
+        let groups = match authz::reach(caller, Action::Explain)? {
+            Reach::Tenant => None,
+            Reach::Groups(groups) => Some(groups),
+        };
+        let now = self.now();
+        let met_since = now.minus_ticks(u64::from(LATENCY_DAYS) * TICKS_PER_DAY);
+        Ok(Walk {
+            filter: SurveyFilter { device: None, groups, met_since },
+            place: Some(after),
+            assignments: Assignments::default(),
+            settings: self.store.tenant().await?.settings,
+            now,
+        })
+    }
+}
+
+/// A walk over every device in reach, a page at a time.
+struct Walk {
+    filter: SurveyFilter,
+    /// Where the next page starts; `None` when there is none.
+    place: Option<Option<String>>,
+    assignments: Assignments,
+    settings: crate::store::Settings,
+    now: Timestamp,
+}
+
+impl Walk {
+    async fn next(&mut self, app: &App) -> Result<Option<Vec<(Surveyed, Covered)>>> {
+        let Some(after) = self.place.take() else { return Ok(None) };
+        let page = app.store.survey(self.filter.clone(), Page::behind(after, Page::LIMIT_MAX)).await?;
+        self.place = page.next.map(Some);
+        let mut covered = Vec::with_capacity(page.items.len());
+        for of in page.items {
+            let assigned = self.assignments.of(app, &of.device).await?;
+            let is_answered = self.assignments.is_answered(&assigned, of.sent.as_ref());
+            // Coverage is about the devices, not about who asks.
+            let reader = explain::Reader { may_read: true, sees_all: true, roles: Vec::new() };
+            let evidence = evidence_of(&of, &assigned, is_answered, &self.settings, reader, self.now);
+            let own = of.pending_since.is_some() || of.current.is_some();
+            let lacks = match of.device.predecessor {
+                Some(_) if !own => app.store.versions(of.device.id, false).await?.is_empty(),
+                _ => !own,
+            };
+            covered.push((of, Covered { cause: explain::cause(&evidence), lacks }));
+        }
+        Ok(Some(covered))
+    }
+}
+
+fn latency(mut seconds: Vec<u64>) -> Latency {
+    seconds.sort_unstable();
+    let at = |hundredth: usize| {
+        // The smallest value that so many of a hundred do not exceed.
+        let rank = (seconds.len() * hundredth).div_ceil(100).max(1);
+        seconds.get(rank - 1).copied().unwrap_or(0)
+    };
+    Latency {
+        count: seconds.len() as u64,
+        p50_s: at(50),
+        p90_s: at(90),
+        p99_s: at(99),
+        max_s: seconds.last().copied().unwrap_or(0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentiles_are_nearest_ranks() {
+        assert_eq!(latency(Vec::new()), Latency::default());
+        let hundred = latency((1..=100).rev().collect());
+        assert_eq!(hundred, Latency { count: 100, p50_s: 50, p90_s: 90, p99_s: 99, max_s: 100 });
+        assert_eq!(latency(vec![7]), Latency { count: 1, p50_s: 7, p90_s: 7, p99_s: 7, max_s: 7 });
+    }
+}
