@@ -24,6 +24,7 @@ mod graph;
 mod life;
 pub mod mdm;
 mod oauth;
+mod policies;
 mod reading;
 mod trust;
 

@@ -21,5 +21,6 @@ pub mod id;
 pub mod password;
 pub mod policy;
 pub mod post_auth;
+pub mod rollout;
 pub mod rotation;
 pub mod time;

@@ -287,3 +287,26 @@ pub async fn gathering_goes_on_from_its_place(mut w: World) {
     assert_eq!(w.store.campaigns(Some(nobody), Page::first(10)).await.unwrap().items, []);
     w.finish().await;
 }
+
+/// A machine that was put back to an old image, so that a disclosed password opens it again, is asked although a later
+/// version was proven (rotation.md 1, "live set": the version last reported installed).
+pub async fn a_machine_that_was_put_back_is_not_safe(mut w: World) {
+    let mallory = w.user("mallory").await;
+    let (fine, put_back) = (w.device().await, w.device().await);
+    let mut first = None;
+    for device in [fine, put_back] {
+        first = Some(w.rotated(device).await);
+        w.read_by(mallory, device).await;
+        w.rotated(device).await;
+    }
+    let report = w.truth(put_back, first).await;
+    assert!(w.report(report).await.unwrap().forked);
+    let chosen = w.exposed_to(reads_of(mallory)).await;
+    let id = w.gathered(CampaignKind::Revoke, &chosen).await;
+    assert_eq!(w.ask(id, &[fine, put_back]).await, 1);
+    assert_eq!(w.state_in(id, fine).await.0, CampaignState::Safe);
+    assert_eq!(w.state_in(id, put_back).await.0, CampaignState::Requested);
+    w.rotated(put_back).await;
+    assert!(w.complete(id).await);
+    w.finish().await;
+}

@@ -18,6 +18,7 @@ pub mod requests;
 pub mod retention;
 pub mod reveal;
 pub mod roles;
+pub mod rollouts;
 pub mod sessions;
 pub mod survey;
 pub mod tenant;
@@ -66,7 +67,7 @@ macro_rules! store_conformance {
                 campaigns: a_campaign_is_met_by_later_proofs_only, a_campaign_shares_an_open_request,
                     who_cannot_be_asked_is_listed, exposures_are_what_the_log_names, a_revocation_asks_whom_it_must,
                     a_disclosed_pending_version_is_not_safe, a_revocation_follows_the_machine,
-                    gathering_goes_on_from_its_place;
+                    gathering_goes_on_from_its_place, a_machine_that_was_put_back_is_not_safe;
                 reveal: a_reveal_names_every_version, a_reveal_is_refused_on_another_epoch,
                     a_reveal_is_refused_on_another_revision, nothing_to_reveal_is_refused, a_disabled_reader_is_refused,
                     the_audit_log_filters_and_pages, pruning_leaves_a_checkpoint, a_head_must_be_of_the_chain;
@@ -96,6 +97,9 @@ macro_rules! store_conformance {
                 policies: a_policy_is_versioned, an_assigned_policy_stays, policies_come_through_groups,
                     a_delivery_is_in_force_when_taken_whole, the_same_delivery_writes_nothing, a_held_delivery_says_why,
                     policies_page_by_key;
+                rollouts: an_exclusion_wins, a_version_goes_by_rings, a_rollout_halts_resumes_and_completes,
+                    a_first_version_goes_by_rings, a_roll_back_ends_the_rings, a_plan_is_kept,
+                    held_devices_are_listed, an_error_is_known_since;
             }
         }
     };

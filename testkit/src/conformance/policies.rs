@@ -11,7 +11,7 @@ async fn policy(w: &mut World, name: &str) -> Policy {
 
 async fn revise(w: &mut World, id: PolicyId, version: u32, name: &str) -> Result<Policy, StoreError> {
     let entry = w.entry();
-    w.store.revise_policy(id, version, name.into(), r#"{"a":1}"#.into(), w.now, entry).await
+    w.store.revise_policy(id, version, name.into(), r#"{"a":1}"#.into(), Spread::AtOnce, w.now, entry).await
 }
 
 /// design.md 5: policies are named and versioned; a change names the version that it was made from.

@@ -146,6 +146,7 @@ impl State {
             device: device.clone(),
             report: None,
             installed: None,
+            error_at: None,
             forked_now: false,
             deliveries: Deliveries::default(),
         };

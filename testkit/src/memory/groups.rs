@@ -127,6 +127,9 @@ impl State {
         if self.assignments.iter().any(|assignment| assignment.group == id) {
             return Err(StoreError::InUse("a policy"));
         }
+        if self.exclusions.iter().any(|exclusion| exclusion.group == id) {
+            return Err(StoreError::InUse("the exclusion of a policy"));
+        }
         if self.roles.iter().any(|role| role.scope == Some(id)) {
             return Err(StoreError::InUse("a role"));
         }

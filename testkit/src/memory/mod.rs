@@ -16,6 +16,7 @@ mod people;
 mod policies;
 mod reading;
 mod roles;
+mod rollouts;
 mod sessions;
 mod state;
 mod survey;
@@ -25,6 +26,7 @@ mod versions;
 
 use laps::{
     id::{CampaignId, DeviceId, GroupId, Incarnation, PolicyId, PrincipalId, RoleId, VersionId},
+    rollout::Ring,
     time::Timestamp,
 };
 pub use mutation::StoreMutation;
@@ -308,6 +310,11 @@ impl Store for MemoryStore {
         read access_requests(filter: AccessFilter, page: Page) -> PageOf<AccessRequest>;
         read rotation_due(device: DeviceId) -> Option<DueRotation>;
         read rotations_due(now: Timestamp, limit: u32) -> Vec<DueRotation>;
+        read exclusions(policy: Option<PolicyId>) -> Vec<Assignment>;
+        read ring_plan(policy: PolicyId) -> Option<Vec<Ring>>;
+        read rollout(policy: PolicyId) -> Option<Rollout>;
+        read open_rollouts() -> Vec<Rollout>;
+        read held_devices(page: Page) -> PageOf<HeldDevice>;
         read user(id: PrincipalId) -> Option<User>;
         read user_by_name(user_name: String) -> Option<User>;
         read users(page: Page) -> PageOf<User>;
@@ -369,7 +376,12 @@ impl Store for MemoryStore {
         write review_campaign(id: CampaignId, after: Option<String>, limit: u32, now: Timestamp) -> Option<String>;
         write complete_campaign(id: CampaignId, now: Timestamp, audit: AuditEntry) -> bool;
         write create_policy(id: PolicyId, name: String, values: String, now: Timestamp, audit: AuditEntry) -> Policy;
-        write revise_policy(id: PolicyId, version: u32, name: String, values: String, now: Timestamp, audit: AuditEntry) -> Policy;
+        write exclude_policy(policy: PolicyId, group: GroupId, now: Timestamp, audit: AuditEntry) -> ();
+        write include_policy(policy: PolicyId, group: GroupId, audit: AuditEntry) -> ();
+        write set_ring_plan(policy: PolicyId, rings: Option<Vec<Ring>>, audit: AuditEntry) -> ();
+        write begin_rollout(policy: PolicyId, rings: Vec<Ring>, now: Timestamp, audit: AuditEntry) -> Rollout;
+        write change_rollout(from: Rollout, change: RolloutChange, detail: String, now: Timestamp, audit: AuditEntry) -> Rollout;
+        write revise_policy(id: PolicyId, version: u32, name: String, values: String, spread: Spread, now: Timestamp, audit: AuditEntry) -> Policy;
         write delete_policy(id: PolicyId, audit: AuditEntry) -> ();
         write assign_policy(policy: PolicyId, group: GroupId, now: Timestamp, audit: AuditEntry) -> ();
         write unassign_policy(policy: PolicyId, group: GroupId, audit: AuditEntry) -> ();

@@ -8,7 +8,7 @@ use laps::{
 use server::{audit::AuditEntry, store::*};
 
 impl State {
-    fn newest(&self, id: PolicyId) -> Option<&Policy> {
+    pub(super) fn newest(&self, id: PolicyId) -> Option<&Policy> {
         self.policies.get(&id).and_then(|versions| versions.last())
     }
 
@@ -43,6 +43,7 @@ impl State {
         version: u32,
         name: String,
         values: String,
+        spread: Spread,
         now: Timestamp,
         audit: AuditEntry,
     ) -> Result<Policy, StoreError> {
@@ -54,6 +55,7 @@ impl State {
             return Err(StoreError::Exists("policy"));
         }
         let policy = Policy { id, name, version: version + 1, values, changed_at: now };
+        self.spread(id, version, version + 1, spread, now)?;
         self.policies.entry(id).or_default().push(policy.clone());
         self.append_audit(audit)?;
         let groups: Vec<_> = self.assignments.iter().filter(|a| a.policy == id).map(|a| a.group).collect();
@@ -84,6 +86,9 @@ impl State {
             return Err(StoreError::InUse("a group"));
         }
         self.policies.remove(&id);
+        self.exclusions.retain(|exclusion| exclusion.policy != id);
+        self.ring_plans.remove(&id);
+        self.rollouts.remove(&id);
         self.append_audit(audit)
     }
 
@@ -143,7 +148,15 @@ impl State {
                 .filter(|known| known.policy == *id && applies(&known.group))
                 .map(|known| known.group)
                 .collect();
-            let policy = self.newest(*id)?.clone();
+            if self.exclusions.iter().any(|known| known.policy == *id && applies(&known.group)) {
+                return None;
+            }
+            let open = self.rollouts.get(id).filter(|rollout| rollout.state.is_open());
+            let version = match open {
+                Some(rollout) => rollout.version_for(device, groups)?,
+                None => self.newest(*id)?.version,
+            };
+            let policy = self.policies.get(id)?.iter().find(|policy| policy.version == version)?.clone();
             (!brought.is_empty()).then_some(AssignedPolicy { policy, groups: brought })
         });
         Ok(assigned.collect())

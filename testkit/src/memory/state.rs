@@ -2,6 +2,7 @@
 
 use laps::{
     id::{CampaignId, DeviceId, GroupId, PolicyId, PrincipalId, RoleId, VersionId},
+    rollout::Ring,
     time::Timestamp,
 };
 use server::{
@@ -29,6 +30,8 @@ pub(super) struct DeviceRow {
     pub(super) device: Device,
     /// The last report, and when something in it last changed.
     pub(super) report: Option<(Report, Timestamp)>,
+    /// Since when the last error is the one that it is.
+    pub(super) error_at: Option<Timestamp>,
     /// The version that was last reported or proven to be installed.
     pub(super) installed: Option<VersionId>,
     /// The last report showed it forked.
@@ -84,6 +87,9 @@ pub(super) struct State {
     pub(super) campaigns: BTreeMap<CampaignId, super::campaigns::CampaignRow>,
     pub(super) policies: BTreeMap<PolicyId, Vec<Policy>>,
     pub(super) assignments: BTreeSet<Assignment>,
+    pub(super) exclusions: BTreeSet<Assignment>,
+    pub(super) ring_plans: BTreeMap<PolicyId, Vec<Ring>>,
+    pub(super) rollouts: BTreeMap<PolicyId, Rollout>,
     pub(super) users: BTreeMap<PrincipalId, UserRow>,
     pub(super) service_principals: BTreeMap<PrincipalId, ServicePrincipal>,
     pub(super) roles: Vec<RoleAssignment>,

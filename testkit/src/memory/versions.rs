@@ -266,6 +266,10 @@ impl State {
         let same = row.report.as_ref().is_some_and(|(before, _)| *before == report);
         if !same || installed_before != installed_version {
             written = true;
+            let error_before = row.report.as_ref().and_then(|(before, _)| before.last_error.clone());
+            if report.last_error != error_before || report.last_error.is_none() {
+                row.error_at = report.last_error.is_some().then_some(now);
+            }
             let said_before = row.report.as_ref().and_then(|(before, _)| before.installed);
             row.device.name.clone_from(&report.name);
             row.device.os.clone_from(&report.os);
@@ -308,7 +312,7 @@ impl State {
     pub(super) fn last_report(&self, device: DeviceId) -> Result<Option<DeviceReport>, StoreError> {
         Ok(self.devices.get(&device).and_then(|row| {
             let (report, changed_at) = row.report.clone()?;
-            Some(DeviceReport { report, changed_at, installed_version: row.installed })
+            Some(DeviceReport { report, changed_at, error_at: row.error_at, installed_version: row.installed })
         }))
     }
 

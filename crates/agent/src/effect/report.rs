@@ -130,6 +130,7 @@ impl<D: Directory, C: Clock + Clone, W: Witness> Runner<D, C, W> {
             length_min: self.tree.rules().map_or(0, |rules| rules.length_min()),
             accounts: census.accounts.into_iter().map(account).collect(),
             complete: census.complete,
+            domain: Some(self.domain.is_some()),
         })
     }
 

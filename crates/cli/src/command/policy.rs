@@ -1,6 +1,11 @@
 //! `policy …`
 
-use super::{device, lint, settings_table};
+use super::{
+    device, lint,
+    policy_edit::{self, PolicyEditCommand},
+    rollout::{self, RolloutCommand},
+    settings_table,
+};
 use crate::{
     arguments::{Form, Globals},
     failure::Failure,
@@ -13,7 +18,7 @@ use laps::{
     policy::{Given, PolicySet, Value},
 };
 use proto::{
-    admin::{ALL_DEVICES, Assign, DevicePolicy, Policy, PolicyImport},
+    admin::{ALL_DEVICES, Assign, DevicePolicy, DeviceSetting, Policy, PolicyImport, Ring},
     dm::policy::{ImportError, import},
 };
 use serde_json::Map;
@@ -82,11 +87,27 @@ pub(crate) enum PolicyCommand {
         /// Its name, as PostAuthenticationActions
         setting: Option<String>,
     },
-    /// Which policy a machine has, and how it answered
+    /// Which policy a machine has, setting by setting: assigned, sent, answered, in force
     Explain {
         /// The machine: its id, or its name when no other has it
         device: String,
     },
+    #[command(flatten)]
+    Edit(PolicyEditCommand),
+    /// Show or set the rings that new versions go by
+    Rings {
+        /// Its id or name
+        policy: String,
+        /// A ring, in their order: 10%,soak=24h,failures=2% or group=pilot+lab,soak=4h,failures=0
+        #[arg(long = "ring", value_parser = rollout::ring)]
+        rings: Vec<Ring>,
+        /// New versions go to all machines at once
+        #[arg(long, conflicts_with = "rings")]
+        clear: bool,
+    },
+    /// A version that is on its way by rings
+    #[command(subcommand)]
+    Rollout(RolloutCommand),
 }
 
 /// `lapwing policy …`.
@@ -98,6 +119,9 @@ pub(crate) async fn run(globals: &Globals, command: PolicyCommand) -> Result<(),
         }
         PolicyCommand::Settings { setting } => return settings_table::run(globals, setting.as_deref()),
         PolicyCommand::Import { file, name } => (file, name),
+        PolicyCommand::Edit(command) => return policy_edit::run(globals, command).await,
+        PolicyCommand::Rings { policy, rings, clear } => return rollout::rings(globals, &policy, rings, clear).await,
+        PolicyCommand::Rollout(command) => return rollout::run(globals, command).await,
         other => return on_server(globals, other).await,
     };
     let set = document(&file)?;
@@ -162,7 +186,12 @@ async fn on_server(globals: &Globals, command: PolicyCommand) -> Result<(), Fail
                 Form::Table => explain(&policy),
             }
         }
-        PolicyCommand::Import { .. } | PolicyCommand::Lint { .. } | PolicyCommand::Settings { .. } => Ok(()),
+        PolicyCommand::Import { .. }
+        | PolicyCommand::Lint { .. }
+        | PolicyCommand::Settings { .. }
+        | PolicyCommand::Edit(_)
+        | PolicyCommand::Rings { .. }
+        | PolicyCommand::Rollout(_) => Ok(()),
     }
 }
 
@@ -171,20 +200,44 @@ fn explain(policy: &DevicePolicy) -> Result<(), Failure> {
         policy.assigned.iter().map(|policy| format!("{} (version {})", policy.name, policy.version)).collect();
     output::data(&format!("assigned: {}\n", if names.is_empty() { "none".into() } else { names.join(", ") }))?;
     if let Some(held) = &policy.held {
-        output::data(&format!("held, because policies disagree: {held}\n"))?;
+        output::data(&format!("held, because policies disagree: {}\n", policy_edit::conflict_text(held)))?;
     }
-    let Some(sent) = &policy.sent else {
-        output::data("delivered: never\n")?;
-        output::message("  next: the machine takes it at its next check-in; see lapwing explain");
+    match &policy.sent {
+        None => {
+            output::data("delivered: never\n")?;
+            output::message("  next: the machine takes it at its next check-in; see lapwing explain");
+        }
+        Some(sent) => {
+            let answered = sent.answered_date_time.map_or("not answered".to_owned(), |at| format!("answered {at}"));
+            output::data(&format!("delivered: {}, {answered}\n", sent.sent_date_time))?;
+        }
+    }
+    if policy.settings.is_empty() {
         return Ok(());
-    };
-    let answered = sent.answered_date_time.map_or("not answered".to_owned(), |at| format!("answered {at}"));
-    output::data(&format!("delivered: {}, {answered}\n", sent.sent_date_time))?;
-    let status = |uri: &str, status: u16| vec![uri.to_owned(), status.to_string()];
-    output::table(&["node", "status"], sent.statuses.iter().map(|setting| status(&setting.uri, setting.status)))
+    }
+    let columns = ["setting", "assigned", "sent", "status", "in force", "state", "by"];
+    output::table(&columns, policy.settings.iter().map(setting_row))
 }
 
-fn show(globals: &Globals, policy: &Policy) -> Result<(), Failure> {
+fn setting_row(row: &DeviceSetting) -> Vec<String> {
+    let text = |value: &Option<serde_json::Value>| match value {
+        None => "-".to_owned(),
+        Some(serde_json::Value::Null) => "removed".to_owned(),
+        Some(serde_json::Value::String(text)) => text.clone(),
+        Some(other) => other.to_string(),
+    };
+    vec![
+        row.setting.clone(),
+        text(&row.assigned),
+        text(&row.sent),
+        row.status.map_or_else(|| "-".to_owned(), |status| status.to_string()),
+        text(&row.in_force),
+        row.state.replace('_', " "),
+        row.policies.join(", "),
+    ]
+}
+
+pub(crate) fn show(globals: &Globals, policy: &Policy) -> Result<(), Failure> {
     let settings: Vec<_> = policy.settings.iter().map(|(name, value)| format!("{name} = {value}")).collect();
     let fields = vec![
         ("Name", policy.name.clone()),
@@ -192,13 +245,14 @@ fn show(globals: &Globals, policy: &Policy) -> Result<(), Failure> {
         ("Version", policy.version.to_string()),
         ("Changed", policy.changed_date_time.to_string()),
         ("Assigned to", policy.groups.join(", ")),
+        ("Leaves out", policy.excluded.join(", ")),
         ("Settings", settings.join("\n")),
     ];
     output::item(globals.output, policy, fields)
 }
 
 /// A policy by its id, or by its name without regard to case.
-async fn find(signed_in: &SignedIn, named: &str) -> Result<Policy, Failure> {
+pub(crate) async fn find(signed_in: &SignedIn, named: &str) -> Result<Policy, Failure> {
     if let Ok(id) = named.parse::<PolicyId>() {
         return Ok(signed_in.policy(id).await?);
     }

@@ -14,6 +14,7 @@ mod drift;
 mod escrow;
 mod explain;
 mod generate;
+mod manage;
 mod program;
 mod published;
 mod readme;

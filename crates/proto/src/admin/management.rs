@@ -32,6 +32,9 @@ pub struct Policy {
     pub settings: Map<String, Value>,
     /// The groups that it is assigned to, by name; `all` for all devices.
     pub groups: Vec<String>,
+    /// The groups that it does not apply to, whatever else brings it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub excluded: Vec<String>,
     /// When this version was made.
     #[serde(with = "serde_text::time")]
     pub changed_date_time: Timestamp,
@@ -171,6 +174,9 @@ pub struct DevicePolicy {
     /// Why nothing new is sent: a conflict of policies.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held: Option<Value>,
+    /// Every setting that is assigned, was sent or is in force.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub settings: Vec<super::DeviceSetting>,
 }
 
 /// A delivery.

@@ -12,6 +12,15 @@
 //! | GET, POST | `campaigns` | → [`List`] of [`Campaign`]; [`NewCampaign`] → [`Campaign`] |
 //! | GET | `campaigns/{id}`, `campaigns/{id}/devices` | → [`Campaign`]; → [`List`] of [`CampaignDevice`] |
 //! | POST | `revocations`, `revocations/preview` | [`NewRevocation`] → [`Campaign`], [`RevocationPreview`] |
+//! | GET | `settingsTable` | → [`List`] of [`SettingDescription`] |
+//! | POST | `policies/{id}/edit`, `policies/{id}/rollBack` | [`PolicyEdit`], [`RollBack`] → [`Policy`] |
+//! | GET | `policies/{id}/versions`, `policies/{id}/syncml` | → [`List`] of [`PolicyVersion`]; → a SyncML document |
+//! | POST | `policies/{id}/exclude`, `policies/{id}/include` | [`Assign`] → [`Policy`] |
+//! | GET, PUT | `policies/{id}/rings` | [`RingPlan`] |
+//! | GET | `policies/{id}/rollout` | → [`Rollout`] |
+//! | POST | `policies/{id}/rollout/{act}` | `halt`, `resume`, `complete`, `rollBack` → [`Rollout`] |
+//! | GET | `policies/{id}/conflicts`, `conflicts` | → [`List`] of [`HeldDevice`] |
+//! | POST | `preview` | [`PreviewRequest`] → [`PolicyPreview`] |
 //! | POST | `lint` | [`LintRequest`] → [`LintReport`] |
 //! | POST | `policies/{id}/assign`, `policies/{id}/unassign` | [`Assign`] → [`Policy`] |
 //! | GET | `devices/{id}/explain` | → [`Explanation`] |
@@ -52,6 +61,7 @@ mod explanation;
 mod group;
 mod life;
 mod management;
+mod policy;
 mod provider;
 mod reader;
 mod reading;
@@ -84,6 +94,10 @@ pub use provider::{Identity, IdentityProvider, NewIdentityProvider};
 pub use reader::{AccessPath, ReadAccess};
 pub use role::{NewRole, Role, RoleChange};
 
+pub use policy::{
+    DeviceSetting, HeldDevice, PolicyEdit, PolicyPreview, PolicyVersion, PreviewCause, PreviewRequest, Ring, RingPlan,
+    RollBack, Rollout, SettingChange, SettingDependency, SettingDescription, SettingValue,
+};
 pub use reading::{
     AccessAnswer, AccessRequest, BREAK_GLASS_HEADER, DeviceReadingRule, JUSTIFICATION_CHARS_MAX, NewAccessRequest,
     REASON_HEADER, ReadingRule, TICKET_HEADER,

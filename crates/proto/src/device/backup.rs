@@ -318,6 +318,9 @@ pub struct Machine {
     pub accounts: Vec<MachineAccount>,
     /// It has no others.
     pub complete: bool,
+    /// It is joined to a domain too; absent from agents that do not tell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub domain: Option<bool>,
 }
 
 /// A local account of a device.

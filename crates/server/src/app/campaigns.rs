@@ -1,45 +1,38 @@
-//! Campaigns: rotations of many devices, and the revocation of what a person was given (docs/revoke.md).
+//! Campaigns: rotations of many devices (docs/revoke.md).
 //!
 //! A campaign is durable from the start: what was asked for, how far its devices are gathered, how far each of
 //! them is. [`App::carry_campaigns`] takes every step, a bounded one each second; the request that makes a
 //! campaign takes the first ones itself, so that a small one is on its way when it is answered.
 
 use super::credentials::Listed;
-use super::record::{activity as people, category, target};
+use super::record::{category, target};
 use super::{App, Error, Result, store_page};
-use crate::audit::{Actor, AuditFilter, activity};
+use crate::audit::{Actor, activity};
 use crate::authz::{self, Action, Caller, Denied, Identity, Job, Reach, Target};
 use crate::store::{
-    self, Ask, CampaignKind, CampaignState, Chosen, DeviceFilter, DeviceState, Exposed, ExposureFilter, Page,
-    StoreError, exposed,
+    self, Ask, CampaignKind, CampaignState, Chosen, DeviceFilter, DeviceState, ExposureFilter, Page, StoreError,
 };
 use laps::id::{CampaignId, DeviceId, GroupId, PrincipalId};
 use laps::time::Timestamp;
 use proto::admin::{
-    CAMPAIGN_DEVICES_MAX, Campaign, CampaignCounts, CampaignDevice, NewCampaign, NewRevocation, REASON_CHARS_MAX,
-    Reader, RevocationPreview,
+    CAMPAIGN_DEVICES_MAX, Campaign, CampaignCounts, CampaignDevice, NewCampaign, REASON_CHARS_MAX, Reader,
 };
 use proto::device::Evidence;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use std::collections::BTreeMap;
 
 /// Devices that are asked, and so woken, in one second at most: 100,000 take 8 minutes and 20 seconds.
 const ASKED_PER_SECOND: u32 = 200;
 /// Devices that one step gathers.
 const GATHERED_AT_ONCE: u32 = 1_000;
 /// Audit records that one step of a revocation reads.
-const RECORDS_AT_ONCE: u32 = 200;
+pub(super) const RECORDS_AT_ONCE: u32 = 200;
 /// Steps that the request which makes a campaign takes itself.
 const FIRST_STEPS: u32 = 10;
 /// Devices that are reviewed in one transaction.
 const REVIEWED_AT_ONCE: u32 = 500;
 /// Completed revocations that are still looked after: a device that comes back is asked.
 const REVIEWED_MAX: u32 = 200;
-/// Programs of one person that a revocation takes in.
-const PROGRAMS_MAX: u32 = 500;
-/// Names that a preview gives.
-const NAMES_MAX: usize = 20;
 
 /// A device that backs up into Active Directory is not asked.
 const REFUSED_DIRECTORY: &str = "backup_in_active_directory";
@@ -49,30 +42,30 @@ const REFUSED_UNMANAGED: &str = "unmanaged";
 /// What a campaign was asked for, as the store keeps it.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
-struct Selector {
+pub(super) struct Selector {
     /// A group's name, a person's name.
-    about: String,
+    pub(super) about: String,
     /// The devices that were named.
-    devices: Vec<String>,
+    pub(super) devices: Vec<String>,
     /// The group that was named.
-    group: Option<String>,
+    pub(super) group: Option<String>,
     /// The groups that the one who asked may rotate in; absent for all.
-    reach: Option<Vec<String>>,
+    pub(super) reach: Option<Vec<String>>,
     /// Whose reads.
-    readers: Vec<Reader>,
+    pub(super) readers: Vec<Reader>,
     #[serde(with = "proto::serde_text::time_option")]
-    from: Option<Timestamp>,
+    pub(super) from: Option<Timestamp>,
     #[serde(with = "proto::serde_text::time_option")]
-    until: Option<Timestamp>,
+    pub(super) until: Option<Timestamp>,
     /// The end of the audit log when it was asked for.
-    up_to: u64,
+    pub(super) up_to: u64,
 }
 
 impl Selector {
     fn of(campaign: &store::Campaign) -> Result<Self> {
         serde_json::from_str(&campaign.new.selector).map_err(|error| Error::Internal(error.to_string()))
     }
-    fn exposures(&self) -> ExposureFilter {
+    pub(super) fn exposures(&self) -> ExposureFilter {
         ExposureFilter {
             readers: self.readers.iter().map(|reader| reader.id).collect(),
             from: self.from,
@@ -133,149 +126,7 @@ impl App {
         self.make_campaign(caller, kind, &new.reason, selector, activity::START_CAMPAIGN).await
     }
 
-    /// Rotates exactly what a person was given between two times. Needs the right over the whole tenant: the
-    /// reads of a person are not of one group.
-    pub async fn revoke(&self, caller: &Caller, new: &NewRevocation) -> Result<Campaign> {
-        let selector = self.revocation(caller, new).await?;
-        self.make_campaign(caller, CampaignKind::Revoke, &new.reason, selector, activity::REVOKE_PASSWORDS).await
-    }
-
-    /// What [`App::revoke`] would do; changes nothing.
-    pub async fn preview_revocation(&self, caller: &Caller, new: &NewRevocation) -> Result<RevocationPreview> {
-        let selector = self.revocation(caller, new).await?;
-        let mut highest: BTreeMap<DeviceId, u64> = BTreeMap::new();
-        let mut after = None;
-        loop {
-            let page = self.store.exposures(selector.exposures(), Page::behind(after, RECORDS_AT_ONCE)).await?;
-            for one in page.items {
-                let known = highest.entry(one.device).or_default();
-                *known = one.exposed.unwrap_or(0).max(*known);
-            }
-            after = page.next;
-            if after.is_none() {
-                break;
-            }
-        }
-        let mut preview = RevocationPreview {
-            readers: selector.readers,
-            devices: highest.len() as u64,
-            ..RevocationPreview::default()
-        };
-        for (id, sequence) in highest {
-            let Some(device) = self.store.device(id).await? else { continue };
-            let gone = matches!(device.state, DeviceState::Deleted | DeviceState::Purged);
-            match exposed(&self.store.versions(id, false).await?, sequence) {
-                Exposed::Nothing if !gone => preview.safe += 1,
-                Exposed::Managed
-                    if device.state == DeviceState::Enabled && self.refused_by_evidence(id).await?.is_none() =>
-                {
-                    preview.to_rotate += 1;
-                    if preview.names.len() < NAMES_MAX {
-                        preview.names.push(device.name);
-                    }
-                }
-                _ => preview.refused += 1,
-            }
-        }
-        Ok(preview)
-    }
-
-    async fn revocation(&self, caller: &Caller, new: &NewRevocation) -> Result<Selector> {
-        self.require(caller, Action::Revoke)?;
-        if matches!((new.from, new.until), (Some(from), Some(until)) if from >= until) {
-            return Err(Error::invalid("bad_times", "the time 'from' must be before the time 'until'"));
-        }
-        let readers = self.readers(&new.person).await?;
-        let heads = self.store.audit_heads().await?;
-        Ok(Selector {
-            about: readers.first().map(|reader| reader.name.clone()).unwrap_or_default(),
-            readers,
-            from: new.from,
-            until: new.until,
-            up_to: heads.iter().map(|head| head.sequence).max().unwrap_or(0),
-            ..Selector::default()
-        })
-    }
-
-    /// A person by id, sign-in name or shown name, also one that was deleted, and the programs that the person
-    /// made or changed: whoever holds their secrets reads as they do. API tokens of a person read as the person.
-    async fn readers(&self, person: &str) -> Result<Vec<Reader>> {
-        let name = person.trim();
-        let mut found: Vec<PrincipalId> = Vec::new();
-        if let Ok(id) = name.parse() {
-            found.push(id);
-        } else if let Some(user) = self.store.user_by_name(name.to_owned()).await? {
-            found.push(user.id);
-        } else {
-            let mut after = None;
-            loop {
-                let page = self.store.service_principals(store_page(after, Page::LIMIT_MAX)).await?;
-                let same = page.items.iter().filter(|known| known.name.eq_ignore_ascii_case(name));
-                found.extend(same.map(|known| known.id));
-                after = page.next;
-                if after.is_none() {
-                    break;
-                }
-            }
-            found.extend(self.store.readers(name.to_owned()).await?);
-        }
-        found.dedup();
-        let mut readers = Vec::new();
-        for id in &found {
-            readers.extend(self.reader(*id, name).await?);
-        }
-        if readers.is_empty() {
-            return Err(Error::not_found(
-                "person_unknown",
-                format!(
-                    "nobody called '{}' is known here, and the audit log has no read of such a person; \
-                     list people with GET /v1.0/lapwing/users",
-                    name.chars().take(120).collect::<String>()
-                ),
-            ));
-        }
-        for id in found {
-            for activity in [people::ADD_SERVICE_PRINCIPAL, people::UPDATE_SERVICE_PRINCIPAL] {
-                let filter = AuditFilter {
-                    activity: Some(activity.to_owned()),
-                    actor: Some(id.to_string()),
-                    ..AuditFilter::default()
-                };
-                for record in self.store.audit(filter, Page::first(PROGRAMS_MAX)).await?.items {
-                    let Ok(program) = record.entry.target.id.parse::<PrincipalId>() else { continue };
-                    if readers.iter().all(|known| known.id != program) {
-                        let name = record.entry.target.name;
-                        readers.push(self.reader(program, &name).await?.unwrap_or(Reader {
-                            id: program,
-                            name,
-                            enabled: None,
-                        }));
-                    }
-                }
-            }
-        }
-        Ok(readers)
-    }
-
-    /// `None` for an id that neither is there nor has read anything.
-    async fn reader(&self, id: PrincipalId, name: &str) -> Result<Option<Reader>> {
-        if let Some(user) = self.store.user(id).await? {
-            return Ok(Some(Reader { id, name: user.user_name, enabled: Some(user.enabled) }));
-        }
-        if let Some(program) = self.store.service_principal(id).await? {
-            return Ok(Some(Reader { id, name: program.name, enabled: Some(program.enabled) }));
-        }
-        let filter = AuditFilter { actor: Some(id.to_string()), ..AuditFilter::default() };
-        let known = self.store.audit(filter, Page::first(1)).await?.items.pop();
-        let of_record = known.map(|record| record.entry.actor.name().to_owned()).filter(|name| !name.is_empty());
-        Ok(of_record.map(|known| Reader {
-            id,
-            name: if known.is_empty() { name.to_owned() } else { known },
-            enabled: None,
-        }))
-    }
-
-    async fn make_campaign(
+    pub(super) async fn make_campaign(
         &self,
         caller: &Caller,
         kind: CampaignKind,
@@ -505,7 +356,7 @@ impl App {
     }
 
     /// Why a device is not asked, by what it told about itself.
-    async fn refused_by_evidence(&self, device: DeviceId) -> Result<Option<&'static str>> {
+    pub(super) async fn refused_by_evidence(&self, device: DeviceId) -> Result<Option<&'static str>> {
         let Some(report) = self.store.last_report(device).await? else { return Ok(None) };
         let evidence: Evidence = serde_json::from_str(&report.report.evidence).unwrap_or_default();
         Ok(match evidence {

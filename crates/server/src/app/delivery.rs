@@ -7,6 +7,7 @@ use crate::store::{AssignedPolicy, Deliveries, Delivery, NewDelivery, Policy, Se
 use laps::csp::{Node, Values};
 use laps::id::DeviceId;
 use laps::policy::{Setting, Value};
+use proto::admin::DeviceSetting;
 use proto::dm::policy::{self, ImportError};
 use proto::dm::{Command, code};
 use serde_json::{Map, Value as Json, json};
@@ -111,6 +112,106 @@ pub(super) fn plan(assigned: &[AssignedPolicy], deliveries: &Deliveries) -> Plan
 /// Whether what was sent, in its stored text, is what the policies want.
 pub(super) fn is_wanted(assigned: &[AssignedPolicy], values: &str) -> bool {
     wanted(assigned).is_ok_and(|wanted| sent_values(values).settings == wanted)
+}
+
+/// Whether the device has answered for exactly what is assigned now, by taking or by refusing it.
+pub(super) fn is_answered(assigned: &[AssignedPolicy], deliveries: &Deliveries) -> bool {
+    let sent = deliveries.sent.as_ref().filter(|sent| sent.answered_at.is_some());
+    sent.is_some_and(|sent| is_wanted(assigned, &sent.values))
+}
+
+/// Whether the device took the last delivery whole.
+pub(super) fn is_taken(deliveries: &Deliveries) -> bool {
+    let in_force = deliveries.in_force.as_ref().map(|in_force| in_force.sequence);
+    in_force.is_some() && deliveries.sent.as_ref().map(|sent| sent.sequence) == in_force
+}
+
+/// Why these policies would be held on a device, with what they conflict in; `None` when they go together.
+pub(super) fn conflict(assigned: &[AssignedPolicy]) -> Option<Json> {
+    wanted(assigned).err()
+}
+
+/// What a device is to have by these policies; `None` when they do not go together.
+pub(super) fn values_of(assigned: &[AssignedPolicy]) -> Option<Values> {
+    wanted(assigned).ok()
+}
+
+/// What is in force on a device.
+pub(super) fn values_in_force(deliveries: &Deliveries) -> Values {
+    deliveries.in_force.as_ref().map(sent_before).unwrap_or_default().settings
+}
+
+/// What the device refused of its last delivery, with the values that it refused.
+pub(super) fn refused_before(deliveries: &Deliveries) -> Vec<(Setting, Option<Value>, u16)> {
+    let Some(sent) = &deliveries.sent else { return Vec::new() };
+    if sent.answered_at.is_none() || is_taken(deliveries) {
+        return Vec::new();
+    }
+    let before = sent_before(sent);
+    let of = |status: &SettingStatus| {
+        let setting = Setting::from_name(status.uri.rsplit('/').next()?)?;
+        // 215 and 216 are about the others of the same Atomic, not about this one.
+        let own = !matches!(status.status, code::OK | 215 | 216);
+        own.then(|| (setting, before.settings.get(&setting).cloned(), status.status))
+    };
+    sent.statuses.iter().filter_map(of).collect()
+}
+
+/// Every setting of a device: assigned, sent, status, in force.
+pub(super) fn by_setting(assigned: &[AssignedPolicy], deliveries: &Deliveries) -> Vec<DeviceSetting> {
+    let mut rows: BTreeMap<Setting, DeviceSetting> = BTreeMap::new();
+    let json = |value: &Value| match value {
+        Value::Int(number) => Json::from(*number),
+        Value::Bool(yes) => Json::from(*yes),
+        Value::Text(text) => Json::from(text.as_str()),
+    };
+    for AssignedPolicy { policy, .. } in assigned {
+        let Ok(set) = policy::import_json(policy.values.as_bytes()) else { continue };
+        for (setting, value) in policy::values(&set) {
+            let row = rows.entry(setting).or_default();
+            let value = json(&value);
+            row.conflict |= row.assigned.as_ref().is_some_and(|first| *first != value);
+            row.assigned.get_or_insert(value);
+            row.policies.push(format!("{} (version {})", policy.name, policy.version));
+        }
+    }
+    if let Some(sent) = &deliveries.sent {
+        let before = sent_before(sent);
+        for (setting, value) in &before.settings {
+            rows.entry(*setting).or_default().sent = Some(json(value));
+        }
+        for setting in before.removed {
+            rows.entry(setting).or_default().sent = Some(Json::Null);
+        }
+        for status in &sent.statuses {
+            if let Some(setting) = status.uri.rsplit('/').next().and_then(Setting::from_name) {
+                rows.entry(setting).or_default().status = Some(status.status);
+            }
+        }
+    }
+    for (setting, value) in values_in_force(deliveries) {
+        rows.entry(setting).or_default().in_force = Some(json(&value));
+    }
+    let name = |(setting, mut row): (Setting, DeviceSetting)| {
+        row.setting = setting.name().to_owned();
+        row.state = state_of(&row).to_owned();
+        row
+    };
+    rows.into_iter().map(name).collect()
+}
+
+/// One word for where a setting stands.
+fn state_of(row: &DeviceSetting) -> &'static str {
+    match (&row.assigned, &row.in_force) {
+        _ if row.conflict => "conflict",
+        (Some(assigned), Some(in_force)) if assigned == in_force => "in_force",
+        (Some(assigned), _) if row.sent.as_ref() != Some(assigned) => "not_sent",
+        (Some(_), _) => match row.status {
+            None => "sent",
+            Some(_) => "refused",
+        },
+        (None, _) => "leaving",
+    }
 }
 
 /// Whether a delivery set anything.

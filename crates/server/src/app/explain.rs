@@ -4,7 +4,7 @@
 use super::{App, Result, delivery};
 use crate::authz::{self, Action, Caller, Reach, Target};
 use crate::store::{
-    self, AssignedPolicy, Device, DeviceFilter, DeviceState, Page, SurveyFilter, Surveyed, SurveyedDelivery,
+    self, AssignedPolicy, Device, DeviceFilter, DeviceState, Page, Rollout, SurveyFilter, Surveyed, SurveyedDelivery,
 };
 use laps::drift::Drift;
 use laps::explain::{self, Evidence, Namesake};
@@ -137,7 +137,7 @@ fn is_in_reach(reach: &Reach, device: &Device) -> bool {
     }
 }
 
-/// The policies of devices that are in the same groups.
+/// The policies of devices that are in the same groups and that the same versions have reached.
 pub(super) struct Assigned {
     number: usize,
     policies: Vec<AssignedPolicy>,
@@ -152,19 +152,28 @@ impl Assigned {
 /// What is worked out once for many devices: the policies of a set of groups, and whether a delivery is what they want.
 #[derive(Default)]
 pub(super) struct Assignments {
-    of_groups: HashMap<Vec<GroupId>, Arc<Assigned>>,
+    of_groups: HashMap<(Vec<GroupId>, Vec<Option<u32>>), Arc<Assigned>>,
+    /// Versions that are on their way by rings; read once.
+    rollouts: Option<Vec<Rollout>>,
     wanted: HashMap<(usize, [u8; 32]), bool>,
 }
 
 impl Assignments {
     /// The policies of a device.
     pub(super) async fn of(&mut self, app: &App, device: &Device) -> Result<Arc<Assigned>> {
-        if let Some(assigned) = self.of_groups.get(&device.groups) {
+        let rollouts = match self.rollouts.take() {
+            Some(known) => known,
+            None => app.store.open_rollouts().await?,
+        };
+        let versions = rollouts.iter().map(|rollout| rollout.version_for(device.id, &device.groups)).collect();
+        self.rollouts = Some(rollouts);
+        let key = (device.groups.clone(), versions);
+        if let Some(assigned) = self.of_groups.get(&key) {
             return Ok(Arc::clone(assigned));
         }
         let policies = app.store.policies_for(device.id).await?;
         let assigned = Arc::new(Assigned { number: self.of_groups.len(), policies });
-        self.of_groups.insert(device.groups.clone(), Arc::clone(&assigned));
+        self.of_groups.insert(key, Arc::clone(&assigned));
         Ok(assigned)
     }
 

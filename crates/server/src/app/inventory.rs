@@ -119,6 +119,8 @@ pub struct Request {
 pub struct Rights {
     /// Read its passwords, as its state is.
     pub reveal: bool,
+    /// Read them without the approval that its groups ask for.
+    pub break_glass: bool,
     /// Ask it to rotate.
     pub rotate: bool,
     /// Enable and disable it, clear a fork.
@@ -265,6 +267,7 @@ impl App {
                 DeviceState::Deleted => may(Action::CredentialReveal) && may(Action::CredentialRevealDeleted),
                 DeviceState::Purged => false,
             },
+            break_glass: may(Action::BreakGlass),
             rotate: device.state == DeviceState::Enabled && may(Action::Rotate),
             enable: may(Action::DeviceEnable),
             delete: may(Action::DeviceDelete),

@@ -119,7 +119,7 @@ impl App {
     }
 
     /// What a device told about itself; `None` when it has not.
-    async fn machine(&self, device: DeviceId) -> Result<Option<Machine>> {
+    pub(super) async fn machine(&self, device: DeviceId) -> Result<Option<Machine>> {
         let Some(report) = self.store.last_report(device).await? else { return Ok(None) };
         let evidence: Evidence = serde_json::from_str(&report.report.evidence).unwrap_or_default();
         Ok(evidence.machine.map(|machine| Machine {
@@ -146,7 +146,7 @@ fn together(policy: &Policy, others: &[AssignedPolicy]) -> Together {
 
 /// What policies mean together. Where two differ nothing is delivered, and the later one in the list, which is
 /// the one that is judged, counts here.
-fn resolved(policies: &[&Policy]) -> EffectivePolicy {
+pub(super) fn resolved(policies: &[&Policy]) -> EffectivePolicy {
     let mut together = PolicySet::new(laps::policy::Source::Csp);
     for set in policies.iter().filter_map(|policy| import_json(policy.values.as_bytes()).ok()) {
         for (setting, value) in proto::dm::policy::values(&set) {

@@ -8,7 +8,7 @@ use crate::authz::{Action, Caller};
 use crate::store::{self, ALL_DEVICES, Page};
 use laps::id::{DeviceId, GroupId, PolicyId};
 use proto::admin::{self, Assign, DeliveredPolicy, DevicePolicy, Policy, PolicyImport, SettingStatus};
-use proto::dm::policy::{ImportError, import_json};
+use proto::dm::policy::{ImportError, import_json, json as policy_json, values as policy_values};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
@@ -18,7 +18,9 @@ impl App {
         self.require(caller, Action::PolicyRead)?;
         let page = self.store.policies(store_page(after, limit)).await?;
         let groups = self.assigned_groups(None).await?;
-        Ok(Listed::new(page.items.into_iter().map(|policy| entity(policy, &groups)).collect(), page.next))
+        let excluded = self.excluded_groups(None).await?;
+        let entities = page.items.into_iter().map(|policy| entity(policy, &groups, &excluded));
+        Ok(Listed::new(entities.collect(), page.next))
     }
 
     /// One policy, by id or name.
@@ -33,8 +35,7 @@ impl App {
     pub async fn import_policy(&self, caller: &Caller, import: &PolicyImport) -> Result<Policy> {
         self.require(caller, Action::PolicyWrite)?;
         let name = checked_name(&import.name)?;
-        let values = Value::Object(import.settings.clone()).to_string();
-        import_json(values.as_bytes()).map_err(|error| refused(&error))?;
+        let values = checked_values(&import.settings)?;
         let now = self.now();
         let former = match self.stored_policy(&name).await {
             Ok(policy) => Some(policy),
@@ -42,17 +43,8 @@ impl App {
             Err(error) => return Err(error),
         };
         let policy = match former {
-            Some(former) if former.values == values => former,
-            Some(former) => {
-                let audit = self.entry(
-                    caller,
-                    activity::UPDATE_POLICY,
-                    category::POLICY,
-                    target("policy", &former.id, &name),
-                    json!({"settings": import.settings, "version": former.version + 1}),
-                )?;
-                self.store.revise_policy(former.id, former.version, name, values, now, audit).await?
-            }
+            Some(former) if same_settings(&former.values, &values) => former,
+            Some(former) => self.revise(caller, former, name, values, json!({})).await?,
             None => {
                 let id = PolicyId::from_random_bytes(self.random_bytes()?);
                 let audit = self.entry(
@@ -93,6 +85,9 @@ impl App {
             true => self.lint_assignment(&policy, group, to.confirmed).await?,
             false => Vec::new(),
         };
+        if assigned {
+            self.begin_with_rings(caller, &policy).await?;
+        }
         let audit = self.entry(
             caller,
             if assigned { activity::ASSIGN_POLICY } else { activity::UNASSIGN_POLICY },
@@ -112,21 +107,23 @@ impl App {
     pub async fn device_policy(&self, caller: &Caller, id: DeviceId) -> Result<DevicePolicy> {
         self.require(caller, Action::PolicyRead)?;
         self.device_for(caller, Action::DeviceRead, id).await?;
-        let groups = self.assigned_groups(None).await?;
-        let assigned =
-            self.store.policies_for(id).await?.into_iter().map(|assigned| entity(assigned.policy, &groups)).collect();
+        let (groups, excluded) = (self.assigned_groups(None).await?, self.excluded_groups(None).await?);
+        let policies = self.store.policies_for(id).await?;
         let deliveries = self.store.deliveries(id).await?;
+        let settings = super::delivery::by_setting(&policies, &deliveries);
         Ok(DevicePolicy {
-            assigned,
+            assigned: policies.into_iter().map(|assigned| entity(assigned.policy, &groups, &excluded)).collect(),
+            settings,
             sent: deliveries.sent.map(delivered),
             in_force: deliveries.in_force.map(delivered),
             held: deliveries.held.map(|held| serde_json::from_str(&held).unwrap_or(Value::String(held))),
         })
     }
 
-    async fn policy_entity(&self, policy: store::Policy) -> Result<Policy> {
+    pub(super) async fn policy_entity(&self, policy: store::Policy) -> Result<Policy> {
         let groups = self.assigned_groups(Some(policy.id)).await?;
-        Ok(entity(policy, &groups))
+        let excluded = self.excluded_groups(Some(policy.id)).await?;
+        Ok(entity(policy, &groups, &excluded))
     }
 
     pub(super) async fn stored_policy(&self, name: &str) -> Result<store::Policy> {
@@ -158,9 +155,18 @@ impl App {
 
     /// The names of the groups that policies are assigned to.
     async fn assigned_groups(&self, policy: Option<PolicyId>) -> Result<BTreeMap<PolicyId, Vec<String>>> {
+        self.names_of(self.store.assignments(policy).await?).await
+    }
+
+    /// The names of the groups that policies do not apply to.
+    async fn excluded_groups(&self, policy: Option<PolicyId>) -> Result<BTreeMap<PolicyId, Vec<String>>> {
+        self.names_of(self.store.exclusions(policy).await?).await
+    }
+
+    async fn names_of(&self, assignments: Vec<store::Assignment>) -> Result<BTreeMap<PolicyId, Vec<String>>> {
         let mut names: BTreeMap<GroupId, String> = BTreeMap::new();
         let mut by_policy: BTreeMap<PolicyId, Vec<String>> = BTreeMap::new();
-        for assignment in self.store.assignments(policy).await? {
+        for assignment in assignments {
             let name = match names.get(&assignment.group) {
                 Some(name) => name.clone(),
                 None if assignment.group == ALL_DEVICES => admin::ALL_DEVICES.to_owned(),
@@ -198,9 +204,31 @@ pub(super) fn refused(error: &ImportError) -> Error {
     Error::invalid(error.code(), text)
 }
 
-fn entity(policy: store::Policy, groups: &BTreeMap<PolicyId, Vec<String>>) -> Policy {
+/// Settings as they are stored: checked against the table, numbers as numbers.
+pub(super) fn checked_values(settings: &Map<String, Value>) -> Result<String> {
+    let text = Value::Object(settings.clone()).to_string();
+    let set = import_json(text.as_bytes()).map_err(|error| refused(&error))?;
+    Ok(policy_json(&policy_values(&set)))
+}
+
+/// The settings of a stored policy.
+pub(super) fn settings_of(values: &str) -> Map<String, Value> {
+    serde_json::from_str(values).unwrap_or_default()
+}
+
+/// Whether two stored forms say the same.
+pub(super) fn same_settings(a: &str, b: &str) -> bool {
+    settings_of(a) == settings_of(b)
+}
+
+fn entity(
+    policy: store::Policy,
+    groups: &BTreeMap<PolicyId, Vec<String>>,
+    excluded: &BTreeMap<PolicyId, Vec<String>>,
+) -> Policy {
     Policy {
-        settings: serde_json::from_str::<Map<String, Value>>(&policy.values).unwrap_or_default(),
+        settings: settings_of(&policy.values),
+        excluded: excluded.get(&policy.id).cloned().unwrap_or_default(),
         groups: groups.get(&policy.id).cloned().unwrap_or_default(),
         id: policy.id,
         name: policy.name,

@@ -66,6 +66,14 @@ pub(super) mod activity {
     pub(in crate::app) const DELETE_POLICY: &str = "Delete policy";
     pub(in crate::app) const ASSIGN_POLICY: &str = "Assign policy";
     pub(in crate::app) const UNASSIGN_POLICY: &str = "Unassign policy";
+    pub(in crate::app) const EXCLUDE_POLICY: &str = "Exclude group from policy";
+    pub(in crate::app) const INCLUDE_POLICY: &str = "Include group in policy";
+    pub(in crate::app) const SET_RINGS: &str = "Set rings of policy";
+    pub(in crate::app) const BEGIN_ROLLOUT: &str = "Begin policy rollout";
+    pub(in crate::app) const ADVANCE_ROLLOUT: &str = "Advance policy rollout";
+    pub(in crate::app) const HALT_ROLLOUT: &str = "Halt policy rollout";
+    pub(in crate::app) const RESUME_ROLLOUT: &str = "Resume policy rollout";
+    pub(in crate::app) const COMPLETE_ROLLOUT: &str = "Complete policy rollout";
     pub(in crate::app) const UPDATE_SETTINGS: &str = "Update server settings";
 }
 

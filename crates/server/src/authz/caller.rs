@@ -80,6 +80,8 @@ pub enum Job {
     Export,
     /// Carries rotations of many devices on.
     Campaigns,
+    /// Carries new versions of policies from ring to ring.
+    Rollouts,
 }
 
 impl Job {
@@ -94,6 +96,7 @@ impl Job {
             Self::Restore => "restore",
             Self::Export => "export",
             Self::Campaigns => "campaigns",
+            Self::Rollouts => "rollouts",
         }
     }
     /// What the job may do beyond its own verbs.
@@ -111,7 +114,7 @@ impl Job {
             Self::Retention => matches!(action, Action::DeviceDelete),
             Self::SignHeads => matches!(action, Action::SettingsRead),
             Self::Export => matches!(action, Action::CredentialExport),
-            Self::AfterRead | Self::Rekey | Self::Restore | Self::Campaigns => false,
+            Self::AfterRead | Self::Rekey | Self::Restore | Self::Campaigns | Self::Rollouts => false,
         }
     }
 }

@@ -17,6 +17,7 @@ mod oauth;
 mod operator;
 mod page;
 mod path;
+mod policies;
 mod problem;
 mod reading;
 mod roles;

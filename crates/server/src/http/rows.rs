@@ -4,7 +4,8 @@
 
 use super::context::Shared;
 use super::{
-    account, admin, campaigns, device, federation, graph, lapwing, life, oauth, operator, page, reading, roles,
+    account, admin, campaigns, device, federation, graph, lapwing, life, oauth, operator, page, policies, reading,
+    roles,
 };
 use axum::routing::{MethodRouter, delete, get, patch, post, put};
 
@@ -250,6 +251,20 @@ pub(crate) fn rows() -> Vec<Handled> {
         GET get "/v1.0/lapwing/campaigns/{campaign}/devices" Bearer Graph campaigns::devices;
         POST post "/v1.0/lapwing/revocations" Bearer Graph campaigns::revoke;
         POST post "/v1.0/lapwing/revocations/preview" Bearer Graph campaigns::preview_revocation;
+        GET get "/v1.0/lapwing/settingsTable" Bearer Graph policies::settings_table;
+        GET get "/v1.0/lapwing/conflicts" Bearer Graph policies::conflicts;
+        POST post "/v1.0/lapwing/preview" Bearer Graph policies::preview;
+        POST post "/v1.0/lapwing/policies/{policy}/edit" Bearer Graph policies::edit;
+        POST post "/v1.0/lapwing/policies/{policy}/rollBack" Bearer Graph policies::roll_back;
+        GET get "/v1.0/lapwing/policies/{policy}/versions" Bearer Graph policies::versions;
+        GET get "/v1.0/lapwing/policies/{policy}/syncml" Bearer Graph policies::syncml;
+        POST post "/v1.0/lapwing/policies/{policy}/exclude" Bearer Graph policies::exclude;
+        POST post "/v1.0/lapwing/policies/{policy}/include" Bearer Graph policies::include;
+        GET get "/v1.0/lapwing/policies/{policy}/conflicts" Bearer Graph policies::conflicts_of;
+        GET get "/v1.0/lapwing/policies/{policy}/rings" Bearer Graph policies::rings;
+        PUT put "/v1.0/lapwing/policies/{policy}/rings" Bearer Graph policies::set_rings;
+        GET get "/v1.0/lapwing/policies/{policy}/rollout" Bearer Graph policies::rollout;
+        POST post "/v1.0/lapwing/policies/{policy}/rollout/{act}" Bearer Graph policies::act_on_rollout;
         POST post "/v1.0/lapwing/lint" Bearer Graph lapwing::lint;
         GET get "/v1.0/lapwing/devices/{device}/explain" Bearer Graph lapwing::explain;
         GET get "/v1.0/lapwing/devices/{device}/policy" Bearer Graph lapwing::device_policy;

@@ -137,6 +137,9 @@ async fn keep_house(app: Arc<App>, data: PathBuf) {
             said(app.sweep(&retention).await, "sweep");
             said(app.sign_heads(&heads).await, "sign_heads");
         }
+        if !held {
+            said(app.carry_rollouts(&Caller::system(Job::Rollouts)).await, "rollouts");
+        }
         if minute % 60 == 5 && !held {
             said(app.trim(&retention).await, "trim");
             said(app.end_tombstones(&retention).await, "end_tombstones");

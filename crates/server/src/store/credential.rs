@@ -178,6 +178,8 @@ pub struct DeviceReport {
     pub report: Report,
     /// When something in it last changed.
     pub changed_at: Timestamp,
+    /// Since when the last error is the one that it is; `None` when there is none.
+    pub error_at: Option<Timestamp>,
     /// The version whose fingerprint is the installed one; `None` when no version's is.
     pub installed_version: Option<VersionId>,
 }

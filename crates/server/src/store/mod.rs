@@ -22,6 +22,7 @@ mod password_use;
 mod person;
 mod policy;
 mod reading;
+mod rollout;
 mod session;
 pub mod sqlite;
 mod survey;
@@ -55,11 +56,12 @@ pub use person::{
     Authorization, CUSTOM_ROLES_MAX, ClientSecret, CustomRole, CustomRoleChange, GLOBAL_ADMINISTRATOR,
     NewServicePrincipal, NewUser, RoleAssignment, ServicePrincipal, ServicePrincipalChange, User, UserChange,
 };
-pub use policy::{AssignedPolicy, Assignment, Deliveries, Delivery, NewDelivery, Policy, SettingStatus};
+pub use policy::{AssignedPolicy, Assignment, Deliveries, Delivery, HeldDevice, NewDelivery, Policy, SettingStatus};
 pub use reading::{
     ACCESS_KEPT_DAYS, ACCESS_OPEN_MAX, AccessAnswer, AccessFilter, AccessRequest, AccessState, BREAK_GLASS_MINUTES,
     DueRotation, GroupRule, NewAccessRequest, Reading, ReadingRule, RequestedAccess, Shortfall, ticket_matches,
 };
+pub use rollout::{Rollout, RolloutChange, RolloutState, Spread};
 pub use session::{DeviceCode, DeviceCodePoll, Lockout, LockoutRule, Replaced, Session, SessionKind};
 pub use survey::{SurveyFilter, Surveyed, SurveyedDelivery, SurveyedVersion};
 pub use tenant::{ClockReading, Counts, NewTenant, Settings, Tenant};
@@ -71,6 +73,7 @@ use crate::{
 use core::pin::Pin;
 use laps::{
     id::{CampaignId, DeviceId, GroupId, Incarnation, PolicyId, PrincipalId, RoleId, VersionId},
+    rollout::Ring,
     time::Timestamp,
 };
 
@@ -452,13 +455,15 @@ pub trait Store: Send + Sync + 'static {
         now: Timestamp,
         audit: AuditEntry,
     ) -> Answer<'_, Policy>;
-    /// Makes the next version. [`StoreError::Changed`] unless `version` is the newest.
+    /// Makes the next version, which reaches its devices as `spread` says. [`StoreError::Changed`] unless `version`
+    /// is the newest; [`StoreError::InUse`] for rings while another version is on its way.
     fn revise_policy(
         &self,
         id: PolicyId,
         version: u32,
         name: String,
         values: String,
+        spread: Spread,
         now: Timestamp,
         audit: AuditEntry,
     ) -> Answer<'_, Policy>;
@@ -476,8 +481,43 @@ pub trait Store: Send + Sync + 'static {
     fn unassign_policy(&self, policy: PolicyId, group: GroupId, audit: AuditEntry) -> Answer<'_, ()>;
     /// Assignments of a policy, or all (`None`), at most [`Page::LIMIT_MAX`].
     fn assignments(&self, policy: Option<PolicyId>) -> Answer<'_, Vec<Assignment>>;
-    /// The policies that apply to a device through its groups, in the order of their ids. A purged device
-    /// is in no group but all devices.
+    /// A group that the policy does not apply to, whatever else brings it; again is success.
+    fn exclude_policy(&self, policy: PolicyId, group: GroupId, now: Timestamp, audit: AuditEntry) -> Answer<'_, ()>;
+    /// Ends an exclusion; again is success.
+    fn include_policy(&self, policy: PolicyId, group: GroupId, audit: AuditEntry) -> Answer<'_, ()>;
+    /// Exclusions of a policy, or all (`None`), at most [`Page::LIMIT_MAX`].
+    fn exclusions(&self, policy: Option<PolicyId>) -> Answer<'_, Vec<Assignment>>;
+    /// Sets the rings that new versions go by; `None`: all at once.
+    fn set_ring_plan(&self, policy: PolicyId, rings: Option<Vec<Ring>>, audit: AuditEntry) -> Answer<'_, ()>;
+    /// The rings that new versions go by.
+    fn ring_plan(&self, policy: PolicyId) -> Answer<'_, Option<Vec<Ring>>>;
+    /// The newest version, which no device has yet, goes by rings. [`StoreError::InUse`] while a version is on its
+    /// way.
+    fn begin_rollout(
+        &self,
+        policy: PolicyId,
+        rings: Vec<Ring>,
+        now: Timestamp,
+        audit: AuditEntry,
+    ) -> Answer<'_, Rollout>;
+    /// The last version that went by rings.
+    fn rollout(&self, policy: PolicyId) -> Answer<'_, Option<Rollout>>;
+    /// Rollouts that are running or halted, in the order of their policies' ids, at most [`Page::LIMIT_MAX`].
+    fn open_rollouts(&self) -> Answer<'_, Vec<Rollout>>;
+    /// Changes a rollout that is as `from` says (its ring and state), with why as JSON text.
+    /// [`StoreError::Changed`] when it is not, or cannot follow. Wakes the devices that may be reached by it.
+    fn change_rollout(
+        &self,
+        from: Rollout,
+        change: RolloutChange,
+        detail: String,
+        now: Timestamp,
+        audit: AuditEntry,
+    ) -> Answer<'_, Rollout>;
+    /// Devices whose delivery is held, in the order of their ids.
+    fn held_devices(&self, page: Page) -> Answer<'_, PageOf<HeldDevice>>;
+    /// The policies that apply to a device through its groups and are not excluded through one, in the order of
+    /// their ids, each in the version that is for the device. A purged device is in no group but all devices.
     fn policies_for(&self, device: DeviceId) -> Answer<'_, Vec<AssignedPolicy>>;
     /// Notes what is sent to a device, before it is sent. The same digest as the last one sent gives
     /// that one again and writes nothing. Clears `held`.

@@ -23,7 +23,8 @@ pub struct Policy {
 /// A policy that applies to a device.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AssignedPolicy {
-    /// The policy in its newest version.
+    /// The policy in the version that is for the device: the newest, or the former one while the newest has not
+    /// reached it.
     pub policy: Policy,
     /// The groups that bring it, [`ALL_DEVICES`](super::ALL_DEVICES) included.
     pub groups: Vec<GroupId>,
@@ -75,6 +76,17 @@ pub struct Deliveries {
     pub in_force: Option<Delivery>,
     /// Why nothing new is sent (a conflict), as JSON text.
     pub held: Option<String>,
+}
+
+/// A device that nothing new is sent to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldDevice {
+    /// The device.
+    pub device: DeviceId,
+    /// Its name.
+    pub name: String,
+    /// Why, as JSON text.
+    pub reason: String,
 }
 
 /// Where a delivery goes.

@@ -173,3 +173,53 @@ async fn many_devices_are_rotated_by_list_by_group_and_all_within_reach() {
     assert_eq!(security.post(CAMPAIGNS, json!({"all": true})).await.0, 403);
     server.stop().await;
 }
+
+#[tokio::test]
+async fn the_programs_that_a_person_made_read_as_the_person_and_a_deleted_person_is_known() {
+    let server = TestServer::start().await;
+    server.switch_on().await;
+    let (one, two, other) = (server.device("one").await, server.device("two").await, server.device("other").await);
+    for (n, device) in [&one, &two, &other].into_iter().enumerate() {
+        device.rotate(u8::try_from(n + 1).unwrap(), "first").await;
+    }
+    let admin = server.admin().await;
+    let (status, made) = admin
+        .post(
+            "/v1.0/lapwing/users",
+            json!({"userName": "mallory", "displayName": "Mallory", "role": "Global Administrator"}),
+        )
+        .await;
+    assert_eq!(status, 201, "{made}");
+    let made: proto::admin::CreatedUser = serde_json::from_value(made).unwrap();
+    let token = server.first_sign_in(&made, "https://graph.microsoft.com/.default").await;
+    let mallory = Session { server: &server, token: token.access_token.reveal().to_owned() };
+    read(&mallory, &one).await;
+    let new = json!({"displayName": "script", "role": "Cloud Device Administrator"});
+    let (status, program) = mallory.post("/v1.0/lapwing/servicePrincipals", new).await;
+    assert_eq!(status, 201, "{program}");
+    let program = server.client_token(&serde_json::from_value(program).unwrap()).await;
+    read(&program, &two).await;
+    read(&admin, &other).await;
+
+    let asked = json!({"person": "MALLORY"});
+    let seen = async || admin.post("/v1.0/lapwing/revocations/preview", asked.clone()).await.1;
+    let preview = seen().await;
+    let names: Vec<&str> =
+        preview["readers"].as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap()).collect();
+    assert_eq!((names, &preview["toRotate"]), (vec!["mallory", "script"], &json!(2)), "{preview}");
+    // The person is deleted: the log still knows.
+    let gone = admin.ask(Method::DELETE, &format!("/v1.0/lapwing/users/{}", made.id), None).await;
+    assert_eq!(gone.status(), 204);
+    let preview = seen().await;
+    assert_eq!((&preview["toRotate"], &preview["readers"][0]["enabled"]), (&json!(2), &Value::Null), "{preview}");
+    let (_, campaign) = admin.post("/v1.0/lapwing/revocations", asked).await;
+    let id = campaign["id"].as_str().unwrap();
+    assert_eq!(states(&admin, id).await, [row("one", "requested", ""), row("two", "requested", "")]);
+    // Times that are the wrong way round, and ones before everything.
+    let wrong = json!({"person": "mallory", "from": "2026-11-22T10:00:00Z", "until": "2026-11-22T10:00:00Z"});
+    let (status, answer) = admin.post("/v1.0/lapwing/revocations", wrong).await;
+    assert_eq!((status.as_u16(), &answer["error"]["innerError"]["code"]), (400, &json!("bad_times")));
+    let before = json!({"person": "mallory", "until": "2000-01-01T00:00:00Z"});
+    assert_eq!(admin.post("/v1.0/lapwing/revocations/preview", before).await.1["devices"], 0);
+    server.stop().await;
+}

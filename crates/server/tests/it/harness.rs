@@ -315,6 +315,10 @@ impl TestDevice<'_> {
     pub(crate) async fn report(&self, installed: Option<u8>) -> Response {
         self.report_with(installed, proto::device::Evidence::default()).await
     }
+    /// A report of a device that tells about itself.
+    pub(crate) async fn report_told(&self, evidence: proto::device::Evidence) -> Response {
+        self.report_with(None, evidence).await
+    }
     /// A report of a device on which policy manages nothing.
     pub(crate) async fn report_unmanaged(&self, installed: Option<u8>, why: &str) -> Response {
         let evidence = proto::device::Evidence { unmanaged: Some(why.into()), ..proto::device::Evidence::default() };

@@ -20,6 +20,7 @@ mod life;
 mod matrix;
 mod mdm;
 mod ops;
+mod policies;
 mod readers;
 mod reading;
 mod routes;

@@ -5,8 +5,8 @@ use super::password::Spelt;
 use super::shell::{Section, Shell, ok};
 use super::shown::{Shown, When, words};
 use super::visit::{Visit, done, form};
-use crate::app::Error;
 use crate::app::inventory::{DeviceSheet, Rights};
+use crate::app::{Error, Justification};
 use askama::Template;
 use axum::body::Bytes;
 use axum::extract::Path;
@@ -88,6 +88,45 @@ struct Panel {
     none: bool,
     shown: Vec<Revealed>,
     earlier: Vec<Revealed>,
+    asks: Asks,
+}
+
+/// What the rules of the device's groups ask of who reads.
+#[derive(Default)]
+struct Asks {
+    reason: bool,
+    ticket: bool,
+    /// How many others must approve.
+    approvals: u8,
+    /// Minutes from a read to the rotation that follows it.
+    rotate_after_minutes: Option<u32>,
+    /// The reader may pass over approval.
+    break_glass: bool,
+}
+
+impl Asks {
+    async fn of(visit: &Visit, sheet: &DeviceSheet) -> Result<Self, Error> {
+        if !sheet.rights.reveal {
+            return Ok(Self::default());
+        }
+        let rule = visit.app.device_reading_rule(&visit.caller, sheet.line.id).await?;
+        Ok(Self {
+            reason: rule.reason_required,
+            ticket: rule.ticket_required,
+            approvals: rule.approvals,
+            rotate_after_minutes: rule.rotate_after_minutes,
+            break_glass: sheet.rights.break_glass,
+        })
+    }
+}
+
+/// What a reader says beside what is to be read.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Said {
+    reason: String,
+    ticket: String,
+    break_glass: Option<String>,
 }
 
 #[derive(Template)]
@@ -267,8 +306,9 @@ fn progress(sheet: &DeviceSheet, now: Timestamp) -> Option<Progress> {
     })
 }
 
-fn closed_panel(sheet: &DeviceSheet) -> Panel {
-    Panel { none: !sheet.versions.iter().any(|version| version.live), shown: Vec::new(), earlier: Vec::new() }
+async fn closed_panel(visit: &Visit, sheet: &DeviceSheet) -> Result<Panel, Error> {
+    let none = !sheet.versions.iter().any(|version| version.live);
+    Ok(Panel { none, shown: Vec::new(), earlier: Vec::new(), asks: Asks::of(visit, sheet).await? })
 }
 
 fn candidates(sheet: &DeviceSheet, now: Timestamp) -> Vec<Row> {
@@ -279,7 +319,7 @@ fn candidates(sheet: &DeviceSheet, now: Timestamp) -> Vec<Row> {
 /// The page of a device.
 pub(crate) async fn device(visit: Visit, Path(id): Path<String>) -> Result<Response, Error> {
     let sheet = visit.app.device_sheet(&visit.caller, key(&id)?).await?;
-    whole(&visit, &sheet, closed_panel(&sheet)).await
+    whole(&visit, &sheet, closed_panel(&visit, &sheet).await?).await
 }
 
 async fn whole(visit: &Visit, sheet: &DeviceSheet, panel: Panel) -> Result<Response, Error> {
@@ -311,11 +351,18 @@ async fn whole(visit: &Visit, sheet: &DeviceSheet, panel: Panel) -> Result<Respo
 }
 
 /// Reveals the password: in place, or without a script as a whole page.
-pub(crate) async fn reveal(visit: Visit, Path(id): Path<String>) -> Result<Response, Error> {
+pub(crate) async fn reveal(visit: Visit, Path(id): Path<String>, body: Bytes) -> Result<Response, Error> {
     let id = key(&id)?;
     // Whoever may not see the device learns nothing of it.
     let sheet = visit.app.device_sheet(&visit.caller, id).await?;
-    let mut entity = visit.app.credential(&visit.caller, id, true).await?;
+    let said: Said = form(&body)?;
+    let given = |text: String| Some(text).filter(|text| !text.trim().is_empty());
+    let justification = Justification {
+        reason: given(said.reason),
+        ticket: given(said.ticket),
+        break_glass: said.break_glass.is_some(),
+    };
+    let mut entity = visit.app.reveal(&visit.caller, id, &justification).await?;
     let (mut shown, mut earlier) = (Vec::new(), Vec::new());
     for version in entity.credentials.take().unwrap_or_default() {
         let live = version.live || version.of_predecessor;
@@ -336,7 +383,7 @@ pub(crate) async fn reveal(visit: Visit, Path(id): Path<String>) -> Result<Respo
         };
         if live { shown.push(revealed) } else { earlier.push(revealed) }
     }
-    let panel = Panel { none: shown.is_empty() && earlier.is_empty(), shown, earlier };
+    let panel = Panel { none: shown.is_empty() && earlier.is_empty(), shown, earlier, asks: Asks::default() };
     if visit.part {
         let shell = Token { form_token: visit.form_token.clone() };
         return ok(&PasswordPart { head: head(&sheet, "password", visit.now), panel, shell });
@@ -348,7 +395,7 @@ pub(crate) async fn reveal(visit: Visit, Path(id): Path<String>) -> Result<Respo
 pub(crate) async fn rotation(visit: Visit, Path(id): Path<String>) -> Result<Response, Error> {
     let sheet = visit.app.device_sheet(&visit.caller, key(&id)?).await?;
     if !visit.part {
-        return whole(&visit, &sheet, closed_panel(&sheet)).await;
+        return whole(&visit, &sheet, closed_panel(&visit, &sheet).await?).await;
     }
     ok(&RotationPart { head: head(&sheet, "password", visit.now), progress: progress(&sheet, visit.now) })
 }

@@ -227,7 +227,8 @@ pub(super) fn purge(
             return Err(StoreError::PurgeRefused(PurgeRefusal::NotDue));
         }
     }
-    for table in ["version", "report", "delivery", "hold", "member", "request", "rotation_due", "seen"] {
+    for table in ["version", "report", "delivery", "hold", "member", "request", "rotation_due", "seen", "device_error"]
+    {
         tx.execute(&format!("DELETE FROM {table} WHERE device = ?"), [id.as_bytes()])?;
     }
     tx.execute(

@@ -227,6 +227,7 @@ pub(super) fn delete(tx: &Connection, id: GroupId, entry: AuditEntry) -> Result<
     }
     let uses = [
         ("a policy", "SELECT EXISTS (SELECT 1 FROM assignment WHERE grp = ?)"),
+        ("the exclusion of a policy", "SELECT EXISTS (SELECT 1 FROM exclusion WHERE grp = ?)"),
         ("a role", "SELECT EXISTS (SELECT 1 FROM role WHERE scope = ?)"),
         (
             "a join token",

@@ -22,6 +22,7 @@ mod readers;
 mod reading;
 mod reports;
 mod roles;
+mod rollouts;
 mod schema;
 mod secrets;
 mod sessions;

@@ -2,14 +2,14 @@
 
 use super::{
     StoreError, audit,
-    column::{folded, ticks, ticks_opt, time, time_opt},
-    devices, groups, tenant, work,
+    column::{blob_list, folded, ticks, ticks_opt, time, time_opt},
+    devices, groups, rollouts, tenant, work,
 };
 use crate::{
     audit::AuditEntry,
     store::{
         ALL_DEVICES, AssignedPolicy, Assignment, Deliveries, Delivery, NewDelivery, Page, PageOf, Policy,
-        SettingStatus, WorkKind, WorkTarget,
+        SettingStatus, Spread, WorkKind, WorkTarget,
     },
 };
 use laps::{
@@ -38,7 +38,7 @@ pub(super) fn policy(tx: &Connection, id: PolicyId) -> Result<Option<Policy>, St
     Ok(found)
 }
 
-fn expect(tx: &Connection, id: PolicyId) -> Result<Policy, StoreError> {
+pub(super) fn expect(tx: &Connection, id: PolicyId) -> Result<Policy, StoreError> {
     policy(tx, id)?.ok_or(StoreError::NotFound("policy"))
 }
 
@@ -92,6 +92,8 @@ pub(super) struct Revision {
     pub(super) name: String,
     /// Its settings.
     pub(super) values: String,
+    /// How it reaches its devices.
+    pub(super) spread: Spread,
 }
 
 /// Makes the next version of a policy.
@@ -114,11 +116,23 @@ pub(super) fn revise(
         params![next, folded(&revision.name), id.as_bytes()],
     )?;
     insert_version(tx, id, next, &revision.name, &revision.values, now)?;
+    rollouts::spread(tx, id, revision.version, next, &revision.spread, now)?;
     for assignment in assignments(tx, Some(id))? {
         work::push(tx, WorkTarget::Group(assignment.group), WorkKind::Policy, now)?;
     }
     audit::append(tx, entry, Vec::new())?;
     expect(tx, id)
+}
+
+/// One version of a policy.
+fn version_of(tx: &Connection, id: PolicyId, version: u32) -> Result<Policy, StoreError> {
+    let found = tx
+        .prepare_cached(
+            "SELECT policy, name, version, settings, changed_at FROM policy_version WHERE policy = ? AND version = ?",
+        )?
+        .query_row(params![id.as_bytes(), version], from_row)
+        .optional()?;
+    found.ok_or(StoreError::NotFound("policy"))
 }
 
 /// Every version of a policy, newest first.
@@ -153,7 +167,9 @@ pub(super) fn delete(tx: &Connection, id: PolicyId, entry: AuditEntry) -> Result
     if !assignments(tx, Some(id))?.is_empty() {
         return Err(StoreError::InUse("a group"));
     }
-    tx.execute("DELETE FROM policy_version WHERE policy = ?", [id.as_bytes()])?;
+    for table in ["exclusion", "ring_plan", "rollout", "policy_version"] {
+        tx.execute(&format!("DELETE FROM {table} WHERE policy = ?"), [id.as_bytes()])?;
+    }
     tx.execute("DELETE FROM policy WHERE id = ?", [id.as_bytes()])?;
     audit::append(tx, entry, Vec::new())
 }
@@ -211,21 +227,30 @@ pub(super) fn assignments(tx: &Connection, policy: Option<PolicyId>) -> Result<V
 
 /// The policies that apply to a device.
 pub(super) fn policies_for(tx: &Connection, device: DeviceId) -> Result<Vec<AssignedPolicy>, StoreError> {
-    devices::state(tx, device)?.ok_or(StoreError::DeviceUnknown)?;
+    let groups = devices::device(tx, device)?.ok_or(StoreError::DeviceUnknown)?.groups;
+    let own = blob_list(groups.iter().chain([&ALL_DEVICES]).map(GroupId::as_bytes));
     let pairs = tx
-        .prepare_cached(
-            "SELECT policy, grp FROM assignment WHERE grp = ?2 OR grp IN (SELECT grp FROM member WHERE device = ?1) \
-             ORDER BY policy, grp",
-        )?
-        .query_map(params![device.as_bytes(), ALL_DEVICES.as_bytes()], |row| {
-            Ok((PolicyId::from_bytes(row.get(0)?), GroupId::from_bytes(row.get(1)?)))
-        })?
+        .prepare(&format!(
+            "SELECT policy, grp FROM assignment WHERE grp IN ({own}) AND policy NOT IN \
+             (SELECT policy FROM exclusion WHERE grp IN ({own})) ORDER BY policy, grp"
+        ))?
+        .query_map([], |row| Ok((PolicyId::from_bytes(row.get(0)?), GroupId::from_bytes(row.get(1)?))))?
         .collect::<Result<Vec<_>, _>>()?;
     let mut found: Vec<AssignedPolicy> = Vec::new();
     for (id, group) in pairs {
         match found.last_mut().filter(|last| last.policy.id == id) {
             Some(last) => last.groups.push(group),
-            None => found.push(AssignedPolicy { policy: expect(tx, id)?, groups: vec![group] }),
+            None => {
+                let rollout = rollouts::rollout(tx, id)?.filter(|rollout| rollout.state.is_open());
+                let policy = match rollout {
+                    None => Some(expect(tx, id)?),
+                    Some(rollout) => match rollout.version_for(device, &groups) {
+                        Some(version) => Some(version_of(tx, id, version)?),
+                        None => None,
+                    },
+                };
+                found.extend(policy.map(|policy| AssignedPolicy { policy, groups: vec![group] }));
+            }
         }
     }
     Ok(found)

@@ -2,7 +2,7 @@
 
 use super::{
     StoreError, audit,
-    column::{fingerprint, folded, ticks, time},
+    column::{fingerprint, folded, ticks, time, time_opt},
     devices, groups, tenant, versions, work,
 };
 use crate::store::{
@@ -154,6 +154,7 @@ pub(super) fn report(tx: &Connection, report: &Report, now: Timestamp) -> Result
         tx.prepare_cached("UPDATE version SET from_backup_at = NULL WHERE device = ?")?.execute([id])?;
     }
     if says_something_new {
+        note_error(tx, report, now)?;
         tx.prepare_cached("INSERT OR REPLACE INTO report VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")?.execute(params![
             id,
             report.account_id,
@@ -172,6 +173,23 @@ pub(super) fn report(tx: &Connection, report: &Report, now: Timestamp) -> Result
     }
     answer.written = true;
     Ok(answer)
+}
+
+/// Notes since when the last error is the one that it is; before the report is written.
+fn note_error(tx: &Connection, report: &Report, now: Timestamp) -> Result<(), StoreError> {
+    let before: Option<String> = tx
+        .prepare_cached("SELECT last_error FROM report WHERE device = ?")?
+        .query_row([report.device.as_bytes()], |row| row.get(0))
+        .optional()?
+        .flatten();
+    match &report.last_error {
+        None => tx.prepare_cached("DELETE FROM device_error WHERE device = ?")?.execute([report.device.as_bytes()])?,
+        same if *same == before => 0,
+        Some(_) => tx
+            .prepare_cached("INSERT OR REPLACE INTO device_error VALUES (?, ?)")?
+            .execute(params![report.device.as_bytes(), ticks(now)])?,
+    };
+    Ok(())
 }
 
 /// The versions that an event is about, as JSON text.
@@ -194,8 +212,8 @@ fn forks_since(tx: &Connection, device: DeviceId, now: Timestamp) -> Result<u32,
 
 /// A report with what its device is called; the device's id comes first.
 pub(super) const SELECT: &str = "SELECT r.device, r.account_id, r.account_name, r.usability, r.installed, r.acknowledged, r.intent, r.last_error, \
-     r.evidence, d.name, d.os, d.agent_version, r.changed_at, d.installed FROM report AS r JOIN device AS d \
-     ON d.id = r.device";
+     r.evidence, d.name, d.os, d.agent_version, r.changed_at, d.installed, e.at FROM report AS r JOIN device AS d \
+     ON d.id = r.device LEFT JOIN device_error AS e ON e.device = r.device";
 
 /// A row of [`SELECT`].
 pub(super) fn from_row(row: &Row<'_>) -> rusqlite::Result<DeviceReport> {
@@ -218,6 +236,7 @@ pub(super) fn from_row(row: &Row<'_>) -> rusqlite::Result<DeviceReport> {
             agent_version: row.get(11)?,
         },
         changed_at: time(row.get(12)?),
+        error_at: time_opt(row.get(14)?),
         installed_version: version(13)?,
     })
 }

@@ -2,7 +2,7 @@
 
 use super::{
     Lane, SqliteStore, Undo, audit, campaigns, channels, devices, exports, factors, groups, people, policies,
-    providers, reading, reports, roles, secrets, sessions, survey, tenant, tokens, uses, versions, work,
+    providers, reading, reports, roles, rollouts, secrets, sessions, survey, tenant, tokens, uses, versions, work,
 };
 use crate::{
     audit::{AuditCheckpoint, AuditEntry, AuditFilter, AuditHead, AuditRecord, SignedHead},
@@ -11,6 +11,7 @@ use crate::{
 };
 use laps::{
     id::{CampaignId, DeviceId, GroupId, Incarnation, PolicyId, PrincipalId, RoleId, VersionId},
+    rollout::Ring,
     time::Timestamp,
 };
 use tokio::sync::watch;
@@ -434,10 +435,13 @@ impl Store for SqliteStore {
         version: u32,
         name: String,
         values: String,
+        spread: Spread,
         now: Timestamp,
         audit: AuditEntry,
     ) -> Answer<'_, Policy> {
-        self.write(move |tx| policies::revise(tx, id, &policies::Revision { version, name, values }, now, audit))
+        self.write(move |tx| {
+            policies::revise(tx, id, &policies::Revision { version, name, values, spread }, now, audit)
+        })
     }
     fn policy(&self, id: PolicyId) -> Answer<'_, Option<Policy>> {
         self.read(move |tx| policies::policy(tx, id))
@@ -459,6 +463,49 @@ impl Store for SqliteStore {
     }
     fn assignments(&self, policy: Option<PolicyId>) -> Answer<'_, Vec<Assignment>> {
         self.read(move |tx| policies::assignments(tx, policy))
+    }
+    fn exclude_policy(&self, policy: PolicyId, group: GroupId, now: Timestamp, audit: AuditEntry) -> Answer<'_, ()> {
+        self.write(move |tx| rollouts::exclude(tx, policy, group, now, audit))
+    }
+    fn include_policy(&self, policy: PolicyId, group: GroupId, audit: AuditEntry) -> Answer<'_, ()> {
+        self.write(move |tx| rollouts::include(tx, policy, group, audit))
+    }
+    fn exclusions(&self, policy: Option<PolicyId>) -> Answer<'_, Vec<Assignment>> {
+        self.read(move |tx| rollouts::exclusions(tx, policy))
+    }
+    fn set_ring_plan(&self, policy: PolicyId, rings: Option<Vec<Ring>>, audit: AuditEntry) -> Answer<'_, ()> {
+        self.write(move |tx| rollouts::set_plan(tx, policy, rings.as_deref(), audit))
+    }
+    fn ring_plan(&self, policy: PolicyId) -> Answer<'_, Option<Vec<Ring>>> {
+        self.read(move |tx| rollouts::plan(tx, policy))
+    }
+    fn begin_rollout(
+        &self,
+        policy: PolicyId,
+        rings: Vec<Ring>,
+        now: Timestamp,
+        audit: AuditEntry,
+    ) -> Answer<'_, Rollout> {
+        self.write(move |tx| rollouts::begin_first(tx, policy, &rings, now, audit))
+    }
+    fn rollout(&self, policy: PolicyId) -> Answer<'_, Option<Rollout>> {
+        self.read(move |tx| rollouts::rollout(tx, policy))
+    }
+    fn open_rollouts(&self) -> Answer<'_, Vec<Rollout>> {
+        self.read(rollouts::open)
+    }
+    fn change_rollout(
+        &self,
+        from: Rollout,
+        change: RolloutChange,
+        detail: String,
+        now: Timestamp,
+        audit: AuditEntry,
+    ) -> Answer<'_, Rollout> {
+        self.write(move |tx| rollouts::change(tx, &from, change, &detail, now, audit))
+    }
+    fn held_devices(&self, page: Page) -> Answer<'_, PageOf<HeldDevice>> {
+        self.read(move |tx| rollouts::held(tx, &page))
     }
     fn policies_for(&self, device: DeviceId) -> Answer<'_, Vec<AssignedPolicy>> {
         self.read(move |tx| policies::policies_for(tx, device))

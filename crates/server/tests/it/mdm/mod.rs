@@ -2,6 +2,8 @@
 
 mod delivery;
 mod device;
+mod many;
 mod reset;
+mod rollouts;
 mod server;
 mod session;
