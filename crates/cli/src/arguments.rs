@@ -79,9 +79,6 @@ pub(crate) enum Command {
         /// The machine: its id, or its name when no other has it
         device: String,
     },
-    /// Requests to read passwords, and their approval
-    #[command(subcommand)]
-    Access(command::access::AccessCommand),
     /// Write passwords into an archive that is sealed with age; each is named in the audit log
     Export(command::escrow::Export),
     /// Archives of passwords: open them without a server, show that they open
@@ -96,6 +93,24 @@ pub(crate) enum Command {
     /// People who sign in
     #[command(subcommand)]
     User(command::people::UserCommand),
+    /// Who is told of reads
+    #[command(subcommand)]
+    Notify(command::notify::NotifyCommand),
+    /// Who may read what, and why; requests to read, and their approval
+    #[command(subcommand)]
+    Access(command::access::AccessCommand),
+    /// Where people are signed in
+    #[command(subcommand)]
+    Session(command::account::SessionCommand),
+    /// API tokens: for scripts, scoped and expiring
+    #[command(subcommand)]
+    Token(command::account::TokenCommand),
+    /// Your own password, one-time codes and passkeys
+    #[command(subcommand)]
+    Account(command::account::AccountCommand),
+    /// Foreign OpenID providers that people sign in with
+    #[command(subcommand)]
+    Provider(command::provider::ProviderCommand),
     /// What people and programs may do
     #[command(subcommand)]
     Role(command::role::RoleCommand),

@@ -3,10 +3,12 @@
 use crate::{Error, SignedIn};
 use laps::id::{DeviceId, GroupId, PolicyId, PrincipalId, RoleId};
 use proto::admin::{
-    Assign, AuditEntry, AuditHead, CreatedJoinToken, CreatedServicePrincipal, CreatedUser, DeviceEvent, DevicePolicy,
-    DeviceStatus, Explanation, Group, GroupChange, JoinToken, LintReport, LintRequest, NewGroup, NewJoinToken, NewRole,
-    NewServicePrincipal, NewUser, PasswordUse, Person, Policy, PolicyImport, Role, RoleAssignment, RoleChange,
-    Settings, Version,
+    ApiToken, Assign, AuditEntry, AuditHead, ClientKey, CreatedApiToken, CreatedJoinToken, CreatedServicePrincipal,
+    CreatedUser, DeviceEvent, DevicePolicy, DeviceStatus, Explanation, Factors, Group, GroupChange, Identity,
+    IdentityProvider, JoinToken, LintReport, LintRequest, NewApiToken, NewClientKey, NewGroup, NewIdentityProvider,
+    NewJoinToken, NewRole, NewServicePrincipal, NewTotp, NewUser, OneTimeCode, PasswordChange, PasswordUse, Person,
+    Policy, PolicyImport, ReadAccess, RecoveryCodes, Role, RoleAssignment, RoleChange, Settings, SignInSession,
+    Version,
 };
 use reqwest::Method;
 
@@ -32,6 +34,9 @@ macro_rules! routes {
     };
     (@order $self:ident, $path:expr, $body:expr) => {
         $self.act(Method::POST, &format!("/v1.0/lapwing/{}", $path), Some($body)).await
+    };
+    (@begin $self:ident, $path:expr) => {
+        $self.ask::<(), _>(Method::POST, &format!("/v1.0/lapwing/{}", $path), None).await
     };
     (@put $self:ident, $path:expr, $body:expr) => {
         $self.act(Method::PUT, &format!("/v1.0/lapwing/{}", $path), Some($body)).await
@@ -119,6 +124,73 @@ routes! {
     create_service_principal(new: &NewServicePrincipal) -> CreatedServicePrincipal = post "servicePrincipals", new;
     /// Deletes a service principal.
     delete_service_principal(id: PrincipalId) -> () = act Method::DELETE, format_args!("servicePrincipals/{id}");
+    /// Whether somebody may read a device's password, and why.
+    explain_access(id: PrincipalId, device: DeviceId) -> ReadAccess = get format_args!("access/{id}/{device}");
+    /// Everybody who may.
+    readers(device: DeviceId) -> Vec<ReadAccess> = list format_args!("devices/{device}/readers");
+    /// What one signs in with beside the password.
+    my_factors() -> Factors = get "me/factors";
+    /// What somebody else does.
+    factors(id: PrincipalId) -> Factors = get format_args!("users/{id}/factors");
+    /// Another password for oneself.
+    change_password(change: &PasswordChange) -> () = order "me/password", change;
+    /// A new secret for a generator of one-time codes.
+    begin_totp() -> NewTotp = begin "me/totp";
+    /// The generator works: codes are asked for from now on.
+    confirm_totp(code: &OneTimeCode) -> RecoveryCodes = post "me/totp/confirm", code;
+    /// Codes are no longer asked for.
+    remove_totp(code: &OneTimeCode) -> () = order "me/totp/remove", code;
+    /// Takes the generator of somebody else away.
+    reset_totp(id: PrincipalId) -> () = act Method::DELETE, format_args!("users/{id}/totp");
+    /// Removes a passkey of one's own.
+    remove_passkey(id: &str) -> () = act Method::DELETE, format_args!("me/passkeys/{}", segment(id));
+    /// Removes every passkey of somebody else.
+    reset_passkeys(id: PrincipalId) -> () = act Method::DELETE, format_args!("users/{id}/passkeys");
+    /// Where one is signed in.
+    my_sessions() -> Vec<SignInSession> = list "me/sessions";
+    /// Where somebody else is.
+    sessions(id: PrincipalId) -> Vec<SignInSession> = list format_args!("users/{id}/sessions");
+    /// Ends a session of one's own.
+    end_my_session(session: &str) -> () = act Method::DELETE, format_args!("me/sessions/{}", segment(session));
+    /// Ends a session of somebody else.
+    end_session(id: PrincipalId, session: &str) -> () =
+        act Method::DELETE, format_args!("users/{id}/sessions/{}", segment(session));
+    /// Takes the lock of too many failures off a person.
+    unlock_user(id: PrincipalId) -> () = act Method::POST, format_args!("users/{id}/unlock");
+    /// Takes it off an address.
+    unlock_address(address: std::net::IpAddr) -> () = act Method::POST, format_args!("addresses/{address}/unlock");
+    /// One's own API tokens.
+    my_api_tokens() -> Vec<ApiToken> = list "me/tokens";
+    /// Everybody's.
+    api_tokens() -> Vec<ApiToken> = list "apiTokens";
+    /// Makes an API token of one's own.
+    create_api_token(new: &NewApiToken) -> CreatedApiToken = post "me/tokens", new;
+    /// Revokes one of one's own.
+    revoke_my_api_token(id: &str) -> () = act Method::DELETE, format_args!("me/tokens/{}", segment(id));
+    /// Revokes anybody's.
+    revoke_api_token(id: &str) -> () = act Method::DELETE, format_args!("apiTokens/{}", segment(id));
+    /// Keys of a service principal.
+    client_keys(id: PrincipalId) -> Vec<ClientKey> = list format_args!("servicePrincipals/{id}/keys");
+    /// Registers one.
+    add_client_key(id: PrincipalId, new: &NewClientKey) -> ClientKey =
+        post format_args!("servicePrincipals/{id}/keys"), new;
+    /// Removes one.
+    remove_client_key(id: PrincipalId, key: &str) -> () =
+        act Method::DELETE, format_args!("servicePrincipals/{id}/keys/{}", segment(key));
+    /// Foreign OpenID providers.
+    identity_providers() -> Vec<IdentityProvider> = list "identityProviders";
+    /// Sets one up.
+    add_identity_provider(new: &NewIdentityProvider) -> IdentityProvider = post "identityProviders", new;
+    /// Removes one with its links.
+    remove_identity_provider(id: &str) -> () =
+        act Method::DELETE, format_args!("identityProviders/{}", segment(id));
+    /// The subjects that are a person.
+    identities(id: PrincipalId) -> Vec<Identity> = list format_args!("users/{id}/identities");
+    /// Says that a subject of a provider is this person.
+    link_identity(id: PrincipalId, identity: &Identity) -> () = order format_args!("users/{id}/identities"), identity;
+    /// Takes that back.
+    unlink_identity(id: PrincipalId, identity: &Identity) -> () =
+        order format_args!("users/{id}/identities/remove"), identity;
     /// The tenant's settings.
     settings() -> Settings = get "settings";
     /// Changes the settings that are named.

@@ -92,6 +92,8 @@ impl Client {
         let again = verification.new_password_again.as_ref().map(Secret::reveal);
         fields.extend(new_password.map(|text| ("new_password", text)));
         fields.extend(again.or(new_password).map(|text| ("new_password_again", text)));
+        fields.extend(verification.ticket.as_ref().map(|ticket| ("ticket", ticket.reveal())));
+        fields.extend(verification.one_time_code.as_deref().map(|code| ("one_time_code", code)));
         fields.extend(verification.answer.as_deref().map(|text| ("answer", text)));
         let request = Request::new(Method::POST, "/device")
             .header(header::ACCEPT, header::HeaderValue::from_static("application/json"))

@@ -10,6 +10,7 @@ mod channels;
 mod devices;
 mod exports;
 mod groups;
+mod means;
 mod mutation;
 mod people;
 mod policies;
@@ -29,7 +30,7 @@ use laps::{
 pub use mutation::StoreMutation;
 use server::{
     audit::{AuditCheckpoint, AuditEntry, AuditFilter, AuditHead, AuditRecord, SignedHead},
-    seal::KeyId,
+    seal::{KeyId, Sealed},
     store::*,
 };
 use state::State;
@@ -312,6 +313,17 @@ impl Store for MemoryStore {
         read users(page: Page) -> PageOf<User>;
         read service_principal(id: PrincipalId) -> Option<ServicePrincipal>;
         read service_principals(page: Page) -> PageOf<ServicePrincipal>;
+        read secret(name: String) -> Option<Sealed>;
+        read secrets_under(key: KeyId, limit: u32) -> Vec<WrappedSecret>;
+        read factors(user: PrincipalId) -> Factors;
+        read passkey(id: Vec<u8>) -> Option<Passkey>;
+        read api_tokens(user: Option<PrincipalId>) -> Vec<ApiToken>;
+        read client_keys(of: PrincipalId) -> Vec<ClientKey>;
+        read identity_providers() -> Vec<IdentityProvider>;
+        read linked_identity(provider: [u8; 16], subject: String) -> Option<IdentityLink>;
+        read identity_links(user: PrincipalId) -> Vec<IdentityLink>;
+        read sessions_of(principal: PrincipalId, now: Timestamp) -> Vec<Session>;
+        read session_stands(principal: PrincipalId, family: [u8; 16]) -> bool;
         read custom_roles() -> Vec<CustomRole>;
         read role_assignments(principal: Option<PrincipalId>) -> Vec<RoleAssignment>;
         read authorization(principal: PrincipalId) -> Option<Authorization>;
@@ -379,6 +391,28 @@ impl Store for MemoryStore {
         write create_service_principal(principal: NewServicePrincipal, now: Timestamp, audit: AuditEntry) -> ServicePrincipal;
         write update_service_principal(id: PrincipalId, change: ServicePrincipalChange, audit: AuditEntry) -> ServicePrincipal;
         write delete_service_principal(id: PrincipalId, audit: AuditEntry) -> ();
+        write put_secret(name: String, sealed: Sealed, audit: AuditEntry) -> ();
+        write delete_secret(name: String, audit: AuditEntry) -> ();
+        write rewrap_secrets(from: KeyId, to: KeyId, secrets: Vec<WrappedSecret>) -> u64;
+        write enrol_totp(user: PrincipalId, secret: Sealed, recovery: Vec<SecretHash>, now: Timestamp, audit: AuditEntry) -> ();
+        write remove_totp(user: PrincipalId, audit: AuditEntry) -> ();
+        write use_recovery_code(user: PrincipalId, code: SecretHash, audit: AuditEntry) -> bool;
+        write add_passkey(passkey: Passkey, audit: AuditEntry) -> ();
+        write use_passkey(id: Vec<u8>, data: String, now: Timestamp) -> ();
+        write remove_passkey(user: PrincipalId, id: Vec<u8>, audit: AuditEntry) -> ();
+        write put_ticket(ticket: Ticket) -> ();
+        write take_ticket(purpose: &'static str, hash: SecretHash, now: Timestamp) -> Option<String>;
+        write create_api_token(token: ApiToken, audit: AuditEntry) -> ();
+        write use_api_token(hash: SecretHash, now: Timestamp) -> Option<ApiToken>;
+        write revoke_api_token(id: [u8; 16], audit: AuditEntry) -> ();
+        write add_client_key(key: ClientKey, audit: AuditEntry) -> ();
+        write remove_client_key(of: PrincipalId, id: [u8; 16], audit: AuditEntry) -> ();
+        write add_identity_provider(provider: IdentityProvider, secret: Sealed, audit: AuditEntry) -> ();
+        write remove_identity_provider(id: [u8; 16], audit: AuditEntry) -> ();
+        write link_identity(link: IdentityLink, audit: AuditEntry) -> ();
+        write unlink_identity(provider: [u8; 16], subject: String, audit: AuditEntry) -> ();
+        write end_session(principal: PrincipalId, family: [u8; 16], audit: AuditEntry) -> ();
+        write unlock(key: String, audit: AuditEntry) -> ();
         write create_role(role: CustomRole, audit: AuditEntry) -> CustomRole;
         write update_role(id: RoleId, change: CustomRoleChange, audit: AuditEntry) -> CustomRole;
         write delete_role(id: RoleId, audit: AuditEntry) -> ();

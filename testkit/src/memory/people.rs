@@ -23,6 +23,7 @@ impl State {
 
     /// What goes with a principal: roles, sessions, what it agreed to.
     fn forget_principal(&mut self, principal: PrincipalId) {
+        self.forget_means(principal);
         self.roles.retain(|role| role.principal != principal);
         self.sessions.retain(|_, (session, _)| session.principal != principal);
         self.codes.retain(|_, row| row.answer != Some(Some(principal)));
@@ -102,6 +103,7 @@ impl State {
         }
         let row = self.users.get_mut(&id).ok_or(StoreError::NotFound("user"))?;
         let bears = change.enabled.is_some() || change.password_hash.is_some() || change.one_time.is_some();
+        let ends_tokens = change.one_time.is_some();
         if let Some(display_name) = change.display_name {
             row.user.display_name = display_name;
         }
@@ -122,6 +124,9 @@ impl State {
             row.user.epoch += 1;
         }
         let user = row.user.clone();
+        if ends_tokens {
+            self.means.tokens.retain(|_, token| token.principal != id);
+        }
         if bears {
             self.delete_sessions_of(id)?;
         }

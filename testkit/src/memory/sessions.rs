@@ -177,12 +177,18 @@ impl State {
 
     pub(super) fn sweep(&mut self, now: Timestamp) -> Result<u64, StoreError> {
         let count = |state: &Self| {
-            state.sessions.len() + state.codes.len() + state.used.len() + state.failures.len() + state.work.len()
+            state.sessions.len()
+                + state.codes.len()
+                + state.used.len()
+                + state.failures.len()
+                + state.work.len()
+                + state.means.tickets.len()
         };
         let before = count(self);
         self.sessions.retain(|_, (session, _)| now < session.expires_at);
         self.codes.retain(|_, row| now < row.code.expires_at);
         self.used.retain(|_, until| now < *until);
+        self.means.tickets.retain(|_, (_, until)| now < *until);
         self.failures.retain(|_, counter| now < counter.window_ends_at);
         // The newest piece of work stays: it carries the sequence that watchers know.
         let newest = self.newest_work();

@@ -92,6 +92,7 @@ pub(super) struct State {
     pub(super) codes: BTreeMap<SecretHash, CodeRow>,
     pub(super) used: BTreeMap<(&'static str, SecretHash), Timestamp>,
     pub(super) failures: BTreeMap<String, Failures>,
+    pub(super) means: super::means::Means,
     /// Shared between the copies that verbs work on: they never change.
     records: Vec<Arc<AuditRecord>>,
     head: Option<AuditHead>,

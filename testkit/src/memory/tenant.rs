@@ -122,6 +122,9 @@ impl State {
         }
         self.sessions.clear();
         self.codes.clear();
+        self.means.tickets.clear();
+        // One that was revoked since the backup would be good again.
+        self.means.tokens.clear();
         self.users.values_mut().for_each(|row| row.user.epoch += 1);
         self.service_principals.values_mut().for_each(|principal| principal.epoch += 1);
         for row in self.versions.values_mut() {
@@ -180,7 +183,8 @@ impl State {
     }
 
     pub(super) fn retire_key(&mut self, id: KeyId, now: Timestamp, audit: AuditEntry) -> Result<u64, StoreError> {
-        let left = self.versions.values().filter(|row| row.sealed.key == id).count() as u64;
+        let left = self.versions.values().filter(|row| row.sealed.key == id).count() as u64
+            + self.means.secrets.values().filter(|sealed| sealed.key == id).count() as u64;
         let key = self.keys.iter_mut().find(|key| key.id == id).ok_or(StoreError::NotFound("key"))?;
         if key.active {
             return Err(StoreError::InUse("new passwords: it is the active key"));

@@ -1,12 +1,24 @@
-//! `access …`: requests to read passwords, and their approval.
+//! `access …`: who may read which passwords; requests to read them, and their approval.
 
-use super::device;
+use super::{device, readers};
 use crate::{arguments::Globals, failure::Failure, output, session};
 use clap::Subcommand;
 use proto::admin::{AccessRequest, NewAccessRequest};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum AccessCommand {
+    /// Whether somebody may read a machine's password, and by which path
+    Explain {
+        /// The person or program: its id or name
+        person: String,
+        /// The machine: its id, or its name when no other has it
+        device: String,
+    },
+    /// Everybody who may read a machine's password, and by which path
+    Who {
+        /// The machine: its id, or its name when no other has it
+        device: String,
+    },
     /// Ask for access to the passwords of a machine whose groups ask for approval
     Request {
         /// The machine: its id, or its name when no other has it
@@ -48,6 +60,8 @@ pub(crate) enum AccessCommand {
 pub(crate) async fn run(globals: &Globals, command: AccessCommand) -> Result<(), Failure> {
     let signed_in = session::signed_in(globals).await?;
     match command {
+        AccessCommand::Explain { person, device } => readers::explain(globals, &signed_in, &person, &device).await,
+        AccessCommand::Who { device } => readers::who(globals, &signed_in, &device).await,
         AccessCommand::Request { device, reason, ticket, minutes } => {
             let device = device::find(&signed_in, &device).await?;
             let new = NewAccessRequest { device: device.device_id, reason, ticket, minutes };

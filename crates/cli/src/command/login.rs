@@ -27,6 +27,9 @@ pub(crate) struct Login {
     /// At the first sign-in: a file whose first line is the password to set; - is standard input
     #[arg(long, value_name = "FILE|-", requires = "here")]
     new_password_file: Option<PathBuf>,
+    /// The code of your generator, or a recovery code; asked for when absent
+    #[arg(long, value_name = "CODE", requires = "here")]
+    code: Option<String>,
     /// Sign in as a program: its client id
     #[arg(long, value_name = "ID", requires = "secret_file")]
     client_id: Option<String>,
@@ -103,6 +106,19 @@ async fn by_password(client: &Client, login: &Login) -> Result<TokenAnswer, Fail
                     }
                 });
             }
+            VerificationResult::SecondFactorRequired | VerificationResult::SecondFactorWrong => {
+                let wrong = answer.result == VerificationResult::SecondFactorWrong;
+                verification.ticket = answer.ticket;
+                verification.one_time_code = Some(match &login.code {
+                    Some(code) if !wrong => code.clone(),
+                    _ if terminal::is_there() => {
+                        output::message(&answer.message);
+                        terminal::ask("Code")?
+                    }
+                    Some(_) => return Err(Failure::refused("code_wrong", answer.message)),
+                    None => return Err(Failure::refused("code_required", answer.message).next("add --code CODE")),
+                });
+            }
             VerificationResult::SignInFailed => return Err(Failure::refused("sign_in_failed", answer.message)),
             VerificationResult::LockedOut => return Err(Failure::refused("locked_out", answer.message)),
             VerificationResult::Refused => return Err(Failure::refused("authorization_declined", answer.message)),
@@ -112,7 +128,7 @@ async fn by_password(client: &Client, login: &Login) -> Result<TokenAnswer, Fail
     Ok(client.wait_for_device_code(CLIENT_ID, &authorization).await?)
 }
 
-fn new_password() -> Result<Secret, Failure> {
+pub(super) fn new_password() -> Result<Secret, Failure> {
     loop {
         let first = terminal::ask_secret("New password")?;
         if first == terminal::ask_secret("New password again")? {

@@ -1,6 +1,7 @@
 //! The commands, one file for each.
 
 pub(crate) mod access;
+pub(crate) mod account;
 pub(crate) mod ad;
 mod archive;
 pub(crate) mod audit;
@@ -15,9 +16,12 @@ pub(crate) mod join_token;
 mod lint;
 pub(crate) mod login;
 pub(crate) mod manual;
+pub(crate) mod notify;
 pub(crate) mod password;
 pub(crate) mod people;
 pub(crate) mod policy;
+pub(crate) mod provider;
+mod readers;
 pub(crate) mod report;
 pub(crate) mod revoke;
 pub(crate) mod role;

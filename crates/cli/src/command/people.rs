@@ -8,7 +8,7 @@ use crate::{
 use clap::{Args, Subcommand};
 use client::SignedIn;
 use laps::id::PrincipalId;
-use proto::admin::{NewServicePrincipal, NewUser, Person};
+use proto::admin::{NewClientKey, NewServicePrincipal, NewUser, Person};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum UserCommand {
@@ -28,6 +28,30 @@ pub(crate) enum UserCommand {
     Delete {
         /// Its id or sign-in name
         name: String,
+    },
+    /// What a person signs in with beside the password
+    Factors {
+        /// Its id or sign-in name
+        name: String,
+    },
+    /// Take the one-time codes of a person away who lost the generator
+    TotpReset {
+        /// Its id or sign-in name
+        name: String,
+    },
+    /// Remove the passkeys of a person who lost them
+    PasskeyReset {
+        /// Its id or sign-in name
+        name: String,
+    },
+    /// Take the lock of too many failed sign-ins off a person
+    Unlock {
+        /// Its id or sign-in name
+        #[arg(required_unless_present = "address")]
+        name: Option<String>,
+        /// Off an address instead
+        #[arg(long, conflicts_with = "name")]
+        address: Option<std::net::IpAddr>,
     },
 }
 
@@ -52,6 +76,28 @@ pub(crate) enum PrincipalCommand {
     Delete {
         /// Its id or name
         name: String,
+    },
+    /// Register a public key with which a program signs in by signed assertions
+    KeyAdd {
+        /// Its id or name
+        name: String,
+        /// A certificate or a public key, PEM
+        file: std::path::PathBuf,
+        /// Days until it ends, 1 to 730; 365 when absent
+        #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=730))]
+        days: Option<u32>,
+    },
+    /// List the keys of a program
+    Keys {
+        /// Its id or name
+        name: String,
+    },
+    /// Remove a key of a program; its tokens stop working
+    KeyRemove {
+        /// Its id or name
+        name: String,
+        /// The key's id
+        key: String,
     },
 }
 
@@ -93,6 +139,30 @@ pub(crate) async fn user(globals: &Globals, command: UserCommand) -> Result<(), 
             output::message(&format!("{name} is deleted"));
             Ok(())
         }
+        UserCommand::Factors { name } => {
+            let id = find(&signed_in.users().await?, &name)?;
+            super::account::show(globals, &signed_in.factors(id).await?)
+        }
+        UserCommand::TotpReset { name } => {
+            signed_in.reset_totp(find(&signed_in.users().await?, &name)?).await?;
+            output::message(&format!("{name} signs in without one-time codes"));
+            Ok(())
+        }
+        UserCommand::PasskeyReset { name } => {
+            signed_in.reset_passkeys(find(&signed_in.users().await?, &name)?).await?;
+            output::message(&format!("{name} has no passkey"));
+            Ok(())
+        }
+        UserCommand::Unlock { name, address } => {
+            if let Some(address) = address {
+                signed_in.unlock_address(address).await?;
+            }
+            if let Some(name) = name {
+                signed_in.unlock_user(find(&signed_in.users().await?, &name)?).await?;
+            }
+            output::message("unlocked");
+            Ok(())
+        }
     }
 }
 
@@ -119,6 +189,33 @@ pub(crate) async fn principal(globals: &Globals, command: PrincipalCommand) -> R
             let id = find(&signed_in.service_principals().await?, &name)?;
             signed_in.delete_service_principal(id).await?;
             output::message(&format!("{name} is deleted"));
+            Ok(())
+        }
+        PrincipalCommand::KeyAdd { name, file, days } => {
+            let id = find(&signed_in.service_principals().await?, &name)?;
+            let pem = std::fs::read_to_string(&file)
+                .map_err(|error| Failure::failed("file_unreadable", format!("{}: {error}", file.display())))?;
+            let label = file.file_name().map_or_else(|| "key".into(), |name| name.to_string_lossy().into_owned());
+            let key = signed_in.add_client_key(id, &NewClientKey { name: label, pem, days }).await?;
+            let fields = vec![
+                ("Id", key.id.clone()),
+                ("Thumbprint", key.thumbprint.clone()),
+                ("Ends", key.expires_date_time.to_string()),
+            ];
+            output::item(globals.output, &key, fields)
+        }
+        PrincipalCommand::Keys { name } => {
+            let id = find(&signed_in.service_principals().await?, &name)?;
+            let keys = signed_in.client_keys(id).await?;
+            output::list(globals.output, &keys, &["id", "name", "thumbprint", "ends"], |key| {
+                let ends = key.expires_date_time.to_string();
+                vec![key.id.clone(), key.name.clone(), key.thumbprint.clone(), ends]
+            })
+        }
+        PrincipalCommand::KeyRemove { name, key } => {
+            let id = find(&signed_in.service_principals().await?, &name)?;
+            signed_in.remove_client_key(id, &key).await?;
+            output::message("removed");
             Ok(())
         }
     }

@@ -39,22 +39,32 @@
 //! | POST | `devices/{id}/readingDone` | the rotation that follows a read is asked for now |
 //! | GET, POST | `accessRequests` | → [`List`] of [`AccessRequest`]; [`NewAccessRequest`] → [`AccessRequest`] |
 //! | POST | `accessRequests/{id}/approve`, `…/deny`, `…/cancel` | → [`AccessRequest`] |
+//! | GET, POST | `channels` | → [`List`] of [`Channel`]; [`NewChannel`] → [`CreatedChannel`] |
+//! | DELETE, POST | `channels/{name}`, `channels/{name}/test` | |
 //! | GET | `audit/export?since=…&until=…` | → [`List`] of [`crate::audit::Line`] |
 //! | GET, PUT | `settings` | [`Settings`] |
 //!
 //! Errors have Graph's shape ([`crate::graph::ErrorBody`]) with Lapwing's stable code in `innerError.code`.
 //! Lists page with `$skiptoken` as Graph's do.
 
+mod account;
 mod campaign;
 mod directory;
 mod explanation;
 mod group;
 mod life;
 mod management;
+mod notify;
+mod provider;
+mod reader;
 mod reading;
 mod role;
 mod token;
 
+pub use account::{
+    ApiToken, BegunPasskey, ClientKey, CreatedApiToken, Factors, NewApiToken, NewClientKey, NewPasskey, NewTotp,
+    OneTimeCode, Passkey, PasskeyAnswer, PasskeySignIn, PasswordChange, RecoveryCodes, SignInSession,
+};
 pub use campaign::{
     CAMPAIGN_DEVICES_MAX, Campaign, CampaignCounts, CampaignDevice, NewCampaign, NewRevocation, REASON_CHARS_MAX,
     Reader, RevocationPreview,
@@ -73,8 +83,11 @@ pub use management::{
     Assign, AuditEntry, AuditHead, AuditTarget, DeliveredPolicy, DeviceEvent, DevicePolicy, DeviceStatus, GroupName,
     LintFinding, LintReport, LintRequest, PasswordUse, Policy, PolicyImport, SettingStatus, Version,
 };
+pub use provider::{Identity, IdentityProvider, NewIdentityProvider};
+pub use reader::{AccessPath, ReadAccess};
 pub use role::{NewRole, Role, RoleChange};
 
+pub use notify::{Channel, CreatedChannel, MailSecurity, NewChannel, Receiver, SyslogFormat};
 pub use reading::{
     AccessAnswer, AccessRequest, BREAK_GLASS_HEADER, DeviceReadingRule, JUSTIFICATION_CHARS_MAX, NewAccessRequest,
     REASON_HEADER, ReadingRule, TICKET_HEADER,

@@ -5,7 +5,9 @@
 
 mod token;
 
-pub use token::{Grant, TokenAnswer, TokenError, TokenErrorKind, TokenRequest, TokenRequestError, client_info};
+pub use token::{
+    ClientProof, Grant, TokenAnswer, TokenError, TokenErrorKind, TokenRequest, TokenRequestError, client_info,
+};
 
 use core::fmt;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -94,7 +96,11 @@ impl Metadata {
             subject_types_supported: list(&["pairwise"]),
             id_token_signing_alg_values_supported: list(&["RS256"]),
             scopes_supported: list(&["openid", "profile", "email", "offline_access"]),
-            token_endpoint_auth_methods_supported: list(&["client_secret_post", "client_secret_basic"]),
+            token_endpoint_auth_methods_supported: list(&[
+                "client_secret_post",
+                "client_secret_basic",
+                "private_key_jwt",
+            ]),
             grant_types_supported: list(&[
                 "client_credentials",
                 "refresh_token",
@@ -185,6 +191,12 @@ pub struct Verification {
     /// The same again, when a person typed it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub new_password_again: Option<Secret>,
+    /// What the step before gave, when a second factor is asked for; in the place of name and password.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ticket: Option<Secret>,
+    /// The code of the person's generator, or a recovery code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub one_time_code: Option<String>,
     /// `refuse` ends the code instead.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer: Option<String>,
@@ -202,6 +214,10 @@ pub enum VerificationResult {
     NewPasswordRequired,
     /// The chosen password is not good enough; the message says why.
     NewPasswordUnfit,
+    /// The password is right: send the ticket of this answer with a one-time code.
+    SecondFactorRequired,
+    /// The one-time code is wrong or was used: the same again, with the new ticket.
+    SecondFactorWrong,
     /// Wrong name or password, or no such user.
     SignInFailed,
     /// Too many failures; try later.
@@ -217,6 +233,9 @@ pub struct VerificationAnswer {
     pub result: VerificationResult,
     /// A plain sentence, with the next step.
     pub message: String,
+    /// What the next step is sent with, when a second factor is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ticket: Option<Secret>,
 }
 
 /// Answer to instance discovery (protocols.md 0): this host is its own authority.

@@ -16,6 +16,12 @@ pub struct TokenRequest {
     /// The client's secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_secret: Option<Secret>,
+    /// The kind of the assertion.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_assertion_type: Option<String>,
+    /// A signed assertion in the place of the secret (RFC 7523).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_assertion: Option<Secret>,
     /// Scopes, separated by spaces.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<String>,
@@ -36,6 +42,18 @@ pub struct TokenRequest {
     pub client_info: Option<String>,
 }
 
+/// What a service principal proves itself with.
+#[derive(Debug, Clone)]
+pub enum ClientProof {
+    /// A secret.
+    Secret(Secret),
+    /// An assertion that it signed (RFC 7523).
+    Assertion(Secret),
+}
+
+/// The one kind of assertion that is taken.
+const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+
 /// What a client asks for, understood.
 #[derive(Debug, Clone)]
 pub enum Grant {
@@ -43,8 +61,8 @@ pub enum Grant {
     ClientCredentials {
         /// The service principal.
         client_id: String,
-        /// Its secret.
-        client_secret: Secret,
+        /// What it proves itself with.
+        proof: ClientProof,
     },
     /// RFC 8628 3.4.
     DeviceCode {
@@ -83,7 +101,14 @@ impl TokenRequest {
         match grant_type {
             "client_credentials" => Ok(Grant::ClientCredentials {
                 client_id: client_id?,
-                client_secret: self.client_secret.clone().ok_or(TokenRequestError::Missing("client_secret"))?,
+                proof: match (&self.client_assertion, &self.client_secret) {
+                    (Some(assertion), _) if self.client_assertion_type.as_deref() == Some(JWT_BEARER) => {
+                        ClientProof::Assertion(assertion.clone())
+                    }
+                    (Some(_), _) => return Err(TokenRequestError::Missing("client_assertion_type")),
+                    (None, Some(secret)) => ClientProof::Secret(secret.clone()),
+                    (None, None) => return Err(TokenRequestError::Missing("client_secret")),
+                },
             }),
             "device_code" | "urn:ietf:params:oauth:grant-type:device_code" => Ok(Grant::DeviceCode {
                 client_id: client_id?,

@@ -122,7 +122,7 @@ impl App {
 }
 
 /// IPv6 hosts have a whole /64 to themselves.
-fn subnet(address: IpAddr) -> IpAddr {
+pub(super) fn subnet(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
         IpAddr::V6(six) => {

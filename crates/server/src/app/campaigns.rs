@@ -185,7 +185,7 @@ impl App {
         if matches!((new.from, new.until), (Some(from), Some(until)) if from >= until) {
             return Err(Error::invalid("bad_times", "the time 'from' must be before the time 'until'"));
         }
-        let readers = self.readers(&new.person).await?;
+        let readers = self.readers_named(&new.person).await?;
         let heads = self.store.audit_heads().await?;
         Ok(Selector {
             about: readers.first().map(|reader| reader.name.clone()).unwrap_or_default(),
@@ -199,7 +199,7 @@ impl App {
 
     /// A person by id, sign-in name or shown name, also one that was deleted, and the programs that the person
     /// made or changed: whoever holds their secrets reads as they do. API tokens of a person read as the person.
-    async fn readers(&self, person: &str) -> Result<Vec<Reader>> {
+    async fn readers_named(&self, person: &str) -> Result<Vec<Reader>> {
         let name = person.trim();
         let mut found: Vec<PrincipalId> = Vec::new();
         if let Ok(id) = name.parse() {

@@ -183,12 +183,17 @@ fn checked_filter(asked: &GroupFilter) -> Result<store::GroupFilter> {
 }
 
 fn entity(group: store::Group) -> Group {
-    let filter = group.filter.map(|filter| GroupFilter {
+    let filter = group.filter.map(wire_filter);
+    Group { id: group.id, name: group.name, filter, created_date_time: group.created_at }
+}
+
+/// A filter as it is shown.
+pub(super) fn wire_filter(filter: store::GroupFilter) -> GroupFilter {
+    GroupFilter {
         name: filter.name,
         os: filter.os,
         agent_version: filter.agent_version,
         joined_from: filter.joined_from,
         joined_until: filter.joined_until,
-    });
-    Group { id: group.id, name: group.name, filter, created_date_time: group.created_at }
+    }
 }

@@ -4,10 +4,14 @@
 //! Clock, randomness and store are given; nothing here reads the time, spawns or starts a thread.
 
 mod access;
+mod account;
 mod admit;
+mod api_tokens;
 mod audit_export;
+mod authenticate;
 mod backup;
 mod campaigns;
+mod clients;
 mod coverage;
 mod credentials;
 mod delivery;
@@ -16,15 +20,20 @@ mod drift;
 mod error;
 mod escrow;
 mod explain;
+mod federation;
 mod groups;
 mod jobs;
 mod join;
+mod kept;
 mod lint;
 mod log;
 mod mdm;
 mod metrics;
+mod notify;
+mod passkeys;
 mod people;
 mod policies;
+mod readers;
 mod reading;
 mod record;
 mod roles;
@@ -39,7 +48,9 @@ pub use admit::{Rate, Rates};
 pub use credentials::Listed;
 pub use error::{Error, Kind, Result};
 pub use escrow::Archive;
+pub use federation::{Arrival, Departure, Outside, OutsideAnswer, OutsideRequest};
 pub use metrics::Metrics;
+pub use notify::{Destination, NotSent, Notice, Outlet, Sending};
 pub use reading::Justification;
 pub use sign_in::TokenRefusal;
 
@@ -133,6 +144,10 @@ pub struct App {
     admission: admit::Admission,
     management: mdm::Management,
     metrics: Metrics,
+    outside: std::sync::OnceLock<Arc<dyn Outside>>,
+    outlet: std::sync::OnceLock<Arc<dyn Outlet>>,
+    /// A read was recorded.
+    reads: tokio::sync::Notify,
 }
 
 impl App {
@@ -144,6 +159,9 @@ impl App {
             admission: admit::Admission::new(parts.options.rates),
             management: mdm::Management::new(mdm::SESSIONS_MAX, mdm::SESSION.duration_s),
             metrics: Metrics::new(),
+            outside: std::sync::OnceLock::new(),
+            outlet: std::sync::OnceLock::new(),
+            reads: tokio::sync::Notify::new(),
             tenant: tenant.id,
             incarnation: tenant.incarnation,
             store: parts.store,
@@ -156,6 +174,18 @@ impl App {
             random: parts.random,
             options: parts.options,
         })
+    }
+
+    /// Gives the application the means to tell people of reads; channels fail before.
+    pub fn notify_through(&self, outlet: Arc<dyn Outlet>) {
+        // Given once, when the server is put together.
+        let _ = self.outlet.set(outlet);
+    }
+
+    /// Gives the application the network; what needs it is refused before.
+    pub fn reach_outside(&self, outside: Arc<dyn Outside>) {
+        // Given once, when the server is put together.
+        let _ = self.outside.set(outside);
     }
 
     /// Now, by the clock that the server was given.

@@ -302,7 +302,7 @@ fn checked_actions(names: &[String]) -> Result<Actions> {
     let mut actions = Actions::default();
     for name in names {
         let action = Actions::parse(name).ok_or_else(|| {
-            let known: Vec<_> = Action::ALL.iter().filter(|action| !action.is_of_devices()).map(|a| a.name()).collect();
+            let known: Vec<_> = Action::ALL.iter().filter(|action| action.is_of_roles()).map(|a| a.name()).collect();
             Error::invalid(
                 "action_unknown",
                 format!(

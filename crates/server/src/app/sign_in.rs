@@ -3,7 +3,7 @@
 
 use super::record::{activity, category, target};
 use super::roles::assignments;
-use super::{App, Error, Kind, Result};
+use super::{App, Error, Kind, Result, hex, unhex16};
 use crate::authz::{Caller, Identity, Principal, Scopes};
 use crate::oauth::token::{ACCESS_TOKEN_S, audience, unix_s};
 use crate::oauth::{AccessClaims, IdClaims, secret};
@@ -11,8 +11,8 @@ use crate::store::{Authorization, DeviceCode, DeviceCodePoll, Replaced, Session,
 use laps::id::PrincipalId;
 use laps::time::TICKS_PER_DAY;
 use proto::oauth::{
-    DeviceAuthorization, Grant, Keys, Metadata, Secret, TokenAnswer, TokenErrorKind, TokenRequest, TokenRequestError,
-    client_info,
+    ClientProof, DeviceAuthorization, Grant, Keys, Metadata, Secret, TokenAnswer, TokenErrorKind, TokenRequest,
+    TokenRequestError, client_info,
 };
 use serde_json::{Value, json};
 
@@ -55,6 +55,8 @@ struct Subject {
     epoch: u64,
     scopes: Scopes,
     roles: Vec<crate::authz::Assignment>,
+    /// The sign-in that the token follows from.
+    family: Option<[u8; 16]>,
 }
 
 impl App {
@@ -107,8 +109,8 @@ impl App {
             }
         };
         match grant {
-            Grant::ClientCredentials { client_id, client_secret } => {
-                self.client_token(caller, request, &client_id, &client_secret, base).await
+            Grant::ClientCredentials { client_id, proof } => {
+                self.client_token(caller, request, &client_id, &proof, tenant, base).await
             }
             Grant::DeviceCode { client_id, device_code } => {
                 self.device_token(caller, request, &client_id, &device_code, base).await
@@ -124,43 +126,21 @@ impl App {
         caller: &Caller,
         request: &TokenRequest,
         client_id: &str,
-        client_secret: &Secret,
+        proof: &ClientProof,
+        tenant: &str,
         base: &str,
     ) -> TokenResult<TokenAnswer> {
-        let now = self.now();
-        let wrong = || {
-            refuse(
-                TokenErrorKind::InvalidClient,
-                "Invalid client secret provided, or there is no such client; check both, or make a new secret.",
-            )
-        };
-        let Ok(id) = client_id.parse::<PrincipalId>() else {
-            return wrong();
-        };
-        let key = format!("client:{id}");
-        if self.is_locked(&key).await? {
+        let Some(id) = self.proven_client(caller, client_id, proof, tenant, base).await? else {
             return refuse(
-                TokenErrorKind::LockedOut,
-                "Too many wrong secrets for this client; try again in five minutes.",
+                TokenErrorKind::InvalidClient,
+                "Invalid client secret or assertion provided, or there is no such client; check both, or make a new \
+                 secret or key.",
             );
-        }
-        let digest = secret::digest(client_secret.reveal());
+        };
         let principal = self.store.service_principal(id).await?;
-        let good = principal.as_ref().is_some_and(|principal| {
-            principal.enabled
-                && principal.secrets.iter().any(|secret| {
-                    now < secret.expires_at
-                        && bool::from(subtle::ConstantTimeEq::ct_eq(secret.hash.as_slice(), digest.as_slice()))
-                })
-        });
-        let Some(principal) = principal.filter(|_| good) else {
-            self.failed(caller, &key, target("servicePrincipal", &id, "")).await?;
-            return wrong();
+        let (Some(principal), Some(authorization)) = (principal, self.store.authorization(id).await?) else {
+            return refuse(TokenErrorKind::InvalidClient, "There is no such client any more.");
         };
-        let Some(authorization) = self.store.authorization(id).await? else {
-            return wrong();
-        };
-        self.store.clear_failures(key).await?;
         let roles = assignments(&authorization);
         let subject = Subject {
             id,
@@ -169,6 +149,7 @@ impl App {
             epoch: authorization.epoch,
             scopes: app_scopes(&authorization, &roles),
             roles,
+            family: None,
         };
         self.signed_in_record(caller, &subject, client_id).await?;
         self.answer(request, &subject, client_id, None, base)
@@ -199,8 +180,8 @@ impl App {
                 "The device code has run out or is not known; start the sign-in again.",
             ),
             DeviceCodePoll::Approved { principal, code } => {
-                let subject = self.user_subject(principal, &code.scope).await?;
                 let family = self.random_bytes()?;
+                let subject = self.user_subject(principal, &code.scope, family).await?;
                 let refresh = secret::bearer(REFRESH_PREFIX, &self.random_bytes()?);
                 self.store
                     .put_session(Session {
@@ -268,7 +249,7 @@ impl App {
                 gone()
             }
             Replaced::Done(session) => {
-                let subject = self.user_subject(session.principal, &scope).await?;
+                let subject = self.user_subject(session.principal, &scope, session.family).await?;
                 let request = TokenRequest {
                     // Narrower or another resource may be asked for; more than the first sign-in gave is not.
                     scope: request.scope.clone().or(Some(scope)),
@@ -279,7 +260,7 @@ impl App {
         }
     }
 
-    async fn user_subject(&self, id: PrincipalId, scope: &str) -> TokenResult<Subject> {
+    async fn user_subject(&self, id: PrincipalId, scope: &str, family: [u8; 16]) -> TokenResult<Subject> {
         let user = self.store.user(id).await?;
         let authorization = self.store.authorization(id).await?;
         let (Some(user), Some(authorization)) = (user, authorization) else {
@@ -298,6 +279,7 @@ impl App {
             epoch: authorization.epoch,
             scopes: user_scopes(scope),
             roles: assignments(&authorization),
+            family: Some(family),
         })
     }
 
@@ -348,6 +330,7 @@ impl App {
             upn: subject.user_name.clone(),
             name: Some(subject.display_name.clone()),
             ver: "2.0".into(),
+            sid: subject.family.as_ref().map(|family| hex(family)),
             lapwing_epoch: subject.epoch,
             lapwing_incarnation: self.incarnation.to_string(),
         })?;
@@ -442,6 +425,9 @@ impl App {
     /// server void it.
     pub async fn signed_in(&self, nobody: &Caller, token: &str) -> Result<Caller> {
         let invalid = |text: &str| Err(Error::not_signed_in(text));
+        if token.starts_with(super::api_tokens::PREFIX) {
+            return self.by_api_token(nobody, token).await;
+        }
         let Some(claims) = self.signer.check(token, &self.tenant.to_string(), self.now()) else {
             return invalid(
                 "Access token validation failure: it has run out, is for another audience, or is not of this server; sign in again",
@@ -458,6 +444,15 @@ impl App {
             || self.incarnation.to_string() != claims.lapwing_incarnation
         {
             return invalid("the rights of this account changed since the token was made; sign in again");
+        }
+        if let Some(session) = &claims.sid {
+            let stands = match unhex16(session) {
+                Some(family) => self.store.session_stands(id, family).await?,
+                None => false,
+            };
+            if !stands {
+                return invalid("this session was ended; sign in again");
+            }
         }
         let roles = assignments(&authorization);
         let scopes = if authorization.is_user {

@@ -57,6 +57,8 @@ pub enum Action {
     OrganizationRead,
     /// Read the metrics from afar.
     MetricsRead,
+    /// Change what one signs in with, end one's own sessions, make API tokens: every person for themselves.
+    AccountWrite,
     /// What a device says about itself and asks for itself: join, store, prove, report, wait, manage.
     DeviceSpeak,
 }
@@ -91,6 +93,7 @@ impl Action {
         Self::SettingsWrite,
         Self::OrganizationRead,
         Self::MetricsRead,
+        Self::AccountWrite,
         Self::DeviceSpeak,
     ];
 
@@ -124,6 +127,7 @@ impl Action {
             Self::SettingsWrite => "lapwing.server/settings/write",
             Self::OrganizationRead => "microsoft.directory/organization/standard/read",
             Self::MetricsRead => "lapwing.server/metrics/read",
+            Self::AccountWrite => "lapwing.directory/me/write",
             Self::DeviceSpeak => "lapwing.device/self",
         }
     }
@@ -161,6 +165,7 @@ impl Action {
             Self::SettingsRead => &["Organization.Read.All", "Organization.ReadWrite.All"],
             Self::SettingsWrite => &["Organization.ReadWrite.All"],
             Self::MetricsRead => &["Reports.Read.All"],
+            Self::AccountWrite => &[ACCOUNT],
             Self::OrganizationRead | Self::DeviceSpeak => &[],
         }
     }
@@ -180,7 +185,20 @@ impl Action {
     pub const fn is_of_devices(self) -> bool {
         matches!(self, Self::DeviceSpeak)
     }
+
+    /// Whether people do this for themselves, whatever their roles.
+    pub const fn is_of_oneself(self) -> bool {
+        matches!(self, Self::AccountWrite)
+    }
+
+    /// Whether a role may hold it.
+    pub const fn is_of_roles(self) -> bool {
+        !self.is_of_devices() && !self.is_of_oneself()
+    }
 }
+
+/// The permission for one's own account. No API token has it: who steals one does not get the account.
+const ACCOUNT: &str = "User.ReadWrite";
 
 /// The Graph permissions in a user's token.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -235,6 +253,16 @@ impl Scopes {
         all.sort_unstable();
         all.dedup();
         Self(all)
+    }
+
+    /// Whether they let the holder change the account itself.
+    pub fn cover_account(&self) -> bool {
+        self.0.contains(&ACCOUNT)
+    }
+    /// They without that.
+    #[must_use]
+    pub fn without_account(&self) -> Self {
+        Self(self.0.iter().copied().filter(|name| *name != ACCOUNT).collect())
     }
 
     /// Their names.

@@ -25,7 +25,7 @@ impl Actions {
     }
     /// The one that a text names, if there is one that a role may hold.
     pub fn parse(name: &str) -> Option<Action> {
-        let mut known = Action::ALL.iter().copied().filter(|action| !action.is_of_devices());
+        let mut known = Action::ALL.iter().copied().filter(|action| action.is_of_roles());
         known.find(|action| action.name().eq_ignore_ascii_case(name.trim()))
     }
 }
@@ -53,7 +53,7 @@ mod tests {
     fn names_find_their_action_and_devices_keep_theirs() {
         for action in Action::ALL {
             let found = Actions::parse(&action.name().to_uppercase());
-            assert_eq!(found, (!action.is_of_devices()).then_some(*action));
+            assert_eq!(found, action.is_of_roles().then_some(*action));
         }
         assert_eq!(Actions::parse("everything"), None);
     }

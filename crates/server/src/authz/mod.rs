@@ -70,6 +70,13 @@ pub fn decide(caller: &Caller, action: Action, target: Target<'_>) -> Result<(),
         }
         Identity::User(principal) | Identity::App(principal) => principal,
     };
+    if action.is_of_oneself() {
+        return match caller.identity {
+            Identity::User(_) if principal.scopes.cover(action) => Ok(()),
+            Identity::User(_) => Err(Denied::Scope(action)),
+            _ => Err(Denied::Kind(action)),
+        };
+    }
     if matches!(caller.identity, Identity::App(_)) && !action.permissions().is_empty() && principal.scopes.cover(action)
     {
         return Ok(());
@@ -169,6 +176,7 @@ mod tests {
         (Action::SettingsWrite, [true, false, false, false, false, false, false, false]),
         (Action::OrganizationRead, [true, true, true, true, true, true, true, true]),
         (Action::MetricsRead, [true, false, false, false, true, true, true, false]),
+        (Action::AccountWrite, [true, true, true, true, true, true, true, true]),
         (Action::DeviceSpeak, [false, false, false, false, false, false, false, false]),
     ];
 
@@ -188,7 +196,8 @@ mod tests {
         let no_role = Caller::new(Identity::User(principal(None, Scopes::all())), Origin::internal("test"));
         for action in Action::ALL {
             assert_eq!(decide(&nobody, *action, Target::Tenant), Err(Denied::Anonymous));
-            assert_eq!(decide(&no_role, *action, Target::Tenant), Err(Denied::Role(*action)));
+            let expected = if action.is_of_oneself() { Ok(()) } else { Err(Denied::Role(*action)) };
+            assert_eq!(decide(&no_role, *action, Target::Tenant), expected);
         }
     }
 

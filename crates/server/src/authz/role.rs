@@ -104,7 +104,7 @@ impl BuiltIn {
             return true;
         }
         match self {
-            Self::GlobalAdministrator => !matches!(action, A::DeviceSpeak),
+            Self::GlobalAdministrator => action.is_of_roles(),
             Self::IntuneAdministrator => matches!(
                 action,
                 A::CredentialReveal

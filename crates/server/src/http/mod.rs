@@ -1,15 +1,18 @@
 //! The edge: decodes, calls `app`, encodes. Every route is a [`Row`] that says which identity it takes;
 //! what has no row is not there.
 
+mod account;
 mod asked;
 mod campaigns;
 mod context;
 mod device;
+mod federation;
 mod graph;
 mod identity;
 mod lapwing;
 mod life;
 pub mod listener;
+mod notify;
 mod oauth;
 mod operator;
 mod page;

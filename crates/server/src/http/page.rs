@@ -12,7 +12,7 @@ use axum::body::Bytes;
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use proto::oauth::{Verification, VerificationAnswer, VerificationResult};
+use proto::oauth::{Secret, Verification, VerificationAnswer, VerificationResult};
 use serde::Deserialize;
 
 const STYLE: &str = "body{font:1rem/1.5 system-ui,sans-serif;max-width:26rem;margin:3rem auto;padding:0 1rem;color:#1b1f24;background:#fff}\
@@ -27,7 +27,7 @@ pub(crate) struct Typed {
     code: String,
 }
 
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     text.chars().fold(String::new(), |mut out, c| {
         match c {
             '&' => out.push_str("&amp;"),
@@ -41,7 +41,7 @@ fn escaped(text: &str) -> String {
     })
 }
 
-fn html(status: StatusCode, title: &str, body: &str) -> Response {
+pub(super) fn html(status: StatusCode, title: &str, body: &str) -> Response {
     let text = format!(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\
 <title>{title}</title><style>{STYLE}</style></head><body><main><h1>{title}</h1>\n{body}\n</main></body></html>\n"
@@ -99,6 +99,20 @@ fn new_password_form(form: &Verification, note: &str, bad: bool) -> String {
     )
 }
 
+fn second_factor_form(form: &Verification, ticket: &str, note: &str, bad: bool) -> String {
+    format!(
+        "<p class=\"note{}\" role=\"status\">{}</p>\
+<form method=\"post\" action=\"/device\" autocomplete=\"off\">\
+<input type=\"hidden\" name=\"user_code\" value=\"{}\"><input type=\"hidden\" name=\"ticket\" value=\"{}\">\
+<label for=\"o\">Code of your generator, or a recovery code</label><input id=\"o\" name=\"one_time_code\" required maxlength=\"30\" autocomplete=\"one-time-code\" spellcheck=\"false\" autofocus>\
+<button class=\"main\" name=\"answer\" value=\"agree\">Sign in</button><button name=\"answer\" value=\"refuse\">Refuse</button></form>",
+        if bad { " bad" } else { "" },
+        escaped(note),
+        escaped(&form.user_code),
+        escaped(ticket)
+    )
+}
+
 /// The form, with the code filled in when the link carries it.
 pub(crate) async fn form(
     State(shared): State<Shared>,
@@ -107,8 +121,39 @@ pub(crate) async fn form(
 ) -> Result<Response, Error> {
     let code: String = typed.code.chars().take(20).collect();
     let client = shared.app.code_client(&caller, &code).await?;
+    let providers = shared.app.sign_in_providers(&caller).await?;
     let note = client.map(|client| format!("The program {client} asks to sign in as you."));
-    Ok(html(StatusCode::OK, "Sign in to Lapwing", &sign_in_form(&code, "", note.as_deref().map(|note| (note, false)))))
+    Ok(html(
+        StatusCode::OK,
+        "Sign in to Lapwing",
+        &format!(
+            "{}{}",
+            sign_in_form(&code, "", note.as_deref().map(|note| (note, false))),
+            provider_links(&code, &providers)
+        ),
+    ))
+}
+
+/// A way to each foreign provider. A link and no form: the policy of the page lets no form end elsewhere.
+fn provider_links(code: &str, providers: &[(String, String)]) -> String {
+    if providers.is_empty() {
+        return String::new();
+    }
+    if code.is_empty() {
+        return "<form method=\"get\" action=\"/device\"><label for=\"e\">Or sign in elsewhere: the code first</label>\
+<input id=\"e\" name=\"code\" required maxlength=\"20\" autocapitalize=\"characters\" spellcheck=\"false\">\
+<button>Go on</button></form>"
+            .to_owned();
+    }
+    let query = serde_urlencoded::to_string([("user_code", code)]).unwrap_or_default();
+    providers.iter().fold(String::new(), |out, (id, name)| {
+        format!(
+            "{out}<p><a href=\"/device/with/{}?{}\">Sign in with {}</a></p>",
+            escaped(id),
+            escaped(&query),
+            escaped(name)
+        )
+    })
 }
 
 /// The answer to the form; as JSON for a program that asks for it.
@@ -129,9 +174,10 @@ pub(crate) async fn answer(
     let answer = shared.app.verify(&caller, &form).await?;
     let status = match answer.result {
         VerificationResult::Approved | VerificationResult::Refused => StatusCode::OK,
-        VerificationResult::NewPasswordRequired | VerificationResult::NewPasswordUnfit => {
-            StatusCode::UNPROCESSABLE_ENTITY
-        }
+        VerificationResult::NewPasswordRequired
+        | VerificationResult::NewPasswordUnfit
+        | VerificationResult::SecondFactorRequired
+        | VerificationResult::SecondFactorWrong => StatusCode::UNPROCESSABLE_ENTITY,
         VerificationResult::SignInFailed => StatusCode::FORBIDDEN,
         VerificationResult::LockedOut => StatusCode::TOO_MANY_REQUESTS,
         VerificationResult::CodeUnknown => StatusCode::NOT_FOUND,
@@ -157,6 +203,11 @@ fn as_page(status: StatusCode, form: &Verification, answer: &VerificationAnswer)
         }
         VerificationResult::NewPasswordRequired => html(status, title, &new_password_form(form, text, false)),
         VerificationResult::NewPasswordUnfit => html(status, title, &new_password_form(form, text, true)),
+        VerificationResult::SecondFactorRequired | VerificationResult::SecondFactorWrong => {
+            let bad = answer.result == VerificationResult::SecondFactorWrong;
+            let ticket = answer.ticket.as_ref().map(Secret::reveal).unwrap_or_default();
+            html(status, title, &second_factor_form(form, ticket, text, bad))
+        }
         _ => html(status, title, &sign_in_form(&form.user_code, &form.user_name, Some((text, true)))),
     }
 }

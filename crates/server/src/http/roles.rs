@@ -1,8 +1,9 @@
-//! Routes of roles, and of what groups are made of.
+//! Routes of roles, of what groups are made of, and of who may read what.
 
 use super::asked::Who;
 use super::from_json;
-use super::lapwing::{Answer, created, done, ok};
+use super::graph::device_key;
+use super::lapwing::{Answer, created, done, ok, principal};
 use axum::body::Bytes;
 use axum::extract::Path;
 use proto::admin::List;
@@ -30,4 +31,12 @@ pub(crate) async fn delete_role(who: Who, Path(role): Path<String>) -> Answer {
 
 pub(crate) async fn change_group(who: Who, Path(group): Path<String>, body: Bytes) -> Answer {
     ok(&who.app.change_group(&who.caller, &group, &from_json(&body)?).await?)
+}
+
+pub(crate) async fn explain_access(who: Who, Path((id, device)): Path<(String, String)>) -> Answer {
+    ok(&who.app.explain_access(&who.caller, principal(&id)?, device_key(&device)?).await?)
+}
+
+pub(crate) async fn readers(who: Who, Path(device): Path<String>) -> Answer {
+    ok(&List { value: who.app.readers(&who.caller, device_key(&device)?).await?, next_link: None })
 }

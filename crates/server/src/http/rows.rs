@@ -3,7 +3,9 @@
 //! A route exists only through a row, and the row's identity is enforced before its handler runs.
 
 use super::context::Shared;
-use super::{campaigns, device, graph, lapwing, life, oauth, operator, page, reading, roles};
+use super::{
+    account, campaigns, device, federation, graph, lapwing, life, notify, oauth, operator, page, reading, roles,
+};
 use axum::routing::{MethodRouter, delete, get, patch, post, put};
 
 /// Which identity a route takes.
@@ -218,6 +220,10 @@ pub(crate) fn rows() -> Vec<Handled> {
         POST post "/v1.0/lapwing/accessRequests/{id}/deny" Bearer Graph reading::deny_access;
         POST post "/v1.0/lapwing/accessRequests/{id}/cancel" Bearer Graph reading::cancel_access;
         GET get "/v1.0/lapwing/audit/export" Bearer Graph reading::audit_export;
+        GET get "/v1.0/lapwing/channels" Bearer Graph notify::channels;
+        POST post "/v1.0/lapwing/channels" Bearer Graph notify::create_channel;
+        DELETE delete "/v1.0/lapwing/channels/{name}" Bearer Graph notify::delete_channel;
+        POST post "/v1.0/lapwing/channels/{name}/test" Bearer Graph notify::test_channel;
         GET get "/v1.0/lapwing/roles" Bearer Graph roles::roles;
         POST post "/v1.0/lapwing/roles" Bearer Graph roles::create_role;
         GET get "/v1.0/lapwing/roles/{role}" Bearer Graph roles::role;
@@ -230,6 +236,47 @@ pub(crate) fn rows() -> Vec<Handled> {
         GET get "/v1.0/lapwing/escrow" Bearer Graph life::escrow;
         POST post "/v1.0/lapwing/escrow/export" Bearer Graph life::export;
         POST post "/v1.0/lapwing/escrow/drill" Bearer Graph life::drill;
+        GET get "/v1.0/lapwing/access/{id}/{device}" Bearer Graph roles::explain_access;
+        GET get "/v1.0/lapwing/devices/{device}/readers" Bearer Graph roles::readers;
+    });
+    rows.extend(table! {
+        GET get "/v1.0/lapwing/me/factors" Bearer Graph account::my_factors;
+        POST post "/v1.0/lapwing/me/password" Bearer Graph account::change_password;
+        POST post "/v1.0/lapwing/me/totp" Bearer Graph account::begin_totp;
+        POST post "/v1.0/lapwing/me/totp/confirm" Bearer Graph account::confirm_totp;
+        POST post "/v1.0/lapwing/me/totp/remove" Bearer Graph account::remove_totp;
+        GET get "/v1.0/lapwing/me/sessions" Bearer Graph account::my_sessions;
+        DELETE delete "/v1.0/lapwing/me/sessions/{session}" Bearer Graph account::end_my_session;
+        GET get "/v1.0/lapwing/me/tokens" Bearer Graph account::my_api_tokens;
+        POST post "/v1.0/lapwing/me/tokens" Bearer Graph account::create_api_token;
+        DELETE delete "/v1.0/lapwing/me/tokens/{token}" Bearer Graph account::revoke_my_api_token;
+        GET get "/v1.0/lapwing/apiTokens" Bearer Graph account::api_tokens;
+        DELETE delete "/v1.0/lapwing/apiTokens/{token}" Bearer Graph account::revoke_api_token;
+        GET get "/v1.0/lapwing/users/{id}/factors" Bearer Graph account::factors;
+        DELETE delete "/v1.0/lapwing/users/{id}/totp" Bearer Graph account::reset_totp;
+        GET get "/v1.0/lapwing/users/{id}/sessions" Bearer Graph account::sessions;
+        DELETE delete "/v1.0/lapwing/users/{id}/sessions/{session}" Bearer Graph account::end_session;
+        POST post "/v1.0/lapwing/users/{id}/unlock" Bearer Graph account::unlock_user;
+        POST post "/v1.0/lapwing/addresses/{address}/unlock" Bearer Graph account::unlock_address;
+        GET get "/v1.0/lapwing/servicePrincipals/{id}/keys" Bearer Graph account::client_keys;
+        POST post "/v1.0/lapwing/servicePrincipals/{id}/keys" Bearer Graph account::add_client_key;
+        DELETE delete "/v1.0/lapwing/servicePrincipals/{id}/keys/{key}" Bearer Graph account::remove_client_key;
+        POST post "/v1.0/lapwing/me/passkeys/begin" Bearer Graph account::begin_passkey;
+        POST post "/v1.0/lapwing/me/passkeys" Bearer Graph account::register_passkey;
+        DELETE delete "/v1.0/lapwing/me/passkeys/{passkey}" Bearer Graph account::remove_my_passkey;
+        DELETE delete "/v1.0/lapwing/users/{id}/passkeys" Bearer Graph account::reset_passkeys;
+        POST post "/v1.0/lapwing/passkeys/begin" Nothing Graph account::begin_passkey_sign_in;
+        POST post "/v1.0/lapwing/passkeys/answer" Secret Graph account::verify_by_passkey;
+    });
+    rows.extend(table! {
+        GET get "/v1.0/lapwing/identityProviders" Bearer Graph federation::providers;
+        POST post "/v1.0/lapwing/identityProviders" Bearer Graph federation::add_provider;
+        DELETE delete "/v1.0/lapwing/identityProviders/{id}" Bearer Graph federation::remove_provider;
+        GET get "/v1.0/lapwing/users/{id}/identities" Bearer Graph federation::identities;
+        POST post "/v1.0/lapwing/users/{id}/identities" Bearer Graph federation::link;
+        POST post "/v1.0/lapwing/users/{id}/identities/remove" Bearer Graph federation::unlink;
+        GET get "/device/with/{provider}" Nothing Page federation::depart;
+        GET get "/device/callback" Secret Page federation::arrive;
     });
     macro_rules! graph {
         ($($method:ident $verb:ident $path:literal $handler:path;)*) => {

@@ -3,6 +3,8 @@
 pub mod config;
 pub mod escrow;
 pub mod init;
+pub mod outlet;
+mod outside;
 pub mod run;
 pub mod system;
 
@@ -118,5 +120,8 @@ pub async fn assemble(data: &Path, config: &Config, store: Arc<dyn Store>) -> Re
         random: Arc::new(system::SystemRandom),
         options,
     };
-    Ok(App::open(parts).await?)
+    let app = App::open(parts).await?;
+    app.reach_outside(Arc::new(outside::Network));
+    app.notify_through(Arc::new(outlet::Courier));
+    Ok(app)
 }

@@ -1,9 +1,13 @@
 //! The provider side of OAuth 2.0 and OpenID Connect: tokens ([`token`]), passwords of people
-//! ([`password`]), codes and other random texts ([`secret`]). What a sign-in means is decided in `app`.
+//! ([`password`]), their one-time passwords ([`totp`]), assertions of programs ([`assertion`]), codes and other
+//! random texts ([`secret`]). What a sign-in means is decided in `app`.
 
+pub mod assertion;
 pub mod password;
+pub mod relying;
 pub mod secret;
 pub mod token;
+pub mod totp;
 
 pub use password::{PasswordError, Passwords};
 pub use token::{AccessClaims, IdClaims, TokenSigner};

@@ -49,6 +49,28 @@ pub fn typed_code(text: &str) -> Option<String> {
     (letters.len() == CODE_CHARS && known).then_some(letters)
 }
 
+/// Letters of a recovery code: base32, 80 bits.
+const RECOVERY_CHARS: usize = 16;
+
+/// A recovery code as it is shown: `ABCD-EFGH-IJKL-MNOP`, of 80 random bits.
+pub fn recovery_code(random: &[u8; 10]) -> Secret {
+    let letters = super::totp::base32(random);
+    let groups: Vec<&str> = (0..4).filter_map(|at| letters.get(4 * at..4 * at + 4)).collect();
+    Secret::new(groups.join("-"))
+}
+
+/// What is stored of a typed recovery code; `None` when it cannot be one. 80 random bits need no slow hash: guesses
+/// are bounded where they are taken, and the whole space is out of reach.
+pub fn recovery_digest(typed: &str) -> Option<[u8; 32]> {
+    let letters: String = typed
+        .chars()
+        .filter(char::is_ascii_alphanumeric)
+        .map(|c| c.to_ascii_uppercase())
+        .take(RECOVERY_CHARS + 1)
+        .collect();
+    (letters.len() == RECOVERY_CHARS).then(|| digest(&format!("recovery/{letters}")))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -65,5 +87,18 @@ mod tests {
             assert_eq!(typed_code(wrong), None, "{wrong}");
         }
         assert_eq!(user_code(&[255; 40]), None);
+    }
+
+    #[test]
+    fn recovery_codes_are_typed_as_people_type() {
+        let code = recovery_code(&[0x5a; 10]);
+        assert_eq!(code.reveal().len(), 19);
+        let stored = recovery_digest(code.reveal()).unwrap();
+        for typed in [code.reveal().to_lowercase(), code.reveal().replace('-', " ")] {
+            assert_eq!(recovery_digest(&typed), Some(stored));
+        }
+        for wrong in ["", "123456", "ABCD-EFGH-IJKL-MNOPQ"] {
+            assert_eq!(recovery_digest(wrong), None);
+        }
     }
 }

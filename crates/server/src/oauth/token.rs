@@ -62,6 +62,9 @@ pub struct AccessClaims {
     pub name: Option<String>,
     /// `1.0` or `2.0`.
     pub ver: String,
+    /// The sign-in of a person that it follows from: it ends with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sid: Option<String>,
     /// The authorization epoch.
     pub lapwing_epoch: u64,
     /// The incarnation of the server's data.
@@ -183,6 +186,15 @@ impl TokenSigner {
         good.then(|| cursor.to_owned())
     }
 
+    /// 32 bytes that look random, the same for the same name: what stands for the passkey of a name that has none.
+    pub fn decoy(&self, name: &str) -> [u8; 32] {
+        let half = |no: &str| self.page_tag("decoy", &format!("{no}/{}", name.to_lowercase()));
+        let mut bytes = [0; 32];
+        bytes[..16].copy_from_slice(&half("0"));
+        bytes[16..].copy_from_slice(&half("1"));
+        bytes
+    }
+
     fn page_tag(&self, list: &str, cursor: &str) -> [u8; 16] {
         use hmac::{KeyInit, Mac};
         let mut tag = [0; 16];
@@ -247,6 +259,7 @@ pub(crate) mod tests {
             upn: Some("ada".into()),
             name: None,
             ver: "2.0".into(),
+            sid: None,
             lapwing_epoch: 3,
             lapwing_incarnation: "i".into(),
         }

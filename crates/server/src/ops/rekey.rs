@@ -7,7 +7,7 @@ use super::{Fill, OpsError, entry, random};
 use crate::{
     audit::activity,
     seal::{KeyFiles, KeyId, Sealer},
-    store::{Store, StoreError, WrappedKey},
+    store::{Store, StoreError, WrappedKey, WrappedSecret},
 };
 use laps::time::Timestamp;
 use serde_json::json;
@@ -59,6 +59,19 @@ pub async fn rekey(
     let mut rekeyed = Rekeyed { active, resumed, rewrapped: 0, retired: Vec::new() };
     for old in known.iter().filter(|key| !key.active && key.retired_at.is_none()).map(|key| key.id) {
         loop {
+            let kept = store.secrets_under(old, batch.max(1)).await?;
+            if !kept.is_empty() {
+                let anew = kept
+                    .into_iter()
+                    .map(|secret| {
+                        let wrapped_key = sealer.rewrap(old, active, &secret.wrapped_key)?;
+                        Ok(WrappedSecret { wrapped_key, ..secret })
+                    })
+                    .collect::<Result<Vec<_>, OpsError>>()?;
+                rekeyed.rewrapped += store.rewrap_secrets(old, active, anew).await?;
+                progress(rekeyed.rewrapped);
+                continue;
+            }
             let wrapped = store.wrapped_under(old, batch.max(1)).await?;
             if wrapped.is_empty() {
                 let audit = entry(fill, now, "rekey", activity::RETIRE_KEY, tenant, json!({ "key": old.to_string() }))?;

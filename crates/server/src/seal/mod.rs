@@ -13,4 +13,4 @@ mod sealer;
 pub use archive::{ArchiveWriter, NotARecipient, recipients};
 pub use envelope::{EnvelopeKind, KeyId, NotAKeyId, Sealed};
 pub use provider::{DataKey, KeyFiles, KeyProvider, SealError};
-pub use sealer::{Place, Randomness, Sealer};
+pub use sealer::{Place, Randomness, Sealer, SecretPlace};

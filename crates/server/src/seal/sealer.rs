@@ -14,6 +14,8 @@ use zeroize::{Zeroize as _, Zeroizing};
 
 /// The longest password, bytes.
 const PASSWORD_BYTES_MAX: usize = 256;
+/// The longest kept secret, bytes.
+const SECRET_BYTES_MAX: usize = 4_096;
 /// Bytes of the tag of AES-GCM.
 const TAG_BYTES: usize = 16;
 
@@ -38,6 +40,23 @@ impl Place {
     fn associated_data(&self) -> Vec<u8> {
         let parts: [&[u8]; 4] =
             [self.tenant.as_bytes(), self.device.as_bytes(), self.version.as_bytes(), self.account.as_bytes()];
+        parts.iter().flat_map(|part| [&(part.len() as u32).to_be_bytes()[..], part].concat()).collect()
+    }
+}
+
+/// Where a kept secret stands: what must be read again and is no device's password.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecretPlace<'a> {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// Its name.
+    pub name: &'a str,
+}
+
+impl SecretPlace<'_> {
+    /// Begins with a word of another length than a tenant's id, so that no password's place is one.
+    fn associated_data(&self) -> Vec<u8> {
+        let parts: [&[u8]; 3] = [b"kept secret", self.tenant.as_bytes(), self.name.as_bytes()];
         parts.iter().flat_map(|part| [&(part.len() as u32).to_be_bytes()[..], part].concat()).collect()
     }
 }
@@ -75,6 +94,21 @@ impl Sealer {
         if clear.len() > PASSWORD_BYTES_MAX {
             return Err(SealError::TooLong);
         }
+        self.encrypt(&place.associated_data(), clear)
+    }
+
+    /// Seals a secret that must be read again, for its place.
+    ///
+    /// # Errors
+    /// [`SealError::TooLong`] beyond 4,096 bytes, [`SealError::NoRandomness`], and what the key provider gives.
+    pub fn seal_secret(&self, place: &SecretPlace<'_>, clear: &[u8]) -> Result<Sealed, SealError> {
+        if clear.len() > SECRET_BYTES_MAX {
+            return Err(SealError::TooLong);
+        }
+        self.encrypt(&place.associated_data(), clear)
+    }
+
+    fn encrypt(&self, associated_data: &[u8], clear: &[u8]) -> Result<Sealed, SealError> {
         let (mut data_key, mut nonce) = (DataKey::default(), [0; 12]);
         // Drawn at once: each draw is a call of the system.
         let mut random = Zeroizing::new([0; 32 + 12]);
@@ -88,7 +122,7 @@ impl Sealer {
         let mut buffer = Zeroizing::new(Vec::with_capacity(clear.len() + TAG_BYTES));
         buffer.extend_from_slice(clear);
         cipher(&data_key)
-            .encrypt_in_place(&nonce.into(), &place.associated_data(), &mut *buffer)
+            .encrypt_in_place(&nonce.into(), associated_data, &mut *buffer)
             .map_err(|_| SealError::DoesNotOpen)?;
         let ciphertext = core::mem::take(&mut *buffer);
         Ok(Sealed { kind: EnvelopeKind::Aes256GcmKw, key, wrapped_key, nonce, ciphertext })
@@ -99,12 +133,7 @@ impl Sealer {
     /// # Errors
     /// [`SealError::DoesNotOpen`] in any other place, and what the key provider gives.
     pub fn unseal(&self, place: &Place, sealed: &Sealed) -> Result<Password, SealError> {
-        let EnvelopeKind::Aes256GcmKw = sealed.kind;
-        let data_key = self.keys.unwrap(sealed.key, &sealed.wrapped_key)?;
-        let mut buffer = Zeroizing::new(sealed.ciphertext.clone());
-        cipher(&data_key)
-            .decrypt_in_place(&sealed.nonce.into(), &place.associated_data(), &mut *buffer)
-            .map_err(|_| SealError::DoesNotOpen)?;
+        let mut buffer = self.decrypt(&place.associated_data(), sealed)?;
         match String::from_utf8(core::mem::take(&mut *buffer)) {
             Ok(text) => Ok(Password::new(text)),
             Err(error) => {
@@ -112,6 +141,24 @@ impl Sealer {
                 Err(SealError::DoesNotOpen)
             }
         }
+    }
+
+    /// Opens a kept secret.
+    ///
+    /// # Errors
+    /// [`SealError::DoesNotOpen`] in any other place, and what the key provider gives.
+    pub fn open_secret(&self, place: &SecretPlace<'_>, sealed: &Sealed) -> Result<Zeroizing<Vec<u8>>, SealError> {
+        self.decrypt(&place.associated_data(), sealed)
+    }
+
+    fn decrypt(&self, associated_data: &[u8], sealed: &Sealed) -> Result<Zeroizing<Vec<u8>>, SealError> {
+        let EnvelopeKind::Aes256GcmKw = sealed.kind;
+        let data_key = self.keys.unwrap(sealed.key, &sealed.wrapped_key)?;
+        let mut buffer = Zeroizing::new(sealed.ciphertext.clone());
+        cipher(&data_key)
+            .decrypt_in_place(&sealed.nonce.into(), associated_data, &mut *buffer)
+            .map_err(|_| SealError::DoesNotOpen)?;
+        Ok(buffer)
     }
 
     /// Wraps an envelope's data key under another key-encryption key; the password stays sealed.
@@ -200,5 +247,20 @@ mod tests {
         assert!(matches!(sealer.unseal(&place(), &sealed), Err(SealError::DoesNotOpen)));
         sealed.key = KeyId([2; 16]);
         assert_eq!(sealer.unseal(&place(), &sealed).unwrap(), password);
+    }
+
+    #[test]
+    fn a_kept_secret_opens_in_its_own_place_only() {
+        let directory = tempfile::tempdir().unwrap();
+        let sealer = sealer(directory.path());
+        let tenant = TenantId::from_bytes([1; 16]);
+        let sealed = sealer.seal_secret(&SecretPlace { tenant, name: "totp/1" }, b"secret").unwrap();
+        let open = |tenant, name| sealer.open_secret(&SecretPlace { tenant, name }, &sealed);
+        assert_eq!(open(tenant, "totp/1").unwrap().as_slice(), b"secret");
+        assert!(matches!(open(tenant, "totp/2"), Err(SealError::DoesNotOpen)));
+        assert!(matches!(open(TenantId::from_bytes([2; 16]), "totp/1"), Err(SealError::DoesNotOpen)));
+        assert!(matches!(sealer.unseal(&place(), &sealed), Err(SealError::DoesNotOpen)));
+        let long = sealer.seal_secret(&SecretPlace { tenant, name: "x" }, &[0; SECRET_BYTES_MAX + 1]);
+        assert!(matches!(long, Err(SealError::TooLong)));
     }
 }

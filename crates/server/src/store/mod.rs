@@ -8,14 +8,15 @@
 //! `app` calls this trait as `Arc<dyn Store>`. Implementations: SQLite here, in memory in testkit;
 //! both pass the same conformance test.
 
-mod channel;
 mod campaign;
+mod channel;
 mod credential;
 mod device;
 mod error;
 mod export;
 mod group;
 mod live;
+mod means;
 mod page;
 mod password_use;
 mod person;
@@ -26,11 +27,11 @@ pub mod sqlite;
 mod survey;
 mod tenant;
 
-pub use channel::{CHANNELS_MAX, Channel, ChannelProgress, NewChannel};
 pub use campaign::{
     Ask, Campaign, CampaignCounts, CampaignDevice, CampaignKind, CampaignState, Chosen, Exposed, ExposureFilter,
     GONE_DELETED, GONE_PURGED, NewCampaign, REFUSED_DISABLED, REFUSED_RELEASED, SAFE_SUPERSEDED, exposed,
 };
+pub use channel::{CHANNELS_MAX, Channel, ChannelProgress, NewChannel};
 pub use credential::{
     CredentialSummary, DeviceReport, KnownVersion, NewVersion, Proof, Proven, Report, ReportAnswer, RequestedRotation,
     Reveal, RotationRequest, SealedVersion, Stored, Trimmed, Version, VersionState, Work, WorkKind, WorkTarget,
@@ -43,6 +44,11 @@ pub use error::{PurgeRefusal, StoreError};
 pub use export::{DisclosedDevice, DisclosedPage, Disclosure, EscrowSettings, Export, NewExport};
 pub use group::{Group, GroupFilter};
 pub use live::{FORK_DAYS, KEEP_DAYS, KEEP_PROVEN, SUSPICION_DAYS, order_best_first, removable};
+pub use means::{
+    API_TOKENS_MAX, ApiToken, CLIENT_KEYS_MAX, ClientKey, Factors, IDENTITY_PROVIDERS_MAX, IdentityLink,
+    IdentityProvider, PASSKEYS_MAX, Passkey, Ticket, USE_NOTED_S, WrappedSecret, provider_secret, totp_candidate,
+    totp_secret,
+};
 pub use page::{Page, PageOf};
 pub use password_use::{PasswordUse, USES_KEPT};
 pub use person::{
@@ -60,7 +66,7 @@ pub use tenant::{ClockReading, Counts, NewTenant, Settings, Tenant};
 
 use crate::{
     audit::{AuditCheckpoint, AuditEntry, AuditFilter, AuditHead, AuditRecord, SignedHead},
-    seal::KeyId,
+    seal::{KeyId, Sealed},
 };
 use core::pin::Pin;
 use laps::{
@@ -121,7 +127,7 @@ pub trait Store: Send + Sync + 'static {
     /// [`StoreError::Unavailable`] if not. Changes nothing.
     fn ready(&self) -> Answer<'_, ()>;
     /// Makes the data a new incarnation after a restore (rotation.md 3): voids join tokens, sessions,
-    /// device codes and (by new epochs) bearer tokens, and marks every version as from the backup.
+    /// device codes, API tokens and (by new epochs) bearer tokens, and marks every version as from the backup.
     fn begin_incarnation(
         &self,
         incarnation: Incarnation,
@@ -527,13 +533,8 @@ pub trait Store: Send + Sync + 'static {
     fn rotations_due(&self, now: Timestamp, limit: u32) -> Answer<'_, Vec<DueRotation>>;
     /// Asks for the rotation that follows a read, as [`Store::request_rotation`] does, when it is due by `by`;
     /// `false` when there is none. `DeviceUnknown`, `DeviceDeleted`, `DeviceDisabled`.
-    fn rotate_after_read(
-        &self,
-        device: DeviceId,
-        by: Timestamp,
-        now: Timestamp,
-        audit: AuditEntry,
-    ) -> Answer<'_, bool>;
+    fn rotate_after_read(&self, device: DeviceId, by: Timestamp, now: Timestamp, audit: AuditEntry)
+    -> Answer<'_, bool>;
 
     // ---- channels -------------------------------------------------------------------------------
 
@@ -558,7 +559,7 @@ pub trait Store: Send + Sync + 'static {
     fn user_by_name(&self, user_name: String) -> Answer<'_, Option<User>>;
     /// Users in the order of their ids.
     fn users(&self, page: Page) -> Answer<'_, PageOf<User>>;
-    /// Changes a user; ends the sessions unless only the shown name changed.
+    /// Changes a user; ends the sessions unless only the shown name changed. A new one-time secret ends API tokens too.
     /// [`StoreError::LastAdministrator`].
     fn update_user(&self, id: PrincipalId, change: UserChange, audit: AuditEntry) -> Answer<'_, User>;
     /// Removes a user with roles and sessions. [`StoreError::LastAdministrator`].
@@ -611,6 +612,78 @@ pub trait Store: Send + Sync + 'static {
     /// What a principal may do; `None` when there is no such principal.
     fn authorization(&self, principal: PrincipalId) -> Answer<'_, Option<Authorization>>;
 
+    // ---- kept secrets ---------------------------------------------------------------------------
+
+    /// Keeps a secret that must be read again, over the one of that name. `KeyRetired`.
+    fn put_secret(&self, name: String, sealed: Sealed, audit: AuditEntry) -> Answer<'_, ()>;
+    /// A kept secret.
+    fn secret(&self, name: String) -> Answer<'_, Option<Sealed>>;
+    /// Removes a kept secret; again is success.
+    fn delete_secret(&self, name: String, audit: AuditEntry) -> Answer<'_, ()>;
+    /// Up to `limit` kept secrets under `key`.
+    fn secrets_under(&self, key: KeyId, limit: u32) -> Answer<'_, Vec<WrappedSecret>>;
+    /// As [`Store::rewrap`], for kept secrets.
+    fn rewrap_secrets(&self, from: KeyId, to: KeyId, secrets: Vec<WrappedSecret>) -> Answer<'_, u64>;
+
+    // ---- means of signing in --------------------------------------------------------------------
+
+    /// What a user can sign in with beside the password.
+    fn factors(&self, user: PrincipalId) -> Answer<'_, Factors>;
+    /// One-time passwords are asked for from now on: keeps the sealed secret and the hashes of the recovery codes.
+    /// [`StoreError::Exists`] when they are already.
+    fn enrol_totp(
+        &self,
+        user: PrincipalId,
+        secret: Sealed,
+        recovery: Vec<SecretHash>,
+        now: Timestamp,
+        audit: AuditEntry,
+    ) -> Answer<'_, ()>;
+    /// They are no longer asked for; sessions end. Again is success.
+    fn remove_totp(&self, user: PrincipalId, audit: AuditEntry) -> Answer<'_, ()>;
+    /// Uses up a recovery code: whether it was one.
+    fn use_recovery_code(&self, user: PrincipalId, code: SecretHash, audit: AuditEntry) -> Answer<'_, bool>;
+    /// Registers a passkey. [`StoreError::Exists`], [`StoreError::TooMany`].
+    fn add_passkey(&self, passkey: Passkey, audit: AuditEntry) -> Answer<'_, ()>;
+    /// A passkey by its credential id.
+    fn passkey(&self, id: Vec<u8>) -> Answer<'_, Option<Passkey>>;
+    /// Notes a use of a passkey with its new data.
+    fn use_passkey(&self, id: Vec<u8>, data: String, now: Timestamp) -> Answer<'_, ()>;
+    /// Removes a passkey of a user.
+    fn remove_passkey(&self, user: PrincipalId, id: Vec<u8>, audit: AuditEntry) -> Answer<'_, ()>;
+    /// Stores what a sign-in or an enrolment has come to.
+    fn put_ticket(&self, ticket: Ticket) -> Answer<'_, ()>;
+    /// Takes it, once: its data; `None` when it is not there or has run out.
+    fn take_ticket(&self, purpose: &'static str, hash: SecretHash, now: Timestamp) -> Answer<'_, Option<String>>;
+    /// Stores an API token of a user. [`StoreError::TooMany`].
+    fn create_api_token(&self, token: ApiToken, audit: AuditEntry) -> Answer<'_, ()>;
+    /// An API token that is good at `now`; notes its use, at most once in [`USE_NOTED_S`].
+    fn use_api_token(&self, hash: SecretHash, now: Timestamp) -> Answer<'_, Option<ApiToken>>;
+    /// API tokens of a user, or all (`None`), oldest first, at most [`Page::LIMIT_MAX`].
+    fn api_tokens(&self, user: Option<PrincipalId>) -> Answer<'_, Vec<ApiToken>>;
+    /// Revokes an API token.
+    fn revoke_api_token(&self, id: [u8; 16], audit: AuditEntry) -> Answer<'_, ()>;
+    /// Adds a public key to a service principal. [`StoreError::TooMany`].
+    fn add_client_key(&self, key: ClientKey, audit: AuditEntry) -> Answer<'_, ()>;
+    /// The public keys of a service principal.
+    fn client_keys(&self, of: PrincipalId) -> Answer<'_, Vec<ClientKey>>;
+    /// Removes one; tokens that it has end.
+    fn remove_client_key(&self, of: PrincipalId, id: [u8; 16], audit: AuditEntry) -> Answer<'_, ()>;
+    /// Foreign OpenID providers, by name.
+    fn identity_providers(&self) -> Answer<'_, Vec<IdentityProvider>>;
+    /// Sets one up with its sealed client secret. [`StoreError::Exists`] for a known issuer, [`StoreError::TooMany`].
+    fn add_identity_provider(&self, provider: IdentityProvider, secret: Sealed, audit: AuditEntry) -> Answer<'_, ()>;
+    /// Removes one with its links.
+    fn remove_identity_provider(&self, id: [u8; 16], audit: AuditEntry) -> Answer<'_, ()>;
+    /// Says which user a subject of a provider is. [`StoreError::Exists`] when the subject is linked.
+    fn link_identity(&self, link: IdentityLink, audit: AuditEntry) -> Answer<'_, ()>;
+    /// Takes a link away; sessions of the user end.
+    fn unlink_identity(&self, provider: [u8; 16], subject: String, audit: AuditEntry) -> Answer<'_, ()>;
+    /// Which user a subject is.
+    fn linked_identity(&self, provider: [u8; 16], subject: String) -> Answer<'_, Option<IdentityLink>>;
+    /// The links of a user.
+    fn identity_links(&self, user: PrincipalId) -> Answer<'_, Vec<IdentityLink>>;
+
     // ---- signing in -----------------------------------------------------------------------------
 
     /// Stores a session.
@@ -630,6 +703,14 @@ pub trait Store: Send + Sync + 'static {
     fn delete_session(&self, kind: SessionKind, hash: SecretHash) -> Answer<'_, ()>;
     /// Ends all sessions of a principal.
     fn delete_sessions_of(&self, principal: PrincipalId) -> Answer<'_, u64>;
+    /// The sessions of a principal that are good at `now`, newest first.
+    fn sessions_of(&self, principal: PrincipalId, now: Timestamp) -> Answer<'_, Vec<Session>>;
+    /// Whether anything of a sign-in (a family of sessions) still stands.
+    fn session_stands(&self, principal: PrincipalId, family: [u8; 16]) -> Answer<'_, bool>;
+    /// Ends a sign-in with everything that follows from it.
+    fn end_session(&self, principal: PrincipalId, family: [u8; 16], audit: AuditEntry) -> Answer<'_, ()>;
+    /// A person forgets the failures of `key`; again is success.
+    fn unlock(&self, key: String, audit: AuditEntry) -> Answer<'_, ()>;
     /// Stores a device code. [`StoreError::Exists`] when the user code is taken: draw another.
     fn create_device_code(&self, code: DeviceCode) -> Answer<'_, ()>;
     /// The open code that a person typed; `None` when it is not known, answered or run out.

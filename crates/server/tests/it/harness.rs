@@ -83,6 +83,10 @@ impl TestServer {
         self.running.take().unwrap().await.unwrap();
     }
 
+    pub(crate) fn ca(&self) -> &Certificate {
+        &self.ca
+    }
+
     pub(crate) fn at(&self, path: &str) -> String {
         format!("{}{path}", self.url)
     }

@@ -2,18 +2,22 @@
 //! port 0, the embedded store, plain HTTP clients).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
 
+mod account;
 mod audit_export;
 mod campaigns;
 mod conformance;
 mod device;
 mod differential;
 mod durability;
+mod federation;
 mod graph;
 mod harness;
 mod life;
 mod matrix;
 mod mdm;
+mod notify;
 mod ops;
+mod readers;
 mod reading;
 mod routes;
 mod setting;

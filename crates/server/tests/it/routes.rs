@@ -74,7 +74,8 @@ async fn nobody_gets_through_a_row_that_takes_an_identity() {
             }
             Takes::Nothing | Takes::Secret | Takes::JoinToken | Takes::Operator => {
                 assert_ne!(anonymous, 500, "{row:?}");
-                assert!(row.surface != Surface::Graph, "{row:?}");
+                let signs_in = row.path.starts_with("/v1.0/lapwing/passkeys/");
+                assert!(row.surface != Surface::Graph || signs_in, "{row:?}");
             }
         }
     }

@@ -6,24 +6,28 @@
 //! process (a command of `lapwingd`) may write meanwhile.
 
 mod audit;
-mod channels;
 mod campaigns;
+mod channels;
 mod column;
 mod copy;
 mod devices;
 mod exports;
+mod factors;
 mod failure;
 mod groups;
 mod people;
 mod policies;
+mod providers;
 mod readers;
 mod reading;
 mod reports;
 mod roles;
 mod schema;
+mod secrets;
 mod sessions;
 mod survey;
 mod tenant;
+mod tokens;
 mod uses;
 mod verbs;
 mod versions;

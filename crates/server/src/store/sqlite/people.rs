@@ -3,7 +3,7 @@
 use super::{
     StoreError, audit,
     column::{folded, ticks, time, time_opt},
-    groups, roles as custom_roles,
+    factors, groups, roles as custom_roles,
 };
 use crate::{
     audit::AuditEntry,
@@ -142,6 +142,7 @@ pub(super) fn update_user(
             "UPDATE principal SET password_hash = NULL, one_time_hash = ?, one_time_until = ? WHERE id = ?",
             params![hash, ticks(*until), id.as_bytes()],
         )?;
+        tx.execute("DELETE FROM api_token WHERE principal = ?", [id.as_bytes()])?;
     }
     if change.enabled.is_some() || change.password_hash.is_some() || change.one_time.is_some() {
         rights_changed(tx, id)?;
@@ -183,6 +184,7 @@ pub(super) fn delete(tx: &Connection, id: PrincipalId, is_user: bool, entry: Aud
         return Err(StoreError::NotFound(if is_user { "user" } else { "service principal" }));
     }
     keeps_an_administrator(tx, before)?;
+    factors::forget(tx, id)?;
     audit::append(tx, entry, Vec::new())
 }
 

@@ -14,12 +14,12 @@ use laps::{
 };
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-const SESSION: &str = "s.hash, s.kind, s.family, s.principal, s.epoch, s.data, s.created_at, s.expires_at";
+pub(super) const SESSION: &str = "s.hash, s.kind, s.family, s.principal, s.epoch, s.data, s.created_at, s.expires_at";
 const CODE: &str = "hash, user_code, client_id, scope, created_at, expires_at, interval_s";
 /// What a question before its time adds to the interval, seconds (RFC 8628 3.5).
 const SLOW_DOWN_S: u32 = 5;
 
-fn session_row(row: &Row<'_>) -> rusqlite::Result<Session> {
+pub(super) fn session_row(row: &Row<'_>) -> rusqlite::Result<Session> {
     Ok(Session {
         hash: row.get(0)?,
         kind: known(SessionKind::from_word(row.get_ref(1)?.as_str()?), "kind of session")?,
@@ -297,6 +297,15 @@ pub(super) fn clear_failures(tx: &Connection, key: &str) -> Result<(), StoreErro
     Ok(())
 }
 
+/// The same, by a person.
+pub(super) fn unlock(tx: &Connection, key: &str, entry: AuditEntry) -> Result<(), StoreError> {
+    if has_failures(tx, key)? {
+        clear_failures(tx, key)?;
+        audit::append(tx, entry, Vec::new())?;
+    }
+    Ok(())
+}
+
 /// Removes what has run out.
 pub(super) fn sweep(tx: &Connection, now: Timestamp) -> Result<u64, StoreError> {
     let mut removed = 0;
@@ -304,6 +313,7 @@ pub(super) fn sweep(tx: &Connection, now: Timestamp) -> Result<u64, StoreError> 
         "DELETE FROM session WHERE expires_at <= ?",
         "DELETE FROM device_code WHERE expires_at <= ?",
         "DELETE FROM used WHERE expires_at <= ?",
+        "DELETE FROM ticket WHERE expires_at <= ?",
         "DELETE FROM failure WHERE window_ends_at <= ?",
     ] {
         removed += tx.execute(sql, [ticks(now)])?;

@@ -253,6 +253,9 @@ pub(super) fn begin_incarnation(
     tx.execute("UPDATE join_token SET revoked_at = ? WHERE used_at IS NULL AND revoked_at IS NULL", [ticks(now)])?;
     tx.execute("DELETE FROM session", [])?;
     tx.execute("DELETE FROM device_code", [])?;
+    tx.execute("DELETE FROM ticket", [])?;
+    // One that was revoked since the backup would be good again.
+    tx.execute("DELETE FROM api_token", [])?;
     tx.execute("UPDATE principal SET epoch = epoch + 1", [])?;
     tx.execute("UPDATE version SET from_backup_at = ?", [ticks(backup_at)])?;
     tx.execute("UPDATE device SET from_backup_at = ?", [ticks(backup_at)])?;
@@ -349,6 +352,7 @@ pub(super) fn retire_key(tx: &Connection, key: KeyId, now: Timestamp, entry: Aud
         tx.query_row("SELECT count(*) FROM version WHERE key = (SELECT no FROM key WHERE id = ?)", [key.0], |row| {
             row.get(0)
         })?;
+    let left = left + super::secrets::number_under(tx, key)?;
     if left == 0 {
         tx.execute("UPDATE key SET retired_at = ? WHERE id = ?", params![ticks(now), key.0])?;
         audit::append(tx, entry, Vec::new())?;

@@ -1,12 +1,12 @@
 //! The trait, verb by verb: which one reads, which one writes, and what is answered without either.
 
 use super::{
-    Lane, SqliteStore, Undo, audit, campaigns, channels, devices, exports, groups, people, policies, reading, reports,
-    roles, sessions, survey, tenant, uses, versions, work,
+    Lane, SqliteStore, Undo, audit, campaigns, channels, devices, exports, factors, groups, people, policies,
+    providers, reading, reports, roles, secrets, sessions, survey, tenant, tokens, uses, versions, work,
 };
 use crate::{
     audit::{AuditCheckpoint, AuditEntry, AuditFilter, AuditHead, AuditRecord, SignedHead},
-    seal::KeyId,
+    seal::{KeyId, Sealed},
     store::*,
 };
 use laps::{
@@ -637,6 +637,121 @@ impl Store for SqliteStore {
     }
     fn authorization(&self, principal: PrincipalId) -> Answer<'_, Option<Authorization>> {
         self.read(move |tx| people::authorization(tx, principal))
+    }
+    fn put_secret(&self, name: String, sealed: Sealed, audit: AuditEntry) -> Answer<'_, ()> {
+        self.write(move |tx| secrets::put_audited(tx, &name, &sealed, audit))
+    }
+    fn secret(&self, name: String) -> Answer<'_, Option<Sealed>> {
+        self.read(move |tx| secrets::secret(tx, &name))
+    }
+    fn delete_secret(&self, name: String, audit: AuditEntry) -> Answer<'_, ()> {
+        self.write(move |tx| secrets::delete(tx, &name, audit))
+    }
+    fn secrets_under(&self, key: KeyId, limit: u32) -> Answer<'_, Vec<WrappedSecret>> {
+        self.read(move |tx| secrets::under(tx, key, limit))
+    }
+    fn rewrap_secrets(&self, from: KeyId, to: KeyId, secrets: Vec<WrappedSecret>) -> Answer<'_, u64> {
+        self.write(move |tx| secrets::rewrap(tx, from, to, &secrets))
+    }
+    fn factors(&self, user: PrincipalId) -> Answer<'_, Factors> {
+        self.read(move |tx| factors::factors(tx, user))
+    }
+    fn enrol_totp(
+        &self,
+        user: PrincipalId,
+        secret: Sealed,
+        recovery: Vec<SecretHash>,
+        now: Timestamp,
+        audit: AuditEntry,
+    ) -> Answer<'_, ()> {
+        self.write(move |tx| factors::enrol_totp(tx, user, &secret, &recovery, now, audit))
+    }
+    fn remove_totp(&self, user: PrincipalId, audit: AuditEntry) -> Answer<'_, ()> {
+        self.write(move |tx| factors::remove_totp(tx, user, audit))
+    }
+    fn use_recovery_code(&self, user: PrincipalId, code: SecretHash, audit: AuditEntry) -> Answer<'_, bool> {
+        self.write(move |tx| factors::use_recovery_code(tx, user, &code, audit))
+    }
+    fn add_passkey(&self, passkey: Passkey, audit: AuditEntry) -> Answer<'_, ()> {
+        self.write(move |tx| factors::add_passkey(tx, &passkey, audit))
+    }
+    fn passkey(&self, id: Vec<u8>) -> Answer<'_, Option<Passkey>> {
+        self.read(move |tx| factors::passkey(tx, &id))
+    }
+    fn use_passkey(&self, id: Vec<u8>, data: String, now: Timestamp) -> Answer<'_, ()> {
+        self.write(move |tx| factors::use_passkey(tx, &id, &data, now))
+    }
+    fn remove_passkey(&self, user: PrincipalId, id: Vec<u8>, audit: AuditEntry) -> Answer<'_, ()> {
+        self.write(move |tx| factors::remove_passkey(tx, user, &id, audit))
+    }
+    fn put_ticket(&self, ticket: Ticket) -> Answer<'_, ()> {
+        self.write(move |tx| factors::put_ticket(tx, &ticket))
+    }
+    fn take_ticket(&self, purpose: &'static str, hash: SecretHash, now: Timestamp) -> Answer<'_, Option<String>> {
+        self.write(move |tx| factors::take_ticket(tx, purpose, &hash, now))
+    }
+    fn create_api_token(&self, token: ApiToken, audit: AuditEntry) -> Answer<'_, ()> {
+        self.write(move |tx| tokens::create(tx, &token, audit))
+    }
+    fn use_api_token(&self, hash: SecretHash, now: Timestamp) -> Answer<'_, Option<ApiToken>> {
+        Box::pin(async move {
+            let Some(token) = self.read(move |tx| tokens::token(tx, &hash, now)).await? else {
+                return Ok(None);
+            };
+            if tokens::is_news(&token, now) {
+                self.write(move |tx| tokens::note_use(tx, &hash, now)).await?;
+                return Ok(Some(ApiToken { used_at: Some(now), ..token }));
+            }
+            Ok(Some(token))
+        })
+    }
+    fn api_tokens(&self, user: Option<PrincipalId>) -> Answer<'_, Vec<ApiToken>> {
+        self.read(move |tx| tokens::tokens(tx, user))
+    }
+    fn revoke_api_token(&self, id: [u8; 16], audit: AuditEntry) -> Answer<'_, ()> {
+        self.write(move |tx| tokens::revoke(tx, id, audit))
+    }
+    fn add_client_key(&self, key: ClientKey, audit: AuditEntry) -> Answer<'_, ()> {
+        self.write(move |tx| tokens::add_key(tx, &key, audit))
+    }
+    fn client_keys(&self, of: PrincipalId) -> Answer<'_, Vec<ClientKey>> {
+        self.read(move |tx| tokens::keys(tx, of))
+    }
+    fn remove_client_key(&self, of: PrincipalId, id: [u8; 16], audit: AuditEntry) -> Answer<'_, ()> {
+        self.write(move |tx| tokens::remove_key(tx, of, id, audit))
+    }
+    fn identity_providers(&self) -> Answer<'_, Vec<IdentityProvider>> {
+        self.read(providers::providers)
+    }
+    fn add_identity_provider(&self, provider: IdentityProvider, secret: Sealed, audit: AuditEntry) -> Answer<'_, ()> {
+        self.write(move |tx| providers::add(tx, &provider, &secret, audit))
+    }
+    fn remove_identity_provider(&self, id: [u8; 16], audit: AuditEntry) -> Answer<'_, ()> {
+        self.write(move |tx| providers::remove(tx, id, audit))
+    }
+    fn link_identity(&self, link: IdentityLink, audit: AuditEntry) -> Answer<'_, ()> {
+        self.write(move |tx| providers::link(tx, &link, audit))
+    }
+    fn unlink_identity(&self, provider: [u8; 16], subject: String, audit: AuditEntry) -> Answer<'_, ()> {
+        self.write(move |tx| providers::unlink(tx, provider, &subject, audit))
+    }
+    fn linked_identity(&self, provider: [u8; 16], subject: String) -> Answer<'_, Option<IdentityLink>> {
+        self.read(move |tx| providers::linked(tx, provider, &subject))
+    }
+    fn identity_links(&self, user: PrincipalId) -> Answer<'_, Vec<IdentityLink>> {
+        self.read(move |tx| providers::links_of(tx, user))
+    }
+    fn sessions_of(&self, principal: PrincipalId, now: Timestamp) -> Answer<'_, Vec<Session>> {
+        self.read(move |tx| tokens::sessions_of(tx, principal, now))
+    }
+    fn session_stands(&self, principal: PrincipalId, family: [u8; 16]) -> Answer<'_, bool> {
+        self.read(move |tx| tokens::stands(tx, principal, family))
+    }
+    fn end_session(&self, principal: PrincipalId, family: [u8; 16], audit: AuditEntry) -> Answer<'_, ()> {
+        self.write(move |tx| tokens::end(tx, principal, family, audit))
+    }
+    fn unlock(&self, key: String, audit: AuditEntry) -> Answer<'_, ()> {
+        self.write(move |tx| sessions::unlock(tx, &key, audit))
     }
     fn put_session(&self, session: Session) -> Answer<'_, ()> {
         self.write(move |tx| sessions::put(tx, &session))
