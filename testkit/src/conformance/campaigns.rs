@@ -52,7 +52,8 @@ impl World {
         let epoch = self.epoch(reader).await;
         let device_revision = self.row(device).await.revision;
         let entry = AuditEntry { actor: Actor::User(reader, "mallory".into()), ..self.entry() };
-        let reveal = Reveal { device, device_revision, principal: reader, epoch, reading: Reading::default(), history: true };
+        let reveal =
+            Reveal { device, device_revision, principal: reader, epoch, reading: Reading::default(), history: true };
         self.store.reveal(reveal, entry).await.unwrap();
         self.records().await
     }

@@ -4,8 +4,8 @@
 //! Each function takes an empty store and names the rule that it holds. `store_conformance!` makes a
 //! test of each of them for the store that a function makes.
 
-pub mod channels;
 pub mod campaigns;
+pub mod channels;
 pub mod devices;
 pub mod escrow;
 pub mod groups;

@@ -261,11 +261,8 @@ pub async fn break_glass_is_followed_by_a_rotation(mut w: World) {
     member(&mut w, group, device).await;
     let rule = ReadingRule { ticket: true, approvals: 2, ..ReadingRule::default() };
     set(&mut w, group, Some(rule.clone())).await.unwrap();
-    let glass = |reason: Option<&str>| Reading {
-        reason: reason.map(str::to_owned),
-        break_glass: true,
-        ..Reading::default()
-    };
+    let glass =
+        |reason: Option<&str>| Reading { reason: reason.map(str::to_owned), break_glass: true, ..Reading::default() };
     assert_eq!(read(&mut w, admin, device, glass(None)).await, Err(StoreError::Changed));
     assert_eq!(read(&mut w, admin, device, glass(Some("outage"))).await, Ok(1));
     let due = w.store.rotation_due(device).await.unwrap().unwrap();

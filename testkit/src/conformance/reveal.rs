@@ -35,7 +35,8 @@ pub async fn a_reveal_is_refused_on_another_epoch(mut w: World) {
     w.rotated(device).await;
     let reader = w.user("reader").await;
     let epoch = w.epoch(reader).await;
-    let reveal = Reveal { device, device_revision: 1, principal: reader, epoch, reading: Reading::default(), history: false };
+    let reveal =
+        Reveal { device, device_revision: 1, principal: reader, epoch, reading: Reading::default(), history: false };
     w.role(reader, "Cloud Device Administrator", None).await.unwrap();
     let records = w.records().await;
     let entry = w.entry();
@@ -68,7 +69,8 @@ pub async fn a_reveal_is_refused_on_another_revision(mut w: World) {
             _ => drop(w.change(device, DeviceChange::Restore).await.unwrap()),
         }
         let records = w.records().await;
-        let reveal = Reveal { device, device_revision, principal: w.admin, epoch, reading: Reading::default(), history: true };
+        let reveal =
+            Reveal { device, device_revision, principal: w.admin, epoch, reading: Reading::default(), history: true };
         let entry = w.entry();
         assert_eq!(w.store.reveal(reveal, entry).await, Err(StoreError::Changed), "step {step}");
         assert_eq!(w.records().await, records);
@@ -99,7 +101,8 @@ pub async fn a_disabled_reader_is_refused(mut w: World) {
     let change = UserChange { enabled: Some(false), ..UserChange::default() };
     let entry = w.entry();
     w.store.update_user(reader, change, entry).await.unwrap();
-    let reveal = Reveal { device, device_revision: 1, principal: reader, epoch, reading: Reading::default(), history: false };
+    let reveal =
+        Reveal { device, device_revision: 1, principal: reader, epoch, reading: Reading::default(), history: false };
     let entry = w.entry();
     assert_eq!(w.store.reveal(reveal, entry).await, Err(StoreError::AuthorizationChanged));
     w.finish().await;

@@ -88,7 +88,8 @@ pub async fn the_last_read_of_a_version(mut w: World) {
     let read = async |w: &mut World, device: DeviceId| {
         let (epoch, device_revision) = (w.epoch(w.admin).await, w.row(device).await.revision);
         let entry = entry(w, device, Outcome::Success);
-        let reveal = Reveal { device, device_revision, principal: w.admin, epoch, reading: Reading::default(), history: false };
+        let reveal =
+            Reveal { device, device_revision, principal: w.admin, epoch, reading: Reading::default(), history: false };
         w.store.reveal(reveal, entry).await.unwrap();
         w.store.audit(AuditFilter::default(), Page::first(1)).await.unwrap().items.remove(0)
     };

@@ -309,7 +309,8 @@ impl World {
         let epoch = self.epoch(self.admin).await;
         let device_revision = self.row(device).await.revision;
         let entry = self.entry();
-        let reveal = Reveal { device, device_revision, principal: self.admin, epoch, reading: Reading::default(), history };
+        let reveal =
+            Reveal { device, device_revision, principal: self.admin, epoch, reading: Reading::default(), history };
         self.store.reveal(reveal, entry).await
     }
 

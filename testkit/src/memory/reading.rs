@@ -72,8 +72,7 @@ impl State {
         audit: AuditEntry,
     ) -> Result<RequestedAccess, StoreError> {
         self.speaking(new.device)?;
-        let lives =
-            |request: &&AccessRequest| matches!(request.state(now), AccessState::Open | AccessState::Approved);
+        let lives = |request: &&AccessRequest| matches!(request.state(now), AccessState::Open | AccessState::Approved);
         let mine: Vec<_> =
             self.access.iter().filter(lives).filter(|request| request.asked.principal == new.principal).collect();
         if let Some(request) = mine.iter().find(|request| request.asked.device == new.device) {

@@ -89,7 +89,12 @@ pub(crate) async fn run(globals: &Globals, command: AuditCommand) -> Result<(), 
             };
             let filter = list.filter(device.as_deref());
             let records = signed_in.directory_audits(filter.as_deref(), Some(list.limit)).await?;
-            output::list(globals.output, &records, &["time", "who", "activity", "to", "result", "why", "read and use"], row)
+            output::list(
+                globals.output,
+                &records,
+                &["time", "who", "activity", "to", "result", "why", "read and use"],
+                row,
+            )
         }
         AuditCommand::Export(export) => export.run(globals).await,
         AuditCommand::Verify(verify) => audit_verify::run(globals, &verify).await,
@@ -199,7 +204,9 @@ impl Format {
 /// A time: a day, an RFC 3339 time, or so long before now.
 fn time(text: &str) -> Result<Timestamp, String> {
     let text = text.trim();
-    if let Some(time) = Timestamp::parse_rfc3339(text).or_else(|| Timestamp::parse_rfc3339(&format!("{text}T00:00:00Z"))) {
+    if let Some(time) =
+        Timestamp::parse_rfc3339(text).or_else(|| Timestamp::parse_rfc3339(&format!("{text}T00:00:00Z")))
+    {
         return Ok(time);
     }
     let before = |unit: char, ticks: u64| {

@@ -35,8 +35,9 @@ fn is_signed(key: &[u8], statement: &[u8], signature: &[u8]) -> bool {
 }
 
 fn broken(fault: &Fault) -> Failure {
-    Failure::failed("audit_log_broken", format!("the audit log is not whole: {fault}"))
-        .next("compare with the heads that machines keep (lapwing-agent status), and look who could write to the server")
+    Failure::failed("audit_log_broken", format!("the audit log is not whole: {fault}")).next(
+        "compare with the heads that machines keep (lapwing-agent status), and look who could write to the server",
+    )
 }
 
 type Verifier = ExportVerifier<fn(&[u8], &[u8], &[u8]) -> bool>;
@@ -49,7 +50,8 @@ pub(crate) async fn run(globals: &Globals, verify: &Verify) -> Result<(), Failur
         .iter()
         .map(|text| {
             Head::parse(text).map_err(|error| {
-                Failure::wrong_use("head_malformed", error.to_string()).next("copy the whole line: lapwing-agent status")
+                Failure::wrong_use("head_malformed", error.to_string())
+                    .next("copy the whole line: lapwing-agent status")
             })
         })
         .collect::<Result<Vec<_>, _>>()?;
@@ -150,7 +152,9 @@ fn report(globals: &Globals, parts: &[Part], heads: usize, keys: &[String], pinn
         output::data(&format!("{heads} heads that were kept elsewhere are in it\n"))?;
     }
     if !pinned {
-        output::message("the key is the one that the log names itself; name the one that you keep: --key, lapwing audit key");
+        output::message(
+            "the key is the one that the log names itself; name the one that you keep: --key, lapwing audit key",
+        );
     }
     Ok(())
 }

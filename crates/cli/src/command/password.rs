@@ -71,7 +71,7 @@ pub(crate) struct Why {
     /// The ticket
     #[arg(long)]
     ticket: Option<String>,
-    /// Read past approval, with a reason; everybody who is told of reads is told, and the password is changed after
+    /// Read past approval, with a reason; the record is marked, and the password is changed after
     #[arg(long, requires = "reason")]
     break_glass: bool,
 }
@@ -125,13 +125,7 @@ struct Candidate<'a> {
     version: String,
 }
 
-async fn get(
-    globals: &Globals,
-    signed_in: &SignedIn,
-    device: &Device,
-    history: bool,
-    why: Why,
-) -> Result<(), Failure> {
+async fn get(globals: &Globals, signed_in: &SignedIn, device: &Device, history: bool, why: Why) -> Result<(), Failure> {
     let Why { reason, ticket, break_glass } = why;
     let why = Justification { reason, ticket, break_glass };
     let credentials = signed_in.read(device.device_id, &why).await.map_err(|error| {
@@ -163,7 +157,9 @@ async fn get(
     }
     if let Some(due) = due {
         let name = &device.display_name;
-        output::message(&format!("this password is changed at {due}; when you are done before: lapwing password done {name}"));
+        output::message(&format!(
+            "this password is changed at {due}; when you are done before: lapwing password done {name}"
+        ));
     } else if terminal::is_there() {
         output::message(&format!("when you are done: lapwing password rotate {}", device.display_name));
     }

@@ -33,7 +33,8 @@ fn reading_under_rules_and_verifying_the_log() {
 fn rules(world: &World, dana: &Home) {
     world.done(&["group", "create", "servers"]);
     world.done(&["group", "add", "servers", "pc-1"]);
-    let set = ["group", "rule", "set", "servers", "--reason", "yes", "--ticket-pattern", "INC####", "--rotate-after", "600"];
+    let set =
+        ["group", "rule", "set", "servers", "--reason", "yes", "--ticket-pattern", "INC####", "--rotate-after", "600"];
     let shown = world.done(&set);
     assert!(shown.out.contains("INC####") && shown.out.contains("after 600 minutes"), "{shown:?}");
     refused(&dana.run(&["group", "rule", "clear", "servers"]), 3, "role_missing");
@@ -85,7 +86,9 @@ fn log(world: &World, kept: &str) {
     assert_eq!(world.admin.run(&["audit", "export", "-O", &at("log")]).status, 1, "nothing is overwritten");
     // With no server, no sign-in, no network: somebody with the file and the key.
     let anywhere = Home::new();
-    let verify = |file: &str, more: &[&str]| anywhere.run(&[&["audit", "verify", &at(file), "--key", &at("key")], more].concat());
+    let verify = |file: &str, more: &[&str]| {
+        anywhere.run(&[&["audit", "verify", &at(file), "--key", &at("key")], more].concat())
+    };
     let whole = verify("log", &["--head", kept]);
     assert_eq!(whole.status, 0, "{whole:?}");
     assert!(whole.out.contains("none missing, none changed") && whole.out.contains("1 heads"), "{whole:?}");

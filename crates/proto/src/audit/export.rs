@@ -126,7 +126,10 @@ impl<S: Fn(&[u8], &[u8], &[u8]) -> bool> ExportVerifier<S> {
                 self.parts.push(part);
             }
             (Line::Start(_), Some(part)) => {
-                return Err(Fault::at(format!("record {}", part.sequence), "the export goes on without its signed end"));
+                return Err(Fault::at(
+                    format!("record {}", part.sequence),
+                    "the export goes on without its signed end",
+                ));
             }
             (_, None) => return Err(Fault::at(format!("line {}", self.lines), "it stands outside of a part")),
         }
@@ -181,7 +184,8 @@ impl<S: Fn(&[u8], &[u8], &[u8]) -> bool> ExportVerifier<S> {
     }
 
     fn end(&self, part: OpenPart, end: &End) -> Result<Part, Fault> {
-        let head = Head::parse(&end.head).map_err(|error| Fault::at(format!("line {}", self.lines), error.to_string()))?;
+        let head =
+            Head::parse(&end.head).map_err(|error| Fault::at(format!("line {}", self.lines), error.to_string()))?;
         let place = format!("record {}", head.sequence);
         if !(self.is_signed)(&part.key, &head.statement(), &head.signature) {
             return Err(Fault::at(place, "the head that the export ends with is not signed by the server"));
@@ -235,7 +239,9 @@ pub fn compare_with_head(parts: &[Part], head: &Head) -> Result<(), Fault> {
         Some(_) => Err(Fault::at(place, "it is not the one that was kept: the log was rewritten")),
         None => match of_chain.iter().map(|part| part.end.sequence).max() {
             Some(end) if end < head.sequence => {
-                let what = format!("it was kept, but the export ends at record {end}: the log was cut, or not all of it exported");
+                let what = format!(
+                    "it was kept, but the export ends at record {end}: the log was cut, or not all of it exported"
+                );
                 Err(Fault::at(place, what))
             }
             Some(_) => Err(Fault::at(place, "the export does not reach so far back; it cannot be compared")),

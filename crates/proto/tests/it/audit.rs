@@ -78,9 +78,10 @@ fn verify(lines: &[Line]) -> Result<Vec<Part>, Fault> {
 }
 
 fn verify_with(lines: &[Line], trusted: Option<&[u8]>) -> Result<Vec<Part>, Fault> {
-    let mut verifier = ExportVerifier::new(trusted.map(<[u8]>::to_vec), |key: &[u8], statement: &[u8], found: &[u8]| {
-        sign(key, statement) == found
-    });
+    let mut verifier =
+        ExportVerifier::new(trusted.map(<[u8]>::to_vec), |key: &[u8], statement: &[u8], found: &[u8]| {
+            sign(key, statement) == found
+        });
     for line in lines {
         verifier.take(&serde_json::to_string(line).unwrap())?;
     }
@@ -221,7 +222,8 @@ fn heads_are_read_as_they_are_written() {
     let one = head(KEY, 7, [9; 32]);
     assert_eq!(Head::parse(&one.to_string()), Ok(one.clone()));
     let text = one.to_string();
-    for bad in ["", "1", "1:2:3:4:5", &text[..text.len() - 1], &format!("{text}:"), &text.replace(':', ";"), "1:-2:00:0:00"]
+    for bad in
+        ["", "1", "1:2:3:4:5", &text[..text.len() - 1], &format!("{text}:"), &text.replace(':', ";"), "1:-2:00:0:00"]
     {
         assert!(Head::parse(bad).is_err(), "{bad}");
     }
@@ -281,7 +283,11 @@ fn cef_is_exact() {
     one.activity = r"Odd|name\here".into();
     one.actor.name = "eve=root|x".into();
     let line = cef(&one, "0.1.0");
-    assert!(line.starts_with(r"CEF:0|Lapwing|lapwingd|0.1.0|odd-name-here|Odd\|name\\here|9|rt=1790000000003 externalId=0303"));
+    assert!(
+        line.starts_with(
+            r"CEF:0|Lapwing|lapwingd|0.1.0|odd-name-here|Odd\|name\\here|9|rt=1790000000003 externalId=0303"
+        )
+    );
     assert!(line.contains(r" suser=eve\=root|x src=192.0.2.7 "), "{line}");
     assert!(line.contains(r" cs1Label=justification cs1=a\=b|c\\d\nnext cs2Label=ticket cs2=INC1 cs3Label=breakGlass"));
     assert!(!line.contains('\n'));
@@ -298,7 +304,10 @@ fn ocsf_names_classes() {
     assert_eq!(ocsf(&rotated, "0")["class_uid"], 3001);
     let signed_in = Record { activity: proto::audit::SIGN_IN.into(), failure: Some("x".into()), ..one };
     let event = ocsf(&signed_in, "0");
-    assert_eq!((&event["class_uid"], &event["status_id"], &event["status_code"]), (&3002.into(), &2.into(), &"x".into()));
+    assert_eq!(
+        (&event["class_uid"], &event["status_id"], &event["status_code"]),
+        (&3002.into(), &2.into(), &"x".into())
+    );
 }
 
 fn hostile() -> impl Strategy<Value = String> {

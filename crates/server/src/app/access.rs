@@ -40,7 +40,10 @@ impl App {
             return Err(Error::refused(
                 Kind::Conflict,
                 "approval_not_needed",
-                format!("reading a password of {} needs nobody's approval: lapwing password get {}", device.name, device.id),
+                format!(
+                    "reading a password of {} needs nobody's approval: lapwing password get {}",
+                    device.name, device.id
+                ),
             ));
         }
         let reason = checked_text("reason", Some(&new.reason))?
@@ -122,21 +125,16 @@ impl App {
             .await
             .map_err(|error| if matches!(error.kind(), Kind::Denied | Kind::NotFound) { unknown() } else { error })?;
         let activity = if approved { own::APPROVE_ACCESS } else { own::DENY_ACCESS };
-        let entry = |detail| {
-            self.entry(caller, activity, category::DEVICE, target("device", &device.id, &device.name), detail)
-        };
+        let entry =
+            |detail| self.entry(caller, activity, category::DEVICE, target("device", &device.id, &device.name), detail);
         let audit = entry(json!({
             "request": hex(&id),
             "requestedBy": request.asked.principal_name,
             "requestedById": request.asked.principal.to_string(),
             "reason": request.asked.reason,
         }))?;
-        let answer = AccessAnswer {
-            principal: answerer.id,
-            principal_name: answerer.name.clone(),
-            approved,
-            at: self.now(),
-        };
+        let answer =
+            AccessAnswer { principal: answerer.id, principal_name: answerer.name.clone(), approved, at: self.now() };
         match self.store.answer_access(id, answer, audit).await {
             Ok(request) => Ok(self.shown(&request, &device.name)),
             Err(error @ store::StoreError::OwnRequest) => {

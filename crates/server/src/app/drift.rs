@@ -67,7 +67,8 @@ impl App {
     /// Judges what a device says of drift, and notes an event for what it did not say before. Written before
     /// the report is: a crash between the two gives an event twice, never none.
     pub(super) async fn note_drift(
-        &self, caller: &Caller,
+        &self,
+        caller: &Caller,
         device: &store::Device,
         evidence: &mut Evidence,
         installed: Option<Fingerprint>,
@@ -92,7 +93,13 @@ impl App {
     }
 
     /// Notes that a device could not read files of its own state. A report whose answer was lost tells it twice.
-    pub(super) async fn note_damage(&self, caller: &Caller, device: &store::Device, damaged: Vec<String>, now: Timestamp) -> Result<()> {
+    pub(super) async fn note_damage(
+        &self,
+        caller: &Caller,
+        device: &store::Device,
+        damaged: Vec<String>,
+        now: Timestamp,
+    ) -> Result<()> {
         if damaged.is_empty() {
             return Ok(());
         }
@@ -101,7 +108,14 @@ impl App {
         self.note(caller, device, DeviceEventKind::StateDamaged, json!({"damaged": damaged}), now).await
     }
 
-    async fn note(&self, caller: &Caller, device: &store::Device, kind: DeviceEventKind, detail: Value, now: Timestamp) -> Result<()> {
+    async fn note(
+        &self,
+        caller: &Caller,
+        device: &store::Device,
+        kind: DeviceEventKind,
+        detail: Value,
+        now: Timestamp,
+    ) -> Result<()> {
         tracing::warn!(device = %device.id, event = kind.word(), %detail, "said by a device");
         let newest = self.store.device_events(device.id, Page::first(EVENTS_PER_DAY)).await?.items;
         let is_flood = newest.len() == EVENTS_PER_DAY as usize

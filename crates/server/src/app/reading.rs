@@ -4,9 +4,7 @@ use super::record::{activity as own, category, target};
 use super::{App, Error, Kind, Result};
 use crate::audit::activity;
 use crate::authz::{self, Action, Caller, Denied, Identity, Job};
-use crate::store::{
-    self, ALL_DEVICES, AccessFilter, AccessState, Page, Reading, ReadingRule, Shortfall, StoreError,
-};
+use crate::store::{self, ALL_DEVICES, AccessFilter, AccessState, Page, Reading, ReadingRule, Shortfall, StoreError};
 use laps::id::{DeviceId, GroupId};
 use laps::time::Timestamp;
 use proto::admin::{self, DeviceReadingRule, JUSTIFICATION_CHARS_MAX};
@@ -37,7 +35,10 @@ pub(super) fn checked_text(name: &'static str, text: Option<&str>) -> Result<Opt
     };
     let code = if name == "ticket" { "bad_ticket" } else { "bad_reason" };
     if text.chars().count() > JUSTIFICATION_CHARS_MAX {
-        return Err(Error::invalid(code, format!("the {name} has more than {JUSTIFICATION_CHARS_MAX} characters; shorten it")));
+        return Err(Error::invalid(
+            code,
+            format!("the {name} has more than {JUSTIFICATION_CHARS_MAX} characters; shorten it"),
+        ));
     }
     let turns = |c: char| matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     if text.chars().any(|c| c.is_control() || turns(c)) {
@@ -79,8 +80,7 @@ impl App {
         let mut used = None;
         if let (1.., false, Some(principal)) = (rule.approvals, brought.break_glass, caller.principal()) {
             let now = self.now();
-            let mine =
-                AccessFilter { device: Some(device.id), principal: Some(principal.id), living_at: Some(now) };
+            let mine = AccessFilter { device: Some(device.id), principal: Some(principal.id), living_at: Some(now) };
             let living = self.store.access_requests(mine, Page::first(Page::LIMIT_MAX)).await?.items;
             used = living.iter().find(|one| one.is_good(device.id, principal.id, rule.approvals, now)).cloned();
             waiting = living.into_iter().next();
@@ -137,13 +137,8 @@ impl App {
     pub async fn clear_reading_rule(&self, caller: &Caller, group: &str) -> Result<()> {
         self.require(caller, Action::SettingsWrite)?;
         let (id, name) = self.ruled_group(group).await?;
-        let audit = self.entry(
-            caller,
-            own::CLEAR_READING_RULE,
-            category::GROUP,
-            target("group", &id, &name),
-            json!({}),
-        )?;
+        let audit =
+            self.entry(caller, own::CLEAR_READING_RULE, category::GROUP, target("group", &id, &name), json!({}))?;
         Ok(self.store.set_reading_rule(id, None, audit).await?)
     }
 
@@ -321,7 +316,8 @@ mod tests {
         assert_eq!(check(" <script>alert(1)</script> ").unwrap().as_deref(), Some("<script>alert(1)</script>"));
         assert_eq!(check("שלום \u{200f}x").unwrap().as_deref(), Some("שלום \u{200f}x"));
         assert!(check(&"ü".repeat(500)).is_ok());
-        for bad in ["a\nb", "a\rb", "a\0b", "a\u{1b}[31m", "a\u{202e}b", "a\u{2066}b", "a\u{2028}b", &"x".repeat(4_000)] {
+        for bad in ["a\nb", "a\rb", "a\0b", "a\u{1b}[31m", "a\u{202e}b", "a\u{2066}b", "a\u{2028}b", &"x".repeat(4_000)]
+        {
             assert_eq!(check(bad).unwrap_err().code(), "bad_reason", "{bad:?}");
         }
         assert_eq!(checked_text("ticket", Some("a\tb")).unwrap_err().code(), "bad_ticket");

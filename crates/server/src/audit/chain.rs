@@ -5,10 +5,13 @@ use proto::audit::Covered;
 
 /// The hash of the record that follows `head` (`proto::audit::Covered`).
 fn hash(head: &AuditHead, sequence: u64, entry: &AuditEntry, disclosed: &[Disclosed]) -> [u8; 32] {
-    let (actor_id, failure) = (entry.actor.id(), match &entry.outcome {
-        Outcome::Success => "",
-        Outcome::Failure(code) => code,
-    });
+    let (actor_id, failure) = (
+        entry.actor.id(),
+        match &entry.outcome {
+            Outcome::Success => "",
+            Outcome::Failure(code) => code,
+        },
+    );
     let covered = Covered {
         previous: &head.hash,
         chain: head.chain,

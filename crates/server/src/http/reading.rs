@@ -28,13 +28,18 @@ pub(crate) fn justification(headers: &HeaderMap) -> Result<Justification, Error>
     let text = |name: &'static str| match headers.get(name) {
         None => Ok(None),
         Some(value) => percent_decoded(value.as_bytes()).map(Some).ok_or_else(|| {
-            Error::invalid("bad_header", format!("the header {name} is not percent-encoded UTF-8; encode it and ask again"))
+            Error::invalid(
+                "bad_header",
+                format!("the header {name} is not percent-encoded UTF-8; encode it and ask again"),
+            )
         }),
     };
     let break_glass = match text(BREAK_GLASS_HEADER)?.as_deref() {
         None | Some("false") => false,
         Some("true") => true,
-        Some(_) => return Err(Error::invalid("bad_header", format!("the header {BREAK_GLASS_HEADER} is true or false"))),
+        Some(_) => {
+            return Err(Error::invalid("bad_header", format!("the header {BREAK_GLASS_HEADER} is true or false")));
+        }
     };
     Ok(Justification { reason: text(REASON_HEADER)?, ticket: text(TICKET_HEADER)?, break_glass })
 }
@@ -49,7 +54,8 @@ fn percent_decoded(bytes: &[u8]) -> Option<String> {
             decoded.push(*first);
             continue;
         }
-        let digits = core::str::from_utf8(rest.get(..2)?).ok().filter(|two| two.bytes().all(|c| c.is_ascii_hexdigit()))?;
+        let digits =
+            core::str::from_utf8(rest.get(..2)?).ok().filter(|two| two.bytes().all(|c| c.is_ascii_hexdigit()))?;
         decoded.push(u8::from_str_radix(digits, 16).ok()?);
         rest = &rest[2..];
     }
@@ -110,9 +116,9 @@ pub(crate) async fn audit_export(asked: Asked) -> Answer {
     asked.only_pages()?;
     let time = |name: &str| match asked.option(name) {
         None => Ok(None),
-        Some(text) => Timestamp::parse_rfc3339(text)
-            .map(Some)
-            .ok_or_else(|| Error::invalid("bad_query", format!("{name} is not an RFC 3339 time, such as 2026-11-22T10:00:00Z"))),
+        Some(text) => Timestamp::parse_rfc3339(text).map(Some).ok_or_else(|| {
+            Error::invalid("bad_query", format!("{name} is not an RFC 3339 time, such as 2026-11-22T10:00:00Z"))
+        }),
     };
     let (since, until) = (time("since")?, time("until")?);
     let page = asked.app.audit_export(&asked.caller, since, until, asked.after()?, asked.query.page()).await?;

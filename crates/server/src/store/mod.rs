@@ -8,8 +8,8 @@
 //! `app` calls this trait as `Arc<dyn Store>`. Implementations: SQLite here, in memory in testkit;
 //! both pass the same conformance test.
 
-mod channel;
 mod campaign;
+mod channel;
 mod credential;
 mod device;
 mod error;
@@ -26,11 +26,11 @@ pub mod sqlite;
 mod survey;
 mod tenant;
 
-pub use channel::{CHANNELS_MAX, Channel, ChannelProgress, NewChannel};
 pub use campaign::{
     Ask, Campaign, CampaignCounts, CampaignDevice, CampaignKind, CampaignState, Chosen, Exposed, ExposureFilter,
     GONE_DELETED, GONE_PURGED, NewCampaign, REFUSED_DISABLED, REFUSED_RELEASED, SAFE_SUPERSEDED, exposed,
 };
+pub use channel::{CHANNELS_MAX, Channel, ChannelProgress, NewChannel};
 pub use credential::{
     CredentialSummary, DeviceReport, KnownVersion, NewVersion, Proof, Proven, Report, ReportAnswer, RequestedRotation,
     Reveal, RotationRequest, SealedVersion, Stored, Trimmed, Version, VersionState, Work, WorkKind, WorkTarget,
@@ -527,13 +527,8 @@ pub trait Store: Send + Sync + 'static {
     fn rotations_due(&self, now: Timestamp, limit: u32) -> Answer<'_, Vec<DueRotation>>;
     /// Asks for the rotation that follows a read, as [`Store::request_rotation`] does, when it is due by `by`;
     /// `false` when there is none. `DeviceUnknown`, `DeviceDeleted`, `DeviceDisabled`.
-    fn rotate_after_read(
-        &self,
-        device: DeviceId,
-        by: Timestamp,
-        now: Timestamp,
-        audit: AuditEntry,
-    ) -> Answer<'_, bool>;
+    fn rotate_after_read(&self, device: DeviceId, by: Timestamp, now: Timestamp, audit: AuditEntry)
+    -> Answer<'_, bool>;
 
     // ---- channels -------------------------------------------------------------------------------
 

@@ -92,9 +92,7 @@ impl ReadingRule {
         let (minutes, reads) = match (self.approvals, other.approvals) {
             (_, 0) => (self.approval_minutes, self.approval_reads),
             (0, _) => (other.approval_minutes, other.approval_reads),
-            _ => {
-                (self.approval_minutes.min(other.approval_minutes), self.approval_reads.min(other.approval_reads))
-            }
+            _ => (self.approval_minutes.min(other.approval_minutes), self.approval_reads.min(other.approval_reads)),
         };
         Self {
             reason: self.reason || other.reason,
@@ -365,8 +363,7 @@ mod tests {
             ..ReadingRule::default()
         };
         // Says nothing of approval: its short time does not count.
-        let three =
-            ReadingRule { approval_minutes: 5, rotate_after_minutes: Some(45), ..ReadingRule::default() };
+        let three = ReadingRule { approval_minutes: 5, rotate_after_minutes: Some(45), ..ReadingRule::default() };
         let rule = ReadingRule::strictest([one.clone(), two.clone(), three.clone()]);
         assert_eq!(rule, ReadingRule::strictest([three, two, one]));
         assert!(rule.reason && !rule.ticket);

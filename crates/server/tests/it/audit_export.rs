@@ -16,7 +16,8 @@ async fn export(by: &Session<'_>, query: &str) -> Vec<Line> {
     let mut lines = Vec::new();
     loop {
         let page = by.get_ok(&path).await;
-        lines.extend(page["value"].as_array().unwrap().iter().map(|line| serde_json::from_value(line.clone()).unwrap()));
+        lines
+            .extend(page["value"].as_array().unwrap().iter().map(|line| serde_json::from_value(line.clone()).unwrap()));
         match page["@odata.nextLink"].as_str() {
             Some(link) => path = link.strip_prefix(&by.server.url).unwrap().to_owned(),
             None => return lines,

@@ -121,7 +121,8 @@ impl Setting {
     pub(crate) async fn read(&self, store: &dyn Store, device: DeviceId) -> Result<Vec<Password>, StoreError> {
         let epoch = store.authorization(READER).await?.unwrap().epoch;
         let device_revision = store.device(device).await?.unwrap().revision;
-        let reveal = Reveal { device, device_revision, principal: READER, epoch, reading: Reading::default(), history: true };
+        let reveal =
+            Reveal { device, device_revision, principal: READER, epoch, reading: Reading::default(), history: true };
         let given = store.reveal(reveal, entry(at(2))).await?;
         Ok(given.iter().map(|one| self.sealer.unseal(&place(&one.version), &one.sealed).unwrap()).collect())
     }

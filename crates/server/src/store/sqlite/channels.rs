@@ -24,12 +24,7 @@ pub(super) fn all(tx: &Connection) -> Result<Vec<Channel>, StoreError> {
 }
 
 /// Makes a channel; it is told of what comes after its own record.
-pub(super) fn create(
-    tx: &Connection,
-    new: &NewChannel,
-    now: Timestamp,
-    entry: AuditEntry,
-) -> Result<(), StoreError> {
+pub(super) fn create(tx: &Connection, new: &NewChannel, now: Timestamp, entry: AuditEntry) -> Result<(), StoreError> {
     let channels = all(tx)?;
     let taken = |one: &Channel| one.channel.id == new.id || folded(&one.channel.name) == folded(&new.name);
     if channels.iter().any(taken) {
@@ -94,12 +89,7 @@ pub(super) fn advance(
 
 fn from_row(row: &Row<'_>) -> rusqlite::Result<Channel> {
     Ok(Channel {
-        channel: NewChannel {
-            id: row.get(0)?,
-            name: row.get(1)?,
-            settings: row.get(2)?,
-            everything: row.get(3)?,
-        },
+        channel: NewChannel { id: row.get(0)?, name: row.get(1)?, settings: row.get(2)?, everything: row.get(3)? },
         created_at: time(row.get(4)?),
         position: row.get::<_, i64>(5)? as u64,
         delivered_at: time_opt(row.get(6)?),

@@ -6,8 +6,8 @@
 //! process (a command of `lapwingd`) may write meanwhile.
 
 mod audit;
-mod channels;
 mod campaigns;
+mod channels;
 mod column;
 mod copy;
 mod devices;
