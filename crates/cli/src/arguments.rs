@@ -96,6 +96,9 @@ pub(crate) enum Command {
     /// People who sign in
     #[command(subcommand)]
     User(command::people::UserCommand),
+    /// Who is told of reads
+    #[command(subcommand)]
+    Notify(command::notify::NotifyCommand),
     /// Where people are signed in
     #[command(subcommand)]
     Session(command::account::SessionCommand),

@@ -23,6 +23,7 @@ mod error;
 mod graph;
 mod life;
 pub mod mdm;
+mod notify;
 mod oauth;
 mod policies;
 mod reading;

@@ -16,6 +16,7 @@ pub(crate) mod join_token;
 mod lint;
 pub(crate) mod login;
 pub(crate) mod manual;
+pub(crate) mod notify;
 pub(crate) mod password;
 pub(crate) mod people;
 pub(crate) mod policy;

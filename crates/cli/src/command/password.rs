@@ -71,7 +71,7 @@ pub(crate) struct Why {
     /// The ticket
     #[arg(long)]
     ticket: Option<String>,
-    /// Read past approval, with a reason; everybody who is told of reads is told, and the password is changed after
+    /// Read past approval, with a reason; the record is marked, and the password is changed after
     #[arg(long, requires = "reason")]
     break_glass: bool,
 }

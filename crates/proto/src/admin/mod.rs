@@ -48,6 +48,8 @@
 //! | POST | `devices/{id}/readingDone` | the rotation that follows a read is asked for now |
 //! | GET, POST | `accessRequests` | → [`List`] of [`AccessRequest`]; [`NewAccessRequest`] → [`AccessRequest`] |
 //! | POST | `accessRequests/{id}/approve`, `…/deny`, `…/cancel` | → [`AccessRequest`] |
+//! | GET, POST | `channels` | → [`List`] of [`Channel`]; [`NewChannel`] → [`CreatedChannel`] |
+//! | DELETE, POST | `channels/{name}`, `channels/{name}/test` | |
 //! | GET | `audit/export?since=…&until=…` | → [`List`] of [`crate::audit::Line`] |
 //! | GET, PUT | `settings` | [`Settings`] |
 //!
@@ -61,6 +63,7 @@ mod explanation;
 mod group;
 mod life;
 mod management;
+mod notify;
 mod policy;
 mod provider;
 mod reader;
@@ -94,6 +97,7 @@ pub use provider::{Identity, IdentityProvider, NewIdentityProvider};
 pub use reader::{AccessPath, ReadAccess};
 pub use role::{NewRole, Role, RoleChange};
 
+pub use notify::{Channel, CreatedChannel, MailSecurity, NewChannel, Receiver, SyslogFormat};
 pub use policy::{
     DeviceSetting, HeldDevice, PolicyEdit, PolicyPreview, PolicyVersion, PreviewCause, PreviewRequest, Ring, RingPlan,
     RollBack, Rollout, SettingChange, SettingDependency, SettingDescription, SettingValue,

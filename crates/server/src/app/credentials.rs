@@ -111,6 +111,7 @@ impl App {
             let refused = async |error: Error, name: &str| {
                 let on = target("device", &id, name);
                 self.record_refusal(caller, activity::RECOVER_PASSWORD, category::DEVICE, on, error.code()).await?;
+                self.reads.notify_one();
                 Err(error)
             };
             let device = match self.device_to_reveal(caller, id).await {
@@ -152,6 +153,7 @@ impl App {
                 other => other?,
             };
             self.metrics.reveals.inc();
+            self.reads.notify_one();
             if broke_glass {
                 tracing::warn!(device = %id, principal = %principal.id, "a password was read past approval");
             }

@@ -31,6 +31,7 @@ mod lint;
 mod log;
 mod mdm;
 mod metrics;
+mod notify;
 mod passkeys;
 mod people;
 mod policies;
@@ -55,6 +56,7 @@ pub use error::{Error, Kind, Result};
 pub use escrow::Archive;
 pub use federation::{Arrival, Departure, Outside, OutsideAnswer, OutsideRequest};
 pub use metrics::Metrics;
+pub use notify::{Destination, NotSent, Notice, Outlet, Sending};
 pub use reading::Justification;
 pub use sign_in::TokenRefusal;
 
@@ -149,6 +151,9 @@ pub struct App {
     management: mdm::Management,
     metrics: Metrics,
     outside: std::sync::OnceLock<Arc<dyn Outside>>,
+    outlet: std::sync::OnceLock<Arc<dyn Outlet>>,
+    /// A read was recorded.
+    reads: tokio::sync::Notify,
 }
 
 impl App {
@@ -161,6 +166,8 @@ impl App {
             management: mdm::Management::new(mdm::SESSIONS_MAX, mdm::SESSION.duration_s),
             metrics: Metrics::new(),
             outside: std::sync::OnceLock::new(),
+            outlet: std::sync::OnceLock::new(),
+            reads: tokio::sync::Notify::new(),
             tenant: tenant.id,
             incarnation: tenant.incarnation,
             store: parts.store,
@@ -173,6 +180,12 @@ impl App {
             random: parts.random,
             options: parts.options,
         })
+    }
+
+    /// Gives the application the means to tell people of reads; channels fail before.
+    pub fn notify_through(&self, outlet: Arc<dyn Outlet>) {
+        // Given once, when the server is put together.
+        let _ = self.outlet.set(outlet);
     }
 
     /// Gives the application the network; what needs it is refused before.

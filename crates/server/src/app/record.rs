@@ -61,6 +61,12 @@ pub(super) mod activity {
     pub(in crate::app) const DENY_ACCESS: &str = "Deny access to device local administrator password";
     pub(in crate::app) const CANCEL_ACCESS: &str = "Cancel request for access to device local administrator password";
     pub(in crate::app) const NOTE_IRREGULARITY: &str = "Note irregularity of device";
+    pub(in crate::app) const ADD_CHANNEL: &str = "Add notification channel";
+    pub(in crate::app) const REMOVE_CHANNEL: &str = "Remove notification channel";
+    pub(in crate::app) const TEST_CHANNEL: &str = "Test notification channel";
+    pub(in crate::app) const DROP_NOTICES: &str = "Drop notifications";
+    pub(in crate::app) const KEEP_SECRET: &str = "Keep secret of notification channel";
+    pub(in crate::app) const FORGET_SECRET: &str = "Remove secret of notification channel";
     pub(in crate::app) const CREATE_POLICY: &str = "Create policy";
     pub(in crate::app) const UPDATE_POLICY: &str = "Update policy";
     pub(in crate::app) const DELETE_POLICY: &str = "Delete policy";

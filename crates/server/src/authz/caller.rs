@@ -72,6 +72,8 @@ pub enum Job {
     SignHeads,
     /// Asks for the rotations that follow reads.
     AfterRead,
+    /// Tells people of reads.
+    Notify,
     /// Wraps data keys again.
     Rekey,
     /// A restored backup is taken into use.
@@ -92,6 +94,7 @@ impl Job {
             Self::Retention => "retention",
             Self::SignHeads => "sign_heads",
             Self::AfterRead => "rotate_after_read",
+            Self::Notify => "notify",
             Self::Rekey => "rekey",
             Self::Restore => "restore",
             Self::Export => "export",
@@ -114,7 +117,7 @@ impl Job {
             Self::Retention => matches!(action, Action::DeviceDelete),
             Self::SignHeads => matches!(action, Action::SettingsRead),
             Self::Export => matches!(action, Action::CredentialExport),
-            Self::AfterRead | Self::Rekey | Self::Restore | Self::Campaigns | Self::Rollouts => false,
+            Self::AfterRead | Self::Notify | Self::Rekey | Self::Restore | Self::Campaigns | Self::Rollouts => false,
         }
     }
 }

@@ -13,6 +13,7 @@ mod identity;
 mod lapwing;
 mod life;
 pub mod listener;
+mod notify;
 mod oauth;
 mod operator;
 mod page;

@@ -4,8 +4,8 @@
 
 use super::context::Shared;
 use super::{
-    account, admin, campaigns, device, federation, graph, lapwing, life, oauth, operator, page, policies, reading,
-    roles,
+    account, admin, campaigns, device, federation, graph, lapwing, life, notify, oauth, operator, page, policies,
+    reading, roles,
 };
 use axum::routing::{MethodRouter, delete, get, patch, post, put};
 
@@ -306,11 +306,22 @@ pub(crate) fn rows() -> Vec<Handled> {
         POST post "/v1.0/lapwing/accessRequests/{id}/deny" Bearer Graph reading::deny_access;
         POST post "/v1.0/lapwing/accessRequests/{id}/cancel" Bearer Graph reading::cancel_access;
         GET get "/v1.0/lapwing/audit/export" Bearer Graph reading::audit_export;
+        GET get "/v1.0/lapwing/channels" Bearer Graph notify::channels;
+        POST post "/v1.0/lapwing/channels" Bearer Graph notify::create_channel;
+        DELETE delete "/v1.0/lapwing/channels/{name}" Bearer Graph notify::delete_channel;
+        POST post "/v1.0/lapwing/channels/{name}/test" Bearer Graph notify::test_channel;
         GET get "/v1.0/lapwing/roles" Bearer Graph roles::roles;
         POST post "/v1.0/lapwing/roles" Bearer Graph roles::create_role;
         GET get "/v1.0/lapwing/roles/{role}" Bearer Graph roles::role;
         PATCH patch "/v1.0/lapwing/roles/{role}" Bearer Graph roles::change_role;
         DELETE delete "/v1.0/lapwing/roles/{role}" Bearer Graph roles::delete_role;
+        GET get "/v1.0/lapwing/reports/coverage" Bearer Graph life::coverage;
+        GET get "/v1.0/lapwing/reports/coverage/{code}" Bearer Graph life::coverage_devices;
+        GET get "/v1.0/lapwing/devices/{device}/candidates" Bearer Graph life::candidates;
+        GET get "/v1.0/lapwing/explain" Bearer Graph life::explain_named;
+        GET get "/v1.0/lapwing/escrow" Bearer Graph life::escrow;
+        POST post "/v1.0/lapwing/escrow/export" Bearer Graph life::export;
+        POST post "/v1.0/lapwing/escrow/drill" Bearer Graph life::drill;
         GET get "/v1.0/lapwing/access/{id}/{device}" Bearer Graph roles::explain_access;
         GET get "/v1.0/lapwing/devices/{device}/readers" Bearer Graph roles::readers;
     });
@@ -354,13 +365,6 @@ pub(crate) fn rows() -> Vec<Handled> {
         GET get "/device/callback" Secret Page federation::arrive;
     });
     rows.extend(table! {
-        GET get "/v1.0/lapwing/reports/coverage" Bearer Graph life::coverage;
-        GET get "/v1.0/lapwing/reports/coverage/{code}" Bearer Graph life::coverage_devices;
-        GET get "/v1.0/lapwing/devices/{device}/candidates" Bearer Graph life::candidates;
-        GET get "/v1.0/lapwing/explain" Bearer Graph life::explain_named;
-        GET get "/v1.0/lapwing/escrow" Bearer Graph life::escrow;
-        POST post "/v1.0/lapwing/escrow/export" Bearer Graph life::export;
-        POST post "/v1.0/lapwing/escrow/drill" Bearer Graph life::drill;
     });
     macro_rules! graph {
         ($($method:ident $verb:ident $path:literal $handler:path;)*) => {

@@ -3,6 +3,7 @@
 pub mod config;
 pub mod escrow;
 pub mod init;
+pub mod outlet;
 mod outside;
 pub mod run;
 pub mod system;
@@ -121,5 +122,6 @@ pub async fn assemble(data: &Path, config: &Config, store: Arc<dyn Store>) -> Re
     };
     let app = App::open(parts).await?;
     app.reach_outside(Arc::new(outside::Network));
+    app.notify_through(Arc::new(outlet::Courier));
     Ok(app)
 }

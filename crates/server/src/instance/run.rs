@@ -60,6 +60,7 @@ impl Server {
             let app = Arc::clone(&self.app);
             tokio::spawn(async move { app.carry_wakes().await })
         };
+        let telling = tokio::spawn(super::outlet::keep_told(Arc::clone(&self.app)));
         let jobs = tokio::spawn(keep_house(Arc::clone(&self.app), self.data.clone()));
         let campaigns = tokio::spawn(carry_campaigns(Arc::clone(&self.app)));
         let certificates = {
@@ -79,7 +80,7 @@ impl Server {
         if !serving.is_finished() {
             let _ = serving.await;
         }
-        for task in [wakes, jobs, campaigns, certificates] {
+        for task in [wakes, jobs, telling, campaigns, certificates] {
             task.abort();
         }
         if let Err(error) = self.app.flush_seen(&Caller::system(Job::Retention)).await {

@@ -19,6 +19,7 @@ mod harness;
 mod life;
 mod matrix;
 mod mdm;
+mod notify;
 mod ops;
 mod policies;
 mod readers;
