@@ -42,6 +42,12 @@ else
     unset LAPWING_DPAPI_NG_PYTHON
     skip "blobs both ways with dpapi-ng" "$(tail -n 1 "$LOGS/dpapi-ng-install.log")"
 fi
+# The admin centre in a real browser; its pictures are output of the run.
+need chromium chromium && need chromedriver chromium-driver && need certutil libnss3-tools && install_packages fonts-dejavu-core || true
+export LAPWING_SCREENSHOTS=$LOGS/screenshots
+# Notices of reads go to a real mail server and a real rsyslog.
+/usr/bin/python3 -c 'import aiosmtpd' 2>/dev/null || install_packages python3-aiosmtpd || true
+[ -x /usr/sbin/rsyslogd ] || install_packages rsyslog rsyslog-gnutls || true
 # Blobs and structures that Windows made; not part of the repository.
 [ ! -d ../shared/data/dpapi-ng-vectors ] || export LAPWING_DPAPI_NG_VECTORS=$ROOT/../shared/data/dpapi-ng-vectors
 # A test that cannot do its work here says "SKIPPED name: reason"; ignored tests are children that others start.
@@ -101,6 +107,11 @@ else
         while read -r line; do count "other people's clients, $line"; done < <(grep -E '^(python|node): ' "$LOGS/other-people-s-clients.log")
     else
         skip "other people's clients" "$(tail -n 1 "$LOGS/clients-install.log")"
+    fi
+    if bash ci/oidc.sh install >"$LOGS/oidc-install.log" 2>&1; then
+        step "sign-in with a foreign OpenID provider" env BIN="$TARGET/debug" bash ci/oidc.sh
+    else
+        skip "sign-in with a foreign OpenID provider" "$(tail -n 1 "$LOGS/oidc-install.log")"
     fi
 fi
 

@@ -81,7 +81,7 @@ async fn device(store: Arc<dyn Store>, key: KeyId, n: u64, now: Timestamp) {
     };
     store.join(wide(n), new, now, entry(n, now)).await.unwrap();
     let version = VersionId::from_bytes(bytes(n));
-    if n % 10 != 0 {
+    if !n.is_multiple_of(10) {
         let new = NewVersion {
             device: id,
             certificate: None,
@@ -110,10 +110,10 @@ async fn device(store: Arc<dyn Store>, key: KeyId, n: u64, now: Timestamp) {
         .enumerate()
         .map(|(place, name)| SettingStatus {
             uri: format!("./Device/Vendor/MSFT/LAPS/Policies/{name}"),
-            status: if place == 1 && n % 50 == 0 { 500 } else { 200 },
+            status: if place == 1 && n.is_multiple_of(50) { 500 } else { 200 },
         })
         .collect();
-    store.answer_delivery(id, sent.sequence, statuses, n % 50 != 0, now).await.unwrap();
+    store.answer_delivery(id, sent.sequence, statuses, !n.is_multiple_of(50), now).await.unwrap();
     let evidence = format!(
         r#"{{"policy_source":"csp","backup_directory":1,"agent_version":"0.1.0","machine":{{"length_min":8,"accounts":[{{"id":0,"name":"root","enabled":true,"admin":true}},{{"id":1000,"name":"user{n}","enabled":true,"admin":false}}],"complete":true}}}}"#
     );
@@ -122,10 +122,10 @@ async fn device(store: Arc<dyn Store>, key: KeyId, n: u64, now: Timestamp) {
         account_id: Some("0".into()),
         account_name: Some("root".into()),
         usability: "usable".into(),
-        installed: (n % 10 != 0).then(|| Fingerprint::from_bytes(bytes(n))),
-        acknowledged: (n % 10 != 0).then_some(version),
+        installed: (!n.is_multiple_of(10)).then(|| Fingerprint::from_bytes(bytes(n))),
+        acknowledged: (!n.is_multiple_of(10)).then_some(version),
         intent: None,
-        last_error: (n % 100 == 0)
+        last_error: (n.is_multiple_of(100))
             .then(|| r#"{"event":10027,"code":"password_refused","text":"pwquality refuses it"}"#.into()),
         evidence,
         name: format!("pc-{n:06}"),

@@ -21,7 +21,7 @@ pub async fn a_custom_role_counts_its_holders_on(mut w: World) {
     w.role(user, &held.id.to_string(), None).await.unwrap();
     let (epoch, others) = (w.epoch(user).await, w.epoch(other).await);
     let authorization = w.store.authorization(user).await.unwrap().unwrap();
-    assert_eq!(authorization.custom, [held.clone()]);
+    assert_eq!(authorization.custom, core::slice::from_ref(&held));
     let change = CustomRoleChange { name: Some("Reader".into()), actions: Some(held.actions.clone()) };
     let entry = w.entry();
     assert_eq!(w.store.update_role(held.id, change, entry).await.unwrap().name, "Reader");

@@ -37,6 +37,7 @@ impl State {
         Ok(policy)
     }
 
+    #[allow(clippy::too_many_arguments, reason = "the verb names each fact it needs")]
     pub(super) fn revise_policy(
         &mut self,
         id: PolicyId,

@@ -110,7 +110,7 @@ fn rotating(world: &World, dana: &Home, hana: &Home, machine: &Machine) {
 fn names(world: &World, dana: &Home) {
     let twins = [world.join("twin"), world.join("twin")];
     let run = dana.run(&["password", "get", "twin"]);
-    refused(&run, 1, "device_ambiguous");
+    refused(&run, 2, "device_ambiguous");
     for twin in &twins {
         assert!(run.err.contains(&twin.id), "{run:?}");
         assert_eq!(world.done(&["device", "show", &twin.id, "--output", "json"]).status, 0);

@@ -49,7 +49,7 @@ impl App {
     async fn named(&self, reach: &Reach, device: &str) -> Result<Named> {
         if let Ok(id) = device.parse::<DeviceId>() {
             let found = self.store.device(id).await?.filter(|found| is_in_reach(reach, found));
-            return Ok(found.map_or(Named::None, Named::One));
+            return Ok(found.map_or(Named::None, |found| Named::One(Box::new(found))));
         }
         // The living first: a machine that joined again has the name of its tombstone.
         for states in
@@ -58,7 +58,7 @@ impl App {
             let mut found = self.of_name(reach, device, states).await?;
             match found.len() {
                 0 => {}
-                1 => return Ok(found.pop().map_or(Named::None, Named::One)),
+                1 => return Ok(found.pop().map_or(Named::None, |found| Named::One(Box::new(found)))),
                 _ => return Ok(Named::Several(found)),
             }
         }
@@ -119,7 +119,7 @@ impl App {
 
 enum Named {
     None,
-    One(Device),
+    One(Box<Device>),
     Several(Vec<Device>),
 }
 
@@ -149,10 +149,13 @@ impl Assigned {
     }
 }
 
+/// The groups of a device, and the versions on their way that have reached it.
+type Place = (Vec<GroupId>, Vec<Option<u32>>);
+
 /// What is worked out once for many devices: the policies of a set of groups, and whether a delivery is what they want.
 #[derive(Default)]
 pub(super) struct Assignments {
-    of_groups: HashMap<(Vec<GroupId>, Vec<Option<u32>>), Arc<Assigned>>,
+    of_groups: HashMap<Place, Arc<Assigned>>,
     /// Versions that are on their way by rings; read once.
     rollouts: Option<Vec<Rollout>>,
     wanted: HashMap<(usize, [u8; 32]), bool>,

@@ -46,7 +46,7 @@ impl App {
     pub async fn begin_passkey(&self, caller: &Caller) -> Result<BegunPasskey> {
         let user = self.own_user(caller).await?;
         let known = self.store.factors(user.id).await?.passkeys;
-        let exclude = known.into_iter().map(|passkey| passkey.id.into()).collect();
+        let exclude = known.into_iter().map(|passkey| passkey.id).collect();
         let (options, state) = self
             .relying_party()?
             .start_passkey_registration(
@@ -274,7 +274,7 @@ fn step_unknown() -> Error {
 /// Bytes from hexadecimal digits: paths match without case, so an id in one has none.
 fn unhex(text: &str) -> Option<Vec<u8>> {
     let digits = text.as_bytes();
-    if digits.len() % 2 != 0 || digits.len() > 2_048 {
+    if !digits.len().is_multiple_of(2) || digits.len() > 2_048 {
         return None;
     }
     let digit = |byte: u8| char::from(byte).to_digit(16);

@@ -90,7 +90,7 @@ pub(crate) async fn done_reading(who: Who, Path(key): Path<String>) -> Answer {
 
 pub(crate) async fn access_requests(asked: Asked) -> Answer {
     asked.only_pages()?;
-    let living = !asked.option("all").is_some_and(|all| all == "true");
+    let living = asked.option("all").is_none_or(|all| all != "true");
     let page = asked.app.access_requests(&asked.caller, living, asked.after()?, asked.query.page()).await?;
     ok(&List { value: page.items, next_link: asked.next_link(page.next) })
 }

@@ -132,7 +132,7 @@ async fn a_person_does_the_main_job_in_a_browser() {
     }
     server.device("<b>\u{202e}exe.bold</b>").await;
 
-    let browser = Browser::start(&server.app.authority().root_pem()).await;
+    let browser = Browser::start(server.app.authority().root_pem()).await;
     sign_in_first(&browser, &server, &server.administrator, Some(&pictures)).await;
 
     // Find it.

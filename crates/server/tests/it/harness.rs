@@ -12,7 +12,7 @@ use reqwest::{Certificate, Client, Identity, Method, Response, StatusCode};
 use serde_json::{Value, json};
 use server::app::App;
 use server::authz::{Caller, Job};
-use server::instance::config::Config;
+use server::instance::config::{Config, RequestsPerSecond};
 use server::instance::run::Server;
 use server::instance::{
     database,
@@ -27,7 +27,10 @@ pub(crate) const PASSWORD: &str = "a long enough passphrase";
 
 /// A new data directory: its configuration, on port 0 of loopback, and what was made.
 pub(crate) async fn make(data: &Path) -> (Config, Initialised) {
-    let config = Config::of("localhost", Some("127.0.0.1:0".parse().unwrap()));
+    made(data, Config::of("localhost", Some("127.0.0.1:0".parse().unwrap()))).await
+}
+
+async fn made(data: &Path, config: Config) -> (Config, Initialised) {
     let (tenant, key) = init::make_keys(data, &config).unwrap();
     let store = Arc::new(SqliteStore::create(&database(data)).unwrap());
     let made = init::make_tenant(data, &config, tenant, key, store).await.unwrap();
@@ -51,6 +54,17 @@ impl TestServer {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let data = tempfile::tempdir().unwrap();
         let (config, made) = make(data.path()).await;
+        Self::over(data, config, made).await
+    }
+
+    /// One that never finds requests too many.
+    pub(crate) async fn start_unbounded() -> Self {
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let data = tempfile::tempdir().unwrap();
+        let mut config = Config::of("localhost", Some("127.0.0.1:0".parse().unwrap()));
+        let many = Some(1_000_000);
+        config.requests_per_second = Some(RequestsPerSecond { address: many, device: many, account: many });
+        let (config, made) = made(data.path(), config).await;
         Self::over(data, config, made).await
     }
 

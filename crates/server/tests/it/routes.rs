@@ -39,7 +39,7 @@ fn concrete(path: &str) -> String {
 
 #[tokio::test]
 async fn nobody_gets_through_a_row_that_takes_an_identity() {
-    let server = TestServer::start().await;
+    let server = TestServer::start_unbounded().await;
     let device = server.device("pc-1").await;
     let nobody = server.program(None, &[]).await;
     for row in routes() {

@@ -113,7 +113,7 @@ fn line(campaign: &Campaign, now: Timestamp) -> Line {
             Some(_) => Badge::new("good", "Complete"),
             None => Badge::new("info", "Under way"),
         },
-        length: if total == 0 { 0 } else { settled * 1_000 / total },
+        length: (settled * 1_000).checked_div(total).unwrap_or_default(),
         settled,
         total,
     }

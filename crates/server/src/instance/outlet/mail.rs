@@ -33,7 +33,10 @@ pub(super) async fn send(destination: &Destination, notices: &[Notice]) -> Resul
     for (sent, notice) in notices.iter().enumerate() {
         let not_sent = |error: String| NotSent { sent, error };
         let message = message(from, to, notice).map_err(not_sent)?;
-        transport.send(message).await.map_err(|error| not_sent(shown(&error)))?;
+        // A server that dawdles in each step of the dialogue is given up as a whole.
+        let sending = tokio::time::timeout(PATIENCE, transport.send(message)).await;
+        let answered = sending.map_err(|_| not_sent("the mail server did not take it in time".to_owned()))?;
+        answered.map_err(|error| not_sent(shown(&error)))?;
     }
     Ok(())
 }
