@@ -244,3 +244,44 @@ async fn a_person_does_the_main_job_in_a_browser() {
     browser.quit().await;
     server.stop().await;
 }
+
+/// With the browser's own virtual authenticator: the key is made on the account's page, and opens the door alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_passkey_signs_in_in_a_browser() {
+    if let Some(reason) = browser::missing() {
+        println!("SKIPPED a_passkey_signs_in_in_a_browser: {reason}");
+        return;
+    }
+    let server = TestServer::start().await;
+    let pictures = Pictures::new();
+    let browser = Browser::start(server.app.authority().root_pem()).await;
+    browser.add_authenticator().await;
+    sign_in_first(&browser, &server, &server.administrator, None).await;
+    browser.click(".person a").await;
+    browser.until_it_says("A passkey signs you in without a password").await;
+    is_sound(&browser).await;
+    browser.fill("#passkey_name", "Desk key").await;
+    browser.click("[data-passkey-register] button").await;
+    browser.one("[aria-label='Remove the passkey Desk key']").await;
+    pictures.take(&browser, "account").await;
+    is_sound(&browser).await;
+    sign_out(&browser).await;
+
+    browser.open(&server.at("/admin/sign-in?next=%2Fadmin%2Fdevices")).await;
+    pictures.take(&browser, "sign-in-passkey").await;
+    is_sound(&browser).await;
+    browser.fill("#user_name", &server.administrator.user_name).await;
+    browser.click("[data-passkey-sign-in]").await;
+    browser.one(".side nav").await;
+    assert!(browser.url().await.ends_with("/admin/devices"), "{}", browser.url().await);
+
+    // Without the key's consent nobody comes in, and the page says so.
+    sign_out(&browser).await;
+    browser.open(&server.at("/admin/sign-in")).await;
+    browser.fill("#user_name", "nobody-here").await;
+    browser.click("[data-passkey-sign-in]").await;
+    browser.until_it_says("That did not work.").await;
+    assert!(browser.all(".side nav").await.is_empty());
+    browser.quit().await;
+    server.stop().await;
+}
