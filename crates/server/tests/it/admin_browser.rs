@@ -11,6 +11,30 @@ use testkit::browser::{self, Browser};
 const TAB: &str = "\u{e004}";
 const ENTER: &str = "\u{e007}";
 
+/// Texts that have less contrast than WCAG 2.2 AA asks for (1.4.3), as they are drawn.
+const FAINT: &str = "
+    const channels = text => (text.match(/[\\d.]+/g) || []).map(Number);
+    const light = ([r, g, b]) => [r, g, b].map(c => c / 255).map(c => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
+      .reduce((sum, c, at) => sum + c * [0.2126, 0.7152, 0.0722][at], 0);
+    const behind = one => {
+      for (; one; one = one.parentElement) {
+        const [r, g, b, a = 1] = channels(getComputedStyle(one).backgroundColor);
+        if (a === 1) return [r, g, b];
+      }
+      return [255, 255, 255];
+    };
+    const bad = [];
+    for (const one of document.body.querySelectorAll('*')) {
+      const own = [...one.childNodes].some(node => node.nodeType === 3 && node.textContent.trim());
+      const style = getComputedStyle(one);
+      if (!own || !one.checkVisibility({ visibilityProperty: true, opacityProperty: true }) || one.closest('[aria-hidden=true], svg, [disabled]')) continue;
+      const [front, back] = [light(channels(style.color)), light(behind(one))];
+      const ratio = (Math.max(front, back) + 0.05) / (Math.min(front, back) + 0.05);
+      const size = parseFloat(style.fontSize), large = size >= 24 || size >= 18.66 && style.fontWeight >= 700;
+      if (ratio < (large ? 3 : 4.5)) bad.push(ratio.toFixed(2) + ' ' + one.outerHTML.slice(0, 120));
+    }
+    return bad.join('\\n');";
+
 /// Where pictures go.
 struct Pictures {
     folder: PathBuf,
@@ -38,6 +62,7 @@ impl Pictures {
             browser.looks(dark, width, height).await;
             let wide = browser.script("return document.documentElement.scrollWidth - innerWidth").await;
             assert!(wide.as_i64().unwrap() <= 0, "{name} {kind} is {wide} px wider than the window");
+            assert_eq!(browser.script(FAINT).await, "", "{name} {kind}");
             browser.picture(&self.folder.join(format!("{name}-{kind}.png"))).await;
         }
         browser.looks(false, 1280, 900).await;
