@@ -2,7 +2,7 @@
 //! long rotations take. Plots are SVG, drawn here.
 
 use super::shell::{Section, Shell, ok};
-use super::shown::{Shown, When};
+use super::shown::{Prose, Shown, When};
 use super::visit::Visit;
 use crate::app::Error;
 use askama::Template;
@@ -25,7 +25,7 @@ struct Bar {
     /// Of [`WHOLE`].
     length: u64,
     href: Option<String>,
-    remedy: Option<Shown>,
+    remedy: Option<Prose>,
 }
 
 /// A part of the ring.
@@ -65,7 +65,7 @@ struct Line {
     id: String,
     name: Shown,
     cause: Shown,
-    remedy: Shown,
+    remedy: Prose,
     code: String,
     seen: Option<When>,
     lacks: bool,
@@ -167,7 +167,7 @@ pub(crate) async fn coverage(visit: Visit) -> Result<Response, Error> {
         href: serde_urlencoded::to_string([("code", &cause.code)])
             .ok()
             .map(|query| format!("/admin/coverage/devices?{query}")),
-        remedy: Some(Shown::cut(&cause.remedy, 300)),
+        remedy: Some(Prose::cut(&cause.remedy, 300)),
         ..bar(&cause.cause, cause.devices.to_string(), part(cause.devices, most, WHOLE).max(4))
     });
     let parts = [
@@ -235,7 +235,7 @@ fn line(device: &CoverageDevice, visit: &Visit) -> Line {
         id: device.id.to_string(),
         name: Shown::new(&device.name),
         cause: Shown::cut(&device.cause, 300),
-        remedy: Shown::cut(&device.remedy, 300),
+        remedy: Prose::cut(&device.remedy, 300),
         code: device.code.clone(),
         seen: When::maybe(device.last_seen_date_time, visit.now),
         lacks: device.lacks,

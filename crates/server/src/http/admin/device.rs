@@ -3,7 +3,7 @@
 use super::devices::{Badge, marks, password_badge, state_badge};
 use super::password::Spelt;
 use super::shell::{Section, Shell, ok};
-use super::shown::{Shown, When, words};
+use super::shown::{Prose, Shown, When, words};
 use super::visit::{Visit, done, form};
 use crate::app::inventory::{DeviceSheet, Rights};
 use crate::app::{Error, Justification};
@@ -218,7 +218,7 @@ struct Link {
     sign: &'static str,
     name: String,
     text: Shown,
-    remedy: Shown,
+    remedy: Prose,
     code: String,
     broken: bool,
 }
@@ -606,7 +606,7 @@ pub(crate) async fn explain(visit: Visit, Path(id): Path<String>) -> Result<Resp
                 sign,
                 name: words(&link.name),
                 text: Shown::cut(if link.text.is_empty() { "not looked at" } else { &link.text }, 600),
-                remedy: Shown::cut(&plain(link.remedy.clone()), 600),
+                remedy: Prose::cut(&plain(link.remedy.clone()), 600),
                 code: link.code.clone(),
                 broken: tone == "bad",
             }

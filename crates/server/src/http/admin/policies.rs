@@ -3,7 +3,7 @@
 
 use super::devices::Badge;
 use super::shell::{Section, Shell, ok};
-use super::shown::{Shown, When};
+use super::shown::{Prose, Shown, When};
 use super::visit::{Visit, done, form};
 use crate::app::Error;
 use askama::Template;
@@ -77,7 +77,7 @@ struct Group {
 struct Finding {
     tone: &'static str,
     text: Shown,
-    remedy: Shown,
+    remedy: Prose,
     devices: Shown,
 }
 
@@ -205,7 +205,7 @@ fn finding(found: &LintFinding) -> Finding {
             _ => "info",
         },
         text: Shown::cut(&found.text, 400),
-        remedy: Shown::cut(&found.remedy, 400),
+        remedy: Prose::cut(&found.remedy, 400),
         devices: Shown::cut(
             &match found.devices {
                 None => "every device".to_owned(),

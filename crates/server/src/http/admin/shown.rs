@@ -42,6 +42,29 @@ impl fmt::Display for Shown {
     }
 }
 
+/// A sentence of ours in which commands and settings stand between backticks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Prose {
+    pub(crate) pieces: Vec<Piece>,
+}
+
+/// A part of a [`Prose`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Piece {
+    pub(crate) is_code: bool,
+    pub(crate) text: String,
+}
+
+impl Prose {
+    /// At most `most` characters of it.
+    pub(crate) fn cut(text: &str, most: usize) -> Self {
+        let Shown(shown) = Shown::cut(text, most);
+        let pieces =
+            shown.split('`').enumerate().map(|(at, text)| Piece { is_code: at % 2 == 1, text: text.to_owned() });
+        Self { pieces: pieces.filter(|piece| !piece.text.is_empty()).collect() }
+    }
+}
+
 /// Characters without a shape that change how what is around them looks.
 const fn is_invisible(c: char) -> bool {
     matches!(c,
@@ -117,6 +140,13 @@ pub(crate) fn words(word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn commands_stand_apart_from_prose() {
+        let prose = Prose::cut("Run `lapwing-agent cycle`, then <b>look</b>.", 300);
+        let pieces: Vec<_> = prose.pieces.iter().map(|piece| (piece.is_code, piece.text.as_str())).collect();
+        assert_eq!(pieces, [(false, "Run "), (true, "lapwing-agent cycle"), (false, ", then <b>look</b>.")]);
+    }
 
     #[test]
     fn what_is_invisible_is_shown_and_what_is_endless_is_cut() {
