@@ -52,6 +52,13 @@ export LAPWING_SCREENSHOTS=$LOGS/screenshots
 [ ! -d ../shared/data/dpapi-ng-vectors ] || export LAPWING_DPAPI_NG_VECTORS=$ROOT/../shared/data/dpapi-ng-vectors
 # A test that cannot do its work here says "SKIPPED name: reason"; ignored tests are children that others start.
 tests_log=$LOGS/unit-and-integration-tests.log
+step "build of the tests" cargo test "${HOUSE[@]}" --locked --no-run --lib --bins --tests
+# The release build takes what the tests leave of the machine; the step that needs it waits for it. It is the longest
+# one of a cold run, and much of what comes before it waits for the network, for sleep or for a domain.
+{
+    nice -n 19 cargo build --release --locked "${DAEMONS[@]}" &&
+        nice -n 19 cargo build --release --locked --package lapwing-testkit --bin simulate
+} >"$LOGS/release-ahead.log" 2>&1 &
 if command -v cargo-nextest >/dev/null; then
     step "unit and integration tests" cargo nextest run "${HOUSE[@]}" --locked --no-fail-fast --status-level fail --success-output final
     count "tests: $(grep -h 'Summary' "$tests_log" | tail -n 1 | sed 's/^ *Summary *//')"
