@@ -34,8 +34,8 @@ pub(super) const KNOWN: &str = "foreign_person";
 /// Longest URL of an issuer, bytes.
 const ISSUER_BYTES_MAX: usize = 500;
 
-/// An exchange with the outside: HTTPS only, no redirect, bounded in time and size.
-#[derive(Debug, Clone, Copy)]
+/// An exchange with the outside: HTTPS only, no redirect, bounded in time and size. Not `Debug`: it carries secrets.
+#[derive(Clone, Copy)]
 pub struct OutsideRequest<'a> {
     /// An `https` URL.
     pub url: &'a str,

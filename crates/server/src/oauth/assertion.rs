@@ -1,5 +1,6 @@
 //! How a service principal proves itself with a key of its own: a signed assertion (RFC 7521, RFC 7523 3).
 
+use super::Audience;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde::Deserialize;
@@ -53,13 +54,6 @@ pub struct Checked {
     pub jti: String,
     /// Seconds since 1970 at which it ends.
     pub exp: u64,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Audience {
-    One(String),
-    Some(Vec<String>),
 }
 
 #[derive(Deserialize)]

@@ -12,6 +12,14 @@ pub mod totp;
 pub use password::{PasswordError, Passwords};
 pub use token::{AccessClaims, IdClaims, TokenSigner};
 
+/// The claim `aud`: one, or several (RFC 7519 4.1.3).
+#[derive(serde::Deserialize)]
+#[serde(untagged)]
+enum Audience {
+    One(String),
+    Some(Vec<String>),
+}
+
 /// What can go wrong with keys and tokens.
 #[derive(Debug, thiserror::Error)]
 pub enum OauthError {

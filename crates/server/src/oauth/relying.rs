@@ -1,6 +1,7 @@
 //! The relying side of OpenID Connect: what a foreign provider says is checked here, strictly and without a network
 //! (OpenID Connect Core 1.0, 3.1.3.7; RFC 7636; RFC 9700).
 
+use super::Audience;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde::Deserialize;
@@ -98,13 +99,6 @@ pub fn discovered(document: &[u8], issuer: &str) -> Result<Discovered, RelyingEr
 /// The challenge of a PKCE verifier (RFC 7636 4.2, S256).
 pub fn challenge(verifier: &str) -> String {
     URL_SAFE_NO_PAD.encode(Sha256::digest(verifier))
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Audience {
-    One(String),
-    Some(Vec<String>),
 }
 
 #[derive(Deserialize)]
