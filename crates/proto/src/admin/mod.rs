@@ -99,8 +99,8 @@ pub use role::{NewRole, Role, RoleChange};
 
 pub use notify::{Channel, CreatedChannel, MailSecurity, NewChannel, Receiver, SyslogFormat};
 pub use policy::{
-    DeviceSetting, HeldDevice, PolicyEdit, PolicyPreview, PolicyVersion, PreviewCause, PreviewRequest, Ring, RingPlan,
-    RollBack, Rollout, SettingChange, SettingDependency, SettingDescription, SettingValue,
+    DeviceSetting, HeldDevice, PolicyEdit, PolicyPreview, PolicyVersion, PreviewCause, PreviewRequest, Ring,
+    RingCounts, RingPlan, RollBack, Rollout, SettingChange, SettingDependency, SettingDescription, SettingValue,
 };
 pub use reading::{
     AccessAnswer, AccessRequest, BREAK_GLASS_HEADER, DeviceReadingRule, JUSTIFICATION_CHARS_MAX, NewAccessRequest,
