@@ -5,6 +5,7 @@
 mod account;
 mod admin;
 mod admin_browser;
+mod admin_groups;
 mod admin_matrix;
 mod admin_pages;
 mod admin_policies;

@@ -21,6 +21,7 @@ const PAGE_BYTES: usize = 256 * 1024;
 pub(crate) enum Section {
     Coverage,
     Devices,
+    Groups,
     Rotations,
     Policies,
     People,
@@ -33,6 +34,7 @@ pub(crate) enum Section {
 mod icon {
     pub(super) const COVERAGE: &str = "M12 3v9h9M21 12a9 9 0 1 1-9-9";
     pub(super) const DEVICES: &str = "M4 5h16v10H4zM2 19h20M9 15v4M15 15v4";
+    pub(super) const GROUPS: &str = "M3 7h7l2 3h9v10H3zM3 7V4h6l2 3";
     pub(super) const ROTATIONS: &str =
         "M20 11a8 8 0 0 0-14-4.500L3 9M3 4v5h5M4 13a8 8 0 0 0 14 4.500L21 15M21 20v-5h-5";
     pub(super) const POLICIES: &str = "M6 3h9l4 4v14H6zM14 3v5h5M9 13h7M9 17h5";
@@ -87,6 +89,7 @@ impl Shell {
         let places = [
             place(sections.coverage, Section::Coverage, "/admin/coverage", icon::COVERAGE, "Coverage"),
             place(sections.devices, Section::Devices, "/admin/devices", icon::DEVICES, "Devices"),
+            place(sections.groups, Section::Groups, "/admin/groups", icon::GROUPS, "Groups"),
             place(sections.rotations, Section::Rotations, "/admin/rotations", icon::ROTATIONS, "Rotations"),
             place(sections.policies, Section::Policies, "/admin/policies", icon::POLICIES, "Policies"),
             place(sections.people, Section::People, "/admin/people", icon::PEOPLE, "People and roles"),
@@ -131,10 +134,19 @@ fn known_note(code: &str) -> Option<Note> {
         "person_deleted" => ("warn", "Deleted, with roles and sessions."),
         "role_given" => ("good", "The role was given. Sessions of that person have ended, so that it counts at once."),
         "role_taken" => ("warn", "The role was taken. Sessions of that person have ended, so that it counts at once."),
+        "group_made" => ("good", "The group was made."),
+        "group_renamed" => ("good", "The group has its new name."),
+        "group_filtered" => ("good", "The filter was saved; members follow it from now on."),
+        "group_deleted" => ("warn", "The group was deleted; its devices stay."),
+        "member_added" => ("good", "The device is in the group."),
+        "member_removed" => ("warn", "The device is no longer in the group."),
+        "role_saved" => ("good", "The role was saved."),
+        "role_deleted" => ("warn", "The role was deleted."),
+        "join_token_revoked" => ("warn", "The join token was revoked: nothing joins with it any more."),
         "laps_on" => ("good", "LAPS is on: devices may store new passwords."),
         "laps_off" => ("warn", "LAPS is off: devices cannot store new passwords."),
-        "passkey_removed" => ("warn", "The passkey was removed."),
         "session_over" => ("good", "The session has ended; its tokens have stopped working."),
+        "identity_linked" => ("good", "Linked: you can sign in with that account from now on."),
         "token_revoked" => ("warn", "The API token was revoked."),
         "settings_saved" => ("good", "The settings were saved."),
         _ => return None,
@@ -234,7 +246,7 @@ const fn heading(kind: Kind) -> (StatusCode, &'static str) {
 }
 
 /// A sentence of a refusal with a capital letter and a full stop.
-fn sentence(text: &str) -> String {
+pub(super) fn sentence(text: &str) -> String {
     let mut chars = text.chars();
     let mut whole: String = match chars.next() {
         Some(first) => first.to_uppercase().chain(chars).collect(),
