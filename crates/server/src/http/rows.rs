@@ -203,6 +203,17 @@ pub(crate) fn rows() -> Vec<Handled> {
         POST post "/admin/devices/{device}/purge" Cookie Admin admin::device::purge;
         POST post "/admin/devices/{device}/clear-fork" Cookie Admin admin::device::clear_fork;
         POST post "/admin/devices/{device}/predecessor" Cookie Admin admin::device::link;
+        POST post "/admin/devices/{device}/access" Cookie Admin admin::device::ask;
+        POST post "/admin/devices/{device}/read-done" Cookie Admin admin::device::read_done;
+        GET get "/admin/access" Cookie Admin admin::access::access;
+        GET get "/admin/access/all" Cookie Admin admin::access::all;
+        POST post "/admin/access/{id}/approve" Cookie Admin admin::access::approve;
+        POST post "/admin/access/{id}/deny" Cookie Admin admin::access::deny;
+        POST post "/admin/access/{id}/cancel" Cookie Admin admin::access::cancel;
+        GET get "/admin/access/rules" Cookie Admin admin::access::rules;
+        GET get "/admin/access/rule" Cookie Admin admin::access::rule;
+        POST post "/admin/access/rule" Cookie Admin admin::access::set;
+        POST post "/admin/access/rule/clear" Cookie Admin admin::access::clear;
         GET get "/admin/rotations" Cookie Admin admin::rotations::list;
         POST post "/admin/rotations" Cookie Admin admin::rotations::start;
         POST post "/admin/rotations/preview" Cookie Admin admin::rotations::preview;
@@ -259,9 +270,21 @@ pub(crate) fn rows() -> Vec<Handled> {
         POST post "/admin/join-tokens" Cookie Admin admin::join_tokens::create;
         POST post "/admin/join-tokens/{id}/revoke" Cookie Admin admin::join_tokens::revoke;
         GET get "/admin/audit" Cookie Admin admin::audit::audit;
+        GET get "/admin/audit/proof" Cookie Admin admin::audit::proof;
+        POST post "/admin/audit/proof" Cookie Admin admin::audit::prove;
+        GET get "/admin/audit/export" Cookie Admin admin::audit::export;
         GET get "/admin/settings" Cookie Admin admin::settings::settings;
         POST post "/admin/settings" Cookie Admin admin::settings::save;
         POST post "/admin/settings/switch" Cookie Admin admin::settings::switch;
+        POST post "/admin/settings/clock" Cookie Admin admin::settings::confirm_clock;
+        GET get "/admin/settings/channels" Cookie Admin admin::settings::channels;
+        POST post "/admin/settings/channels" Cookie Admin admin::settings::create;
+        POST post "/admin/settings/channels/test" Cookie Admin admin::settings::test;
+        POST post "/admin/settings/channels/pause" Cookie Admin admin::settings::pause;
+        POST post "/admin/settings/channels/resume" Cookie Admin admin::settings::resume;
+        POST post "/admin/settings/channels/remove" Cookie Admin admin::settings::remove;
+        GET get "/admin/settings/escrow" Cookie Admin admin::settings::escrow;
+        POST post "/admin/settings/escrow" Cookie Admin admin::settings::schedule;
     });
     rows.extend(table! {
         GET get "/v1.0/lapwing/joinTokens" Bearer Graph lapwing::join_tokens;
@@ -344,6 +367,8 @@ pub(crate) fn rows() -> Vec<Handled> {
         POST post "/v1.0/lapwing/channels" Bearer Graph notify::create_channel;
         DELETE delete "/v1.0/lapwing/channels/{name}" Bearer Graph notify::delete_channel;
         POST post "/v1.0/lapwing/channels/{name}/test" Bearer Graph notify::test_channel;
+        POST post "/v1.0/lapwing/channels/{name}/pause" Bearer Graph notify::pause_channel;
+        POST post "/v1.0/lapwing/channels/{name}/resume" Bearer Graph notify::resume_channel;
         GET get "/v1.0/lapwing/roles" Bearer Graph roles::roles;
         POST post "/v1.0/lapwing/roles" Bearer Graph roles::create_role;
         GET get "/v1.0/lapwing/roles/{role}" Bearer Graph roles::role;
