@@ -37,6 +37,7 @@ impl FakeDevice {
             os: "debian".into(),
             os_version: "13".into(),
             agent_version: "0.1.0".into(),
+            hardware: String::new(),
             predecessor: None,
         };
         let joined = client.join(&request).await.unwrap();

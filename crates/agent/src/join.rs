@@ -11,8 +11,9 @@ use client::{CaFingerprint, Client, Fault, Settings, Trust};
 use laps::account::Selection;
 use proto::{
     admin::{JoinTokenText, NotAJoinToken},
-    device::{JoinRequest, Predecessor, rejoin_statement},
+    device::{JoinRequest, Predecessor, hardware_statement, rejoin_statement},
 };
+use sha2::{Digest as _, Sha256};
 use std::path::PathBuf;
 
 /// The longest name of a machine, in characters.
@@ -20,8 +21,7 @@ const NAME_CHARS_MAX: usize = 255;
 
 /// The fingerprint of the server's CA that a join token names.
 fn named_ca(token: &JoinTokenText) -> Result<CaFingerprint, NotAJoinToken> {
-    let hex: String = token.ca_fingerprint.iter().map(|byte| format!("{byte:02x}")).collect();
-    hex.parse().map_err(|_| NotAJoinToken)
+    proto::hex::encode(&token.ca_fingerprint).parse().map_err(|_| NotAJoinToken)
 }
 
 /// What a join needs.
@@ -129,6 +129,7 @@ pub async fn join(state: &StateDir, request: Request, clock: &impl Clock) -> Res
     let tree = tree_of(request.prefix.as_ref())?;
     let root = tree.root().to_owned();
     let os = OsRelease::of(&tree);
+    let hardware = hardware(&tree);
     let managed = ManagedTree::new(tree);
     let today = crate::accounts::day_of(clock.now());
     match managed.preflight(&Selection::BuiltIn, request.durability, today) {
@@ -160,6 +161,7 @@ pub async fn join(state: &StateDir, request: Request, clock: &impl Clock) -> Res
             os: os.id,
             os_version: os.version,
             agent_version: env!("CARGO_PKG_VERSION").into(),
+            hardware,
             predecessor,
         })
         .await?;
@@ -205,6 +207,19 @@ impl OsRelease {
     }
 }
 
+/// What machine this is, as [`JoinRequest::hardware`]; empty when it has no number of its own.
+fn hardware(tree: &Tree) -> String {
+    let number = tree.read("sys/class/dmi/id/product_uuid").unwrap_or_default();
+    let number = String::from_utf8_lossy(&number).trim().to_ascii_lowercase();
+    // Makers leave it out as all zeros or all ones (SMBIOS 7.2.1), or as what the firmware's author set.
+    let digits: Vec<char> = number.chars().filter(|c| *c != '-').collect();
+    let is_own = digits.len() == 32
+        && digits.iter().all(char::is_ascii_hexdigit)
+        && digits.iter().any(|digit| Some(digit) != digits.first())
+        && number != "03000200-0400-0500-0006-000700080009";
+    if is_own { proto::hex::encode(&Sha256::digest(hardware_statement(&number))) } else { String::new() }
+}
+
 /// The name of this machine: the host name.
 pub fn host_name() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
@@ -220,6 +235,32 @@ mod tests {
         let hex = CaFingerprint::of(der).to_string();
         let token: JoinTokenText = format!("lapwing-join.{hex}.{}", "A".repeat(43)).parse().unwrap();
         assert_eq!(named_ca(&token), Ok(CaFingerprint::of(der)));
+    }
+
+    #[test]
+    fn a_machine_is_known_by_its_own_number_and_not_by_what_makers_leave_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let dmi = dir.path().join("sys/class/dmi/id");
+        std::fs::create_dir_all(&dmi).unwrap();
+        let of = |number: &str| {
+            std::fs::write(dmi.join("product_uuid"), number).unwrap();
+            hardware(&Tree::below(dir.path()).unwrap())
+        };
+        let own = of("4C4C4544-0042-3510-8054-B4C04F4A4E32\n");
+        assert_eq!(own.len(), 64);
+        assert_eq!(of("4c4c4544-0042-3510-8054-b4c04f4a4e32"), own);
+        assert_ne!(of("4c4c4544-0042-3510-8054-b4c04f4a4e33"), own);
+        for nothing in [
+            "",
+            "Not Settable",
+            "00000000-0000-0000-0000-000000000000",
+            "FFFFFFFF-FFFF-FFFF-FFFF-FFFFFFFFFFFF",
+            "03000200-0400-0500-0006-000700080009",
+        ] {
+            assert_eq!(of(nothing), "", "{nothing}");
+        }
+        std::fs::remove_file(dmi.join("product_uuid")).unwrap();
+        assert_eq!(hardware(&Tree::below(dir.path()).unwrap()), "");
     }
 
     #[test]

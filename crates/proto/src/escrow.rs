@@ -9,7 +9,7 @@
 //! Decrypted, the payload is JSON lines: one [`Opening`], then an [`Entry`] for each version. Numbers and digests of
 //! the payload stand in the manifest, so that the signature covers it.
 
-use crate::serde_text;
+use crate::{hex, serde_text};
 use laps::{
     id::{DeviceId, Incarnation, TenantId, VersionId},
     password::Password,
@@ -156,7 +156,7 @@ pub fn manifest_line(manifest: &Manifest) -> Result<String, serde_json::Error> {
 
 /// The lines before the payload.
 pub fn head(manifest_line: &str, signature: &[u8]) -> String {
-    format!("{MAGIC}\n{manifest_line}\n{}\n", hex(signature))
+    format!("{MAGIC}\n{manifest_line}\n{}\n", hex::encode(signature))
 }
 
 impl Head {
@@ -177,7 +177,8 @@ impl Head {
             return Err(NotAnArchive::Magic);
         }
         let manifest_line = line("the manifest is cut")?.to_owned();
-        let signature = unhex(line("the signature is cut")?).ok_or(NotAnArchive::Head("the signature is not one"))?;
+        let signature =
+            hex::decode(line("the signature is cut")?).ok_or(NotAnArchive::Head("the signature is not one"))?;
         let manifest: Manifest =
             serde_json::from_str(&manifest_line).map_err(|_| NotAnArchive::Head("the manifest cannot be read"))?;
         Ok(Self { manifest, manifest_line, signature, bytes })
@@ -202,19 +203,6 @@ pub fn line<T: Serialize>(value: &T) -> Result<Zeroizing<Vec<u8>>, serde_json::E
 /// [`NotAnArchive::Entry`]; nothing of the line is in it.
 pub fn read_line<T: serde::de::DeserializeOwned>(line: &[u8], number: u64) -> Result<T, NotAnArchive> {
     serde_json::from_slice(line).map_err(|_| NotAnArchive::Entry(number))
-}
-
-/// Lower-case hexadecimal digits.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Bytes from hexadecimal digits; at most 1 kB.
-pub fn unhex(text: &str) -> Option<Vec<u8>> {
-    if !text.len().is_multiple_of(2) || text.len() > 2048 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return None;
-    }
-    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok()).collect()
 }
 
 #[cfg(test)]

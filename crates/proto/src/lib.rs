@@ -13,6 +13,7 @@ pub mod device;
 pub mod dm;
 pub mod escrow;
 pub mod graph;
+pub mod hex;
 pub mod oauth;
 pub mod reference;
 pub mod serde_text;

@@ -71,6 +71,7 @@ async fn device(store: Arc<dyn Store>, key: KeyId, n: u64, now: Timestamp) {
         name: format!("pc-{n:06}"),
         os: "Debian 13".into(),
         public_key: vec![4; 91],
+        hardware: None,
         predecessor: None,
         certificate: NewCertificate {
             fingerprint: wide(n),

@@ -337,9 +337,12 @@ pub async fn contacts_are_noted_in_memory(mut w: World) {
 pub async fn devices_are_filtered(mut w: World) {
     let group = w.group("g").await;
     let mut ids = Vec::new();
-    for name in ["Alpha-1", "alpha-2", "Beta_1", "Ünicode"] {
+    let machine = [7; 32];
+    for (name, hardware) in
+        [("Alpha-1", Some(machine)), ("alpha-2", None), ("Beta_1", Some([8; 32])), ("Ünicode", Some(machine))]
+    {
         let (_, token) = w.token(None).await;
-        let new = NewDevice { name: name.into(), ..w.new_device() };
+        let new = NewDevice { name: name.into(), hardware, ..w.new_device() };
         ids.push(join(&mut w, token, new).await.unwrap().device.id);
     }
     let entry = w.entry();
@@ -353,6 +356,8 @@ pub async fn devices_are_filtered(mut w: World) {
     assert_eq!(found(any.clone()).await, ids);
     assert_eq!(found(DeviceFilter { name: Some("ALPHA-2".into()), ..any.clone() }).await, [ids[1]]);
     assert_eq!(found(DeviceFilter { name: Some("üNICODE".into()), ..any.clone() }).await, [ids[3]]);
+    assert_eq!(found(DeviceFilter { hardware: Some(machine), ..any.clone() }).await, [ids[0], ids[3]]);
+    assert_eq!(found(DeviceFilter { hardware: Some([9; 32]), ..any.clone() }).await, []);
     assert_eq!(found(DeviceFilter { name_prefix: Some("ALPHA".into()), ..any.clone() }).await, ids[..2]);
     assert_eq!(found(DeviceFilter { name_prefix: Some("beta%".into()), ..any.clone() }).await, []);
     assert_eq!(found(DeviceFilter { states: vec![DeviceState::Disabled], ..any.clone() }).await, [ids[2]]);

@@ -147,6 +147,7 @@ impl World {
             name: format!("host-{}", self.drawn),
             os: "Debian 13".into(),
             public_key: self.bytes32().to_vec(),
+            hardware: None,
             predecessor: None,
             certificate: self.certificate(),
         }

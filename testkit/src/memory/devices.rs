@@ -132,6 +132,7 @@ impl State {
             purged_at: None,
             reported_since_deletion: false,
             predecessor,
+            hardware: new.hardware,
             public_key: new.public_key,
             groups: token.group.into_iter().filter(|group| *group != ALL_DEVICES).collect(),
             forked_at: None,
@@ -194,6 +195,7 @@ impl State {
         } else {
             filter.states.contains(&device.state)
         }) && filter.name.as_ref().is_none_or(|wanted| wanted.to_lowercase() == name)
+            && filter.hardware.is_none_or(|wanted| device.hardware == Some(wanted))
             && filter.name_prefix.as_ref().is_none_or(|prefix| name.starts_with(&prefix.to_lowercase()))
             && filter
                 .groups

@@ -322,6 +322,7 @@ impl SimServer {
                 os: "debian".into(),
                 os_version: "13".into(),
                 agent_version: "0.1.0".into(),
+                hardware: String::new(),
                 predecessor,
             };
             let joined = app.join(&anonymous(), &request).await?;

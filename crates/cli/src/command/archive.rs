@@ -6,9 +6,8 @@ use aws_lc_rs::{
     digest::{self, SHA256},
     signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey},
 };
-use proto::escrow::{
-    ARCHIVE_BYTES_MAX, Entry, HEAD_BYTES_MAX, Head, LINE_BYTES_MAX, Opening, hex, read_line, statement, unhex,
-};
+use proto::escrow::{ARCHIVE_BYTES_MAX, Entry, HEAD_BYTES_MAX, Head, LINE_BYTES_MAX, Opening, read_line, statement};
+use proto::hex;
 use std::{
     collections::BTreeSet,
     fs::File,
@@ -60,9 +59,9 @@ impl Archive {
     /// Size, digest and signature; with `known`, the server's key as it is known from elsewhere.
     pub(crate) fn checked(mut self, known: Option<&str>) -> Result<Checked, Failure> {
         let manifest = &self.head.manifest;
-        let own = unhex(&manifest.public_key).unwrap_or_default();
+        let own = hex::decode(&manifest.public_key).unwrap_or_default();
         if let Some(known) = known
-            && unhex(known.trim()).is_none_or(|known| known != own)
+            && hex::decode(known.trim()).is_none_or(|known| known != own)
         {
             return Err(damaged(
                 &self.name,
@@ -85,7 +84,7 @@ impl Archive {
             context.update(&buffer[..read]);
             bytes += read as u64;
         }
-        let payload = hex(context.finish().as_ref());
+        let payload = hex::encode(context.finish().as_ref());
         if bytes != manifest.payload_bytes || payload != manifest.payload_sha256 {
             let text = format!(
                 "it was cut or changed: {bytes} bytes are sealed in it, signed were {}",

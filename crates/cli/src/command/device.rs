@@ -176,7 +176,7 @@ pub(crate) async fn run(globals: &Globals, command: DeviceCommand) -> Result<(),
         DeviceCommand::Candidates { device } => {
             let device = find(&signed_in, &device).await?;
             let candidates = signed_in.candidates(device.device_id).await?;
-            let columns = ["id", "name", "state", "joined", "last contact", "system", "password"];
+            let columns = ["id", "name", "state", "joined", "last contact", "system", "alike", "password"];
             output::list(globals.output, &candidates, &columns, |one| {
                 vec![
                     one.id.to_string(),
@@ -185,6 +185,7 @@ pub(crate) async fn run(globals: &Globals, command: DeviceCommand) -> Result<(),
                     one.registered_date_time.to_string(),
                     time(one.last_seen_date_time),
                     one.operating_system.clone(),
+                    if one.same_hardware { "machine" } else { "name" }.to_owned(),
                     if one.has_password { "can be read" } else { "none" }.to_owned(),
                 ]
             })?;

@@ -123,6 +123,9 @@ pub struct Candidate {
     pub operating_system: String,
     /// The system is the same as the new object's.
     pub same_system: bool,
+    /// It said that it is the same machine (by the system's own number) as the new object.
+    #[serde(default)]
+    pub same_hardware: bool,
     /// A password of it can be read.
     pub has_password: bool,
     /// When it joined.

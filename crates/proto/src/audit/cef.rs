@@ -1,6 +1,7 @@
 //! ArcSight's Common Event Format, version 0 (protocols.md 7).
 
-use super::{Record, hex, severity, shown};
+use super::{Record, severity, shown};
+use crate::hex;
 use core::fmt::Write as _;
 
 /// One line, without its end: `CEF:0|Lapwing|lapwingd|version|activity|name|severity|key=value …`.
@@ -14,7 +15,7 @@ pub fn cef(record: &Record, version: &str) -> String {
     );
     let mut extension = Extension { line: &mut line, first: true };
     extension.put("rt", &record.at.unix_ms().to_string());
-    extension.put("externalId", &hex(&record.id));
+    extension.put("externalId", &hex::encode(&record.id));
     extension.put("cat", &record.category);
     extension.put("outcome", if record.failure.is_some() { "failure" } else { "success" });
     extension.put("reason", record.failure.as_deref().unwrap_or_default());

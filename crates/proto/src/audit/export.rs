@@ -1,6 +1,7 @@
 //! An export, and how it is verified with nothing but the server's public key.
 
-use super::{Head, Record, unhex};
+use super::{Head, Record};
+use crate::hex;
 use crate::serde_text;
 use laps::{id::TenantId, time::Timestamp};
 use serde::{Deserialize, Serialize};
@@ -158,7 +159,7 @@ impl<S: Fn(&[u8], &[u8], &[u8]) -> bool> ExportVerifier<S> {
 
     /// Whether a head was signed with the trusted key, or a key that a part names.
     pub fn is_signed(&self, head: &Head) -> bool {
-        let named = || self.named.iter().filter_map(|key| unhex(key)).collect::<Vec<_>>();
+        let named = || self.named.iter().filter_map(|key| hex::decode(key)).collect::<Vec<_>>();
         let keys = self.trusted.as_ref().map_or_else(named, |key| vec![key.clone()]);
         keys.iter().any(|key| (self.is_signed)(key, &head.statement(), &head.signature))
     }
@@ -168,7 +169,7 @@ impl<S: Fn(&[u8], &[u8], &[u8]) -> bool> ExportVerifier<S> {
         if start.format != 1 {
             return Err(Fault::at(place(), format!("its form is {}, this program knows 1", start.format)));
         }
-        let key = unhex(&start.public_key).ok_or_else(|| Fault::at(place(), "its key cannot be read"))?;
+        let key = hex::decode(&start.public_key).ok_or_else(|| Fault::at(place(), "its key cannot be read"))?;
         if self.trusted.as_ref().is_some_and(|trusted| *trusted != key) {
             return Err(Fault::at(place(), "it was made with another key than the one that is trusted"));
         }

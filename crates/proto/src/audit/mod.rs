@@ -61,35 +61,15 @@ fn severity(record: &Record) -> u8 {
     }
 }
 
-/// 32 bytes as 64 lower-case hexadecimal digits, 16 as 32.
-fn hex(bytes: &[u8]) -> String {
-    use core::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
-/// The bytes of hexadecimal digits.
-fn unhex(text: &str) -> Option<Vec<u8>> {
-    if !text.len().is_multiple_of(2) || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return None;
-    }
-    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok()).collect()
-}
-
 /// So many bytes of hexadecimal digits, in JSON.
 mod hex_bytes {
     use serde::{Deserialize, Deserializer, Serializer, de::Error as _};
 
     pub(super) fn serialize<const N: usize, S: Serializer>(bytes: &[u8; N], to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_str(&super::hex(bytes))
+        to.serialize_str(&crate::hex::encode(bytes))
     }
     pub(super) fn deserialize<'de, const N: usize, D: Deserializer<'de>>(from: D) -> Result<[u8; N], D::Error> {
         let text = std::borrow::Cow::<'de, str>::deserialize(from)?;
-        super::unhex(&text)
-            .and_then(|bytes| bytes.try_into().ok())
-            .ok_or_else(|| D::Error::custom(format!("expected {} hexadecimal digits", N * 2)))
+        crate::hex::array(&text).ok_or_else(|| D::Error::custom(format!("expected {} hexadecimal digits", N * 2)))
     }
 }

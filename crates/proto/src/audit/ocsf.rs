@@ -1,6 +1,7 @@
 //! Events of the Open Cybersecurity Schema Framework, version 1.3 (protocols.md 7).
 
-use super::{RECOVER_PASSWORD, ROTATE_PASSWORD, Record, SIGN_IN, UPDATE_PASSWORD, hex, severity, shown};
+use super::{RECOVER_PASSWORD, ROTATE_PASSWORD, Record, SIGN_IN, UPDATE_PASSWORD, severity, shown};
+use crate::hex;
 use serde_json::{Map, Value, json};
 
 /// A class of OCSF: its category, its number and name, and what of it this is.
@@ -72,7 +73,7 @@ pub fn ocsf(record: &Record, version: &str) -> Value {
         "metadata",
         json!({
             "version": "1.3.0",
-            "uid": hex(&record.id),
+            "uid": hex::encode(&record.id),
             "sequence": record.sequence,
             "correlation_uid": shown(&record.client_member("clientRequestId").unwrap_or_else(|| record.request_id.clone())),
             "log_name": "audit",
@@ -115,7 +116,7 @@ pub fn ocsf(record: &Record, version: &str) -> Value {
             "break_glass": record.is_break_glass(),
             "detail": shown(&record.detail),
             "disclosed": record.disclosed.iter().map(|one| one.version.to_string()).collect::<Vec<_>>(),
-            "hash": hex(&record.hash),
+            "hash": hex::encode(&record.hash),
         }),
     );
     Value::Object(event)

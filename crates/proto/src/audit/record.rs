@@ -1,6 +1,7 @@
 //! A record, and a signed head, as they stand in an export.
 
-use super::{Covered, hex, hex_bytes, unhex};
+use super::{Covered, hex_bytes};
+use crate::hex;
 use crate::serde_text;
 use core::fmt;
 use laps::{
@@ -168,9 +169,9 @@ impl Head {
         let head = Self {
             chain: next()?.parse().map_err(|_| NotAHead)?,
             sequence: next()?.parse().map_err(|_| NotAHead)?,
-            hash: unhex(next()?).and_then(|bytes| bytes.try_into().ok()).ok_or(NotAHead)?,
+            hash: hex::array(next()?).ok_or(NotAHead)?,
             signed_at: Timestamp::from_ticks(next()?.parse().map_err(|_| NotAHead)?),
-            signature: unhex(next()?).filter(|bytes| bytes.len() <= 128).ok_or(NotAHead)?,
+            signature: hex::decode(next()?).filter(|bytes| bytes.len() <= 128).ok_or(NotAHead)?,
         };
         if parts.next().is_some() { Err(NotAHead) } else { Ok(head) }
     }
@@ -189,7 +190,7 @@ impl Head {
 
 impl fmt::Display for Head {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (hash, signature) = (hex(&self.hash), hex(&self.signature));
+        let (hash, signature) = (hex::encode(&self.hash), hex::encode(&self.signature));
         write!(f, "{}:{}:{hash}:{}:{signature}", self.chain, self.sequence, self.signed_at.ticks())
     }
 }

@@ -15,6 +15,12 @@ pub fn rejoin_statement(csr_der: &[u8]) -> Vec<u8> {
     [b"lapwing/rejoin/1".as_slice(), csr_der].concat()
 }
 
+/// What is digested of a machine's own number, so that the server holds nothing that an inventory would: this prefix, then
+/// the number of the system (SMBIOS 7.2.1, "UUID") as it is written, in lower case.
+pub fn hardware_statement(number: &str) -> Vec<u8> {
+    [b"lapwing/hardware/1".as_slice(), number.trim().to_ascii_lowercase().as_bytes()].concat()
+}
+
 /// Body of [`super::path::JOIN`].
 #[derive(Clone, Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
 pub struct JoinRequest {
@@ -38,6 +44,12 @@ pub struct JoinRequest {
     #[zeroize(skip)]
     #[serde(default)]
     pub agent_version: String,
+    /// What machine this is, so that a person is offered its former object when the system was laid down anew and the
+    /// old key is gone: SHA-256 over [`hardware_statement`] in 64 hexadecimal digits, empty when the machine has no such
+    /// number. Only ever compared.
+    #[zeroize(skip)]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub hardware: String,
     /// Proof that this machine was another device object before, when it has one.
     #[zeroize(skip)]
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -21,7 +21,7 @@ pub use backup::{
     Usability, VersionAnswer, VersionState, WaitAnswer,
 };
 pub use error::{Code, ErrorBody, ErrorDetail};
-pub use join::{JoinAnswer, JoinRequest, Predecessor, RenewAnswer, RenewRequest, rejoin_statement};
+pub use join::{JoinAnswer, JoinRequest, Predecessor, RenewAnswer, RenewRequest, hardware_statement, rejoin_statement};
 
 /// The paths of the device API.
 pub mod path {

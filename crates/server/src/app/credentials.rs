@@ -52,6 +52,7 @@ impl App {
             states: vec![DeviceState::Enabled, DeviceState::Disabled],
             name: name_of(query, "devicename", Operator::Equal),
             name_prefix: name_of(query, "devicename", Operator::StartsWith),
+            hardware: None,
             groups,
         };
         let wanted = |summaries: Vec<CredentialSummary>| {

@@ -232,8 +232,8 @@ impl App {
         Ok(())
     }
 
-    /// Objects that the machine may have had before it joined: of the same name, and not heard of since. A person
-    /// chooses; nothing is linked by itself.
+    /// Objects that the machine may have had before it joined: of the same hardware or the same name, and not heard of
+    /// since. A person chooses; nothing is linked by itself.
     pub async fn predecessor_candidates(&self, caller: &Caller, id: DeviceId) -> Result<Vec<Candidate>> {
         let device = self.device_for(caller, Action::DeviceRead, id).await?;
         if device.predecessor.is_some() {
@@ -241,8 +241,14 @@ impl App {
         }
         let reach = authz::reach(caller, Action::DeviceRead)?;
         let states = [DeviceState::Enabled, DeviceState::Disabled, DeviceState::Deleted];
+        let mut found = self.of_name(&reach, &device.name, &states).await?;
+        if let Some(hardware) = device.hardware {
+            let same = self.of_hardware(&reach, hardware, &states).await?;
+            found.retain(|other| same.iter().all(|one| one.id != other.id));
+            found.extend(same);
+        }
         let mut candidates = Vec::new();
-        for other in self.of_name(&reach, &device.name, &states).await? {
+        for other in found {
             let seen = other.last_seen.unwrap_or(other.registered_at);
             if other.id == id || other.registered_at > device.registered_at || seen > device.registered_at {
                 continue;
@@ -250,6 +256,7 @@ impl App {
             candidates.push(Candidate {
                 has_password: !self.store.versions(other.id, false).await?.is_empty(),
                 id: other.id,
+                same_hardware: device.hardware.is_some() && other.hardware == device.hardware,
                 same_system: other.os == device.os,
                 operating_system: other.os,
                 name: other.name,
@@ -258,9 +265,10 @@ impl App {
                 last_seen_date_time: other.last_seen,
             });
         }
-        // What can be read first, then the one of before, not of long ago.
+        // The same machine first, then what can be read, then the one of before, not of long ago.
         candidates.sort_by_key(|one| {
-            core::cmp::Reverse((one.has_password, one.same_system, one.last_seen_date_time, one.registered_date_time))
+            let same = (one.same_hardware, one.has_password, one.same_system);
+            core::cmp::Reverse((same, one.last_seen_date_time, one.registered_date_time))
         });
         Ok(candidates)
     }
@@ -352,6 +360,7 @@ impl App {
             states,
             name: value(list.name, Operator::Equal),
             name_prefix: value(list.name, Operator::StartsWith),
+            hardware: None,
             groups,
         };
         Ok(self.store.devices(filter, page).await?)

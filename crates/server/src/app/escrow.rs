@@ -119,7 +119,7 @@ impl App {
         let id = unhex16(&drill.export).ok_or_else(unknown)?;
         let exports = self.store.exports(EXPORTS_SHOWN).await?;
         let export = exports.iter().find(|export| export.export.id == id).ok_or_else(unknown)?;
-        let proof = escrow::unhex(&drill.proof).unwrap_or_default();
+        let proof = proto::hex::decode(&drill.proof).unwrap_or_default();
         let known: [u8; 32] = Sha256::digest(&proof).into();
         if known != export.export.proof_hash {
             self.refuse_drill(caller, &drill.export, "drill_not_proven").await?;
@@ -159,34 +159,7 @@ impl App {
     }
 
     async fn escrow_warning(&self, newest: Option<&store::Export>) -> Result<Option<EscrowWarning>> {
-        let drilled = self.store.last_drilled().await?;
-        let drill = "open one: lapwing escrow drill FILE --identity KEYFILE";
-        let warning = |code: &str, text: String, remedy: &str| {
-            Some(EscrowWarning { code: code.into(), text, remedy: remedy.into() })
-        };
-        let Some(newest) = newest else {
-            return Ok(warning(
-                "escrow_none",
-                "no escrow export was ever made: passwords that this server loses are lost".into(),
-                "lapwing export --to age1… --all --file FILE, or a schedule: lapwing escrow schedule",
-            ));
-        };
-        let Some((drilled, at)) = drilled.as_ref().and_then(|export| Some((export, export.drilled.as_ref()?.0))) else {
-            return Ok(warning(
-                "escrow_not_drilled",
-                "nobody has shown yet that an escrow archive opens".into(),
-                drill,
-            ));
-        };
-        if drilled.export.recipients != newest.export.recipients {
-            let text = "the newest escrow archive is for other recipients than the one that was shown to open".into();
-            return Ok(warning("escrow_new_recipients", text, drill));
-        }
-        if self.now().ticks_since(at) > u64::from(DRILL_DAYS) * TICKS_PER_DAY {
-            let text = format!("it was shown last on {at} that an escrow archive opens, over {DRILL_DAYS} days ago");
-            return Ok(warning("escrow_drill_old", text, drill));
-        }
-        Ok(None)
+        Ok(warning(newest, self.store.last_drilled().await?.as_ref(), self.now()))
     }
 
     fn only_export(caller: &Caller) -> Result<()> {
@@ -455,9 +428,67 @@ pub(super) fn check_settings(settings: &EscrowSettings) -> Result<()> {
     Ok(())
 }
 
+/// What a person should do about escrow: from the newest export and the one that a drill opened last.
+fn warning(newest: Option<&store::Export>, drilled: Option<&store::Export>, now: Timestamp) -> Option<EscrowWarning> {
+    let drill = "open one: lapwing escrow drill FILE --identity KEYFILE";
+    let warning =
+        |code: &str, text: String, remedy: &str| Some(EscrowWarning { code: code.into(), text, remedy: remedy.into() });
+    let Some(newest) = newest else {
+        return warning(
+            "escrow_none",
+            "no escrow export was ever made: passwords that this server loses are lost".into(),
+            "lapwing export --to age1… --all --file FILE, or a schedule: lapwing escrow schedule",
+        );
+    };
+    let Some((drilled, at)) = drilled.and_then(|export| Some((export, export.drilled.as_ref()?.0))) else {
+        return warning("escrow_not_drilled", "nobody has shown yet that an escrow archive opens".into(), drill);
+    };
+    if drilled.export.recipients != newest.export.recipients {
+        let text = "the newest escrow archive is for other recipients than the one that was shown to open".into();
+        return warning("escrow_new_recipients", text, drill);
+    }
+    if now.ticks_since(at) > u64::from(DRILL_DAYS) * TICKS_PER_DAY {
+        let text = format!("it was shown last on {at} that an escrow archive opens, over {DRILL_DAYS} days ago");
+        return warning("escrow_drill_old", text, drill);
+    }
+    None
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_drill_counts_for_its_recipients_and_for_180_days() {
+        let made = Timestamp::parse_rfc3339("2026-01-01T00:00:00Z").unwrap();
+        let export = |recipient: &str, drilled: Option<Timestamp>| store::Export {
+            export: store::NewExport {
+                id: [1; 16],
+                made_by: "somebody".into(),
+                scheduled: true,
+                recipients: vec![recipient.into()],
+                devices: 1,
+                versions: 1,
+                proof_hash: [0; 32],
+            },
+            sequence: 1,
+            made_at: made,
+            drilled: drilled.map(|at| (at, "somebody".into())),
+        };
+        let (newest, drilled) = (export("age1a", None), export("age1a", Some(made)));
+        let code = |newest: Option<&store::Export>, drilled: Option<&store::Export>, now| {
+            warning(newest, drilled, now).map(|warning| warning.code)
+        };
+        assert_eq!(code(None, None, made).as_deref(), Some("escrow_none"));
+        assert_eq!(code(Some(&newest), None, made).as_deref(), Some("escrow_not_drilled"));
+        assert_eq!(code(Some(&newest), Some(&newest), made).as_deref(), Some("escrow_not_drilled"));
+        assert_eq!(code(Some(&export("age1b", None)), Some(&drilled), made).as_deref(), Some("escrow_new_recipients"));
+        assert_eq!(code(Some(&newest), Some(&drilled), made.plus_days(180)), None);
+        let later = made.plus_days(180).plus_ticks(1);
+        assert_eq!(code(Some(&newest), Some(&drilled), later).as_deref(), Some("escrow_drill_old"));
+        // A clock that went back makes no warning of age.
+        assert_eq!(code(Some(&newest), Some(&export("age1a", Some(later))), made), None);
+    }
 
     #[test]
     fn names_of_archives_sort_by_time() {

@@ -66,12 +66,21 @@ impl App {
     }
 
     pub(super) async fn of_name(&self, reach: &Reach, name: &str, states: &[DeviceState]) -> Result<Vec<Device>> {
-        let filter = DeviceFilter {
-            states: states.to_vec(),
-            name: Some(name.to_owned()),
-            groups: groups_of(reach),
-            ..DeviceFilter::default()
-        };
+        self.alike(reach, states, DeviceFilter { name: Some(name.to_owned()), ..DeviceFilter::default() }).await
+    }
+
+    /// Devices that said that they are the same machine.
+    pub(super) async fn of_hardware(
+        &self,
+        reach: &Reach,
+        hardware: [u8; 32],
+        states: &[DeviceState],
+    ) -> Result<Vec<Device>> {
+        self.alike(reach, states, DeviceFilter { hardware: Some(hardware), ..DeviceFilter::default() }).await
+    }
+
+    async fn alike(&self, reach: &Reach, states: &[DeviceState], filter: DeviceFilter) -> Result<Vec<Device>> {
+        let filter = DeviceFilter { states: states.to_vec(), groups: groups_of(reach), ..filter };
         Ok(self.store.devices(filter, Page::first(NAMESAKES_MAX)).await?.items)
     }
 

@@ -154,6 +154,12 @@ impl App {
         if name.is_empty() || name.chars().count() > 255 || name.chars().any(char::is_control) {
             return Err(Error::device(Code::BadRequest, "the device's name must have 1 to 255 printable characters"));
         }
+        let hardware = match request.hardware.as_str() {
+            "" => None,
+            digest => Some(proto::hex::array(digest).ok_or_else(|| {
+                Error::device(Code::BadRequest, "\"hardware\" must have 64 hexadecimal digits, or be left out")
+            })?),
+        };
         let csr = decode_csr(&request.csr)?;
         let public_key = ca::request_key(&csr)?;
         let hash = secret::digest(token.secret());
@@ -184,6 +190,7 @@ impl App {
                     name: name.to_owned(),
                     os: os.trim().to_owned(),
                     public_key,
+                    hardware,
                     predecessor,
                     certificate: certificate(&issued),
                 },

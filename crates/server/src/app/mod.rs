@@ -71,6 +71,7 @@ use crate::seal::Sealer;
 use crate::store::{self, Store, StoreError};
 use laps::id::{Incarnation, TenantId};
 use laps::time::Timestamp;
+use proto::hex::encode as hex;
 use std::sync::Arc;
 
 /// The clock that the server is given.
@@ -293,20 +294,7 @@ impl From<NoRandomness> for StoreError {
     }
 }
 
-/// 32 lower-case hexadecimal digits of 16 bytes; 64 of 32.
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
-/// 16 bytes from 32 hexadecimal digits.
+/// An id in a path.
 fn unhex16(text: &str) -> Option<[u8; 16]> {
-    if text.len() != 32 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return None;
-    }
-    u128::from_str_radix(text, 16).ok().map(u128::to_be_bytes)
+    proto::hex::array(text)
 }

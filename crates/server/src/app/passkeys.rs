@@ -102,7 +102,7 @@ impl App {
     /// Removes a passkey of the caller's own; every session ends with it.
     pub async fn remove_my_passkey(&self, caller: &Caller, id: &str) -> Result<()> {
         let user = self.own_user(caller).await?;
-        let id = unhex(id).ok_or_else(passkey_unknown)?;
+        let id = proto::hex::decode(id).ok_or_else(passkey_unknown)?;
         let audit = self.entry(
             caller,
             activity::REMOVE_FACTOR,
@@ -269,16 +269,6 @@ fn text(value: &impl Serialize) -> Result<String> {
 
 fn step_unknown() -> Error {
     Error::invalid("sign_in_step_unknown", "this step has run out or was used before; begin again")
-}
-
-/// Bytes from hexadecimal digits: paths match without case, so an id in one has none.
-fn unhex(text: &str) -> Option<Vec<u8>> {
-    let digits = text.as_bytes();
-    if !digits.len().is_multiple_of(2) || digits.len() > 2_048 {
-        return None;
-    }
-    let digit = |byte: u8| char::from(byte).to_digit(16);
-    digits.chunks_exact(2).map(|pair| Some((digit(pair[0])? << 4 | digit(pair[1])?) as u8)).collect()
 }
 
 fn passkey_unknown() -> Error {

@@ -70,6 +70,8 @@ pub struct Device {
     pub predecessor: Option<DeviceId>,
     /// SubjectPublicKeyInfo of its key, DER; a re-join proves itself with it.
     pub public_key: Vec<u8>,
+    /// What machine it is, as the agent said when it joined: a digest, only ever compared. Claimed, not proven.
+    pub hardware: Option<[u8; 32]>,
     /// Groups that it is a member of; [`ALL_DEVICES`] is not listed.
     pub groups: Vec<GroupId>,
     /// Set while it counts as forked (rotation.md 3): when that was seen.
@@ -91,6 +93,8 @@ pub struct NewDevice {
     pub os: String,
     /// SubjectPublicKeyInfo of its key, DER.
     pub public_key: Vec<u8>,
+    /// What machine it is, when its agent knows.
+    pub hardware: Option<[u8; 32]>,
     /// Its former object; the caller has checked the signature of the former key.
     pub predecessor: Option<DeviceId>,
     /// The certificate that it is given.
@@ -144,6 +148,8 @@ pub struct DeviceFilter {
     pub states: Vec<DeviceState>,
     /// Only this name (compared without case).
     pub name: Option<String>,
+    /// Only this machine.
+    pub hardware: Option<[u8; 32]>,
     /// Only names that start so (compared without case).
     pub name_prefix: Option<String>,
     /// Only members of one of these groups (the caller's scope); `None` means the whole tenant.

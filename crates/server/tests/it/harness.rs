@@ -228,9 +228,14 @@ impl TestServer {
 
     /// A machine that has joined.
     pub(crate) async fn device(&self, name: &str) -> TestDevice<'_> {
+        self.device_on("", name).await
+    }
+
+    /// A device that says what machine it is.
+    pub(crate) async fn device_on(&self, hardware: &str, name: &str) -> TestDevice<'_> {
         let key = rcgen::KeyPair::generate().unwrap();
         let token = self.join_token().await;
-        let answer = self.join(&token, &key, name).await;
+        let answer = self.join_on(hardware, &token, &key, name).await;
         assert_eq!(answer.status(), 200, "{}", answer.text().await.unwrap());
         let joined: JoinAnswer = answer.json().await.unwrap();
         let certificate = STANDARD.decode(&joined.certificate).unwrap();
@@ -239,7 +244,14 @@ impl TestServer {
     }
 
     pub(crate) async fn join(&self, token: &str, key: &rcgen::KeyPair, name: &str) -> Response {
-        let body = json!({"token": token, "csr": csr(key), "name": name, "os": "debian", "os_version": "12"});
+        self.join_on("", token, key, name).await
+    }
+
+    pub(crate) async fn join_on(&self, hardware: &str, token: &str, key: &rcgen::KeyPair, name: &str) -> Response {
+        let mut body = json!({"token": token, "csr": csr(key), "name": name, "os": "debian", "os_version": "12"});
+        if !hardware.is_empty() {
+            body["hardware"] = hardware.into();
+        }
         self.http.post(self.at("/device/v1/join")).json(&body).send().await.unwrap()
     }
 }

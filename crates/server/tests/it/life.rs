@@ -5,7 +5,8 @@ use age::{Decryptor, x25519};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use laps::time::Timestamp;
 use proto::device::{Evidence, LastError, Report};
-use proto::escrow::{Entry, Head, Opening, hex, read_line};
+use proto::escrow::{Entry, Head, Opening, read_line};
+use proto::hex::encode as hex;
 use reqwest::Method;
 use serde_json::{Value, json};
 use server::authz::{Caller, Job};
@@ -229,6 +230,23 @@ async fn a_former_object_is_offered_and_linked_by_a_person() {
     let ids: Vec<_> = offered["value"].as_array().unwrap().iter().map(|one| one["id"].clone()).collect();
     assert_eq!(ids, [json!(former.id())], "the same name only: {offered}");
     assert_eq!(offered["value"][0]["hasPassword"], true);
+    // The machine itself is known by its number, whatever it is called now, and comes first.
+    let machine = "0a".repeat(32);
+    let renamed_from = server.device_on(&machine, "old-name").await;
+    let same_name = server.device("new-name").await;
+    let renamed = server.device_on(&machine, "new-name").await;
+    server.device_on(&"0b".repeat(32), "new-name").await;
+    let offered = admin.get_ok(&format!("{LAPWING}/devices/{}/candidates", renamed.id())).await;
+    let alike: Vec<_> = offered["value"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| (one["id"].clone(), one["sameHardware"].clone()))
+        .collect();
+    assert_eq!(alike, [(json!(renamed_from.id()), json!(true)), (json!(same_name.id()), json!(false))], "{offered}");
+    let key = rcgen::KeyPair::generate().unwrap();
+    let refused = server.join_on("0a0a", &server.join_token().await, &key, "pc-9").await;
+    assert_eq!(refused.status(), 400, "a number that is none");
     // Nobody may link by reading only.
     let helpdesk = server.program(Some("Helpdesk Administrator"), &[]).await;
     let link = format!("{LAPWING}/devices/{}/predecessor/{}", new.id(), former.id());
@@ -309,7 +327,7 @@ async fn an_export_is_sealed_signed_recorded_and_drilled() {
     assert_eq!(manifest.incarnation, one.joined.incarnation);
     let signature = aws_lc_rs::signature::UnparsedPublicKey::new(
         &aws_lc_rs::signature::ECDSA_P256_SHA256_FIXED,
-        proto::escrow::unhex(&manifest.public_key).unwrap(),
+        proto::hex::decode(&manifest.public_key).unwrap(),
     );
     signature.verify(&proto::escrow::statement(&head.manifest_line), &head.signature).unwrap();
     assert_eq!(json!(manifest.public_key), state().await["publicKey"]);

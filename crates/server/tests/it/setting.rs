@@ -168,6 +168,7 @@ pub(crate) async fn join(store: &dyn Store, now: Timestamp) -> DeviceId {
         name: format!("machine-{}", number()),
         os: "Debian 13".into(),
         public_key: bytes16().to_vec(),
+        hardware: None,
         predecessor: None,
         certificate,
     };

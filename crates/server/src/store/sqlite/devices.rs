@@ -21,7 +21,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 const COLUMNS: &str = "d.id, d.name, d.os, d.agent_version, d.state, d.revision, d.registered_at, d.deleted_at, \
      d.purged_at, d.reported_since_deletion, d.predecessor, d.public_key, d.forked_at, d.clone_suspected, \
      d.from_backup_at, (SELECT at FROM seen WHERE device = d.id), \
-     (SELECT group_concat(hex(grp)) FROM member WHERE device = d.id)";
+     (SELECT group_concat(hex(grp)) FROM member WHERE device = d.id), d.hardware";
 const TOKEN: &str = "id, note, grp, created_by, created_at, expires_at, used_at, used_by, revoked_at";
 
 /// A device, purged ones included.
@@ -149,14 +149,16 @@ fn list<T>(
     } else {
         "AND ?3 IS NULL"
     };
+    let of_machine = if filter.hardware.is_some() { "AND d.hardware = ?5" } else { "AND ?5 IS NULL" };
     let size = page.size();
     let items = tx
         .prepare_cached(&format!(
-            "SELECT {columns} FROM device AS d WHERE d.id > ?1 AND d.state IN ({}) {named} {prefixed} {groups} {also} \
+            "SELECT {columns} FROM device AS d WHERE d.id > ?1 AND d.state IN ({}) {named} {prefixed} {of_machine} {groups} \
+             {also} \
              ORDER BY d.id LIMIT ?4",
             states.join(",")
         ))?
-        .query_map(params![after, name, prefix, size as i64 + 1], from_row)?
+        .query_map(params![after, name, prefix, size as i64 + 1, filter.hardware], from_row)?
         .collect::<Result<Vec<_>, _>>()?;
     Ok(PageOf::cut(items, size, |item| id(item).to_string()))
 }
@@ -422,7 +424,7 @@ pub(super) fn join(
     };
     let inserted = tx.execute(
         "INSERT OR IGNORE INTO device (id, name, name_folded, os, agent_version, state, revision, registered_at, \
-         predecessor, public_key) VALUES (?, ?, ?, ?, '', 'enabled', 1, ?, ?, ?)",
+         predecessor, public_key, hardware) VALUES (?, ?, ?, ?, '', 'enabled', 1, ?, ?, ?, ?)",
         params![
             new.id.as_bytes(),
             new.name,
@@ -430,7 +432,8 @@ pub(super) fn join(
             new.os,
             ticks(now),
             predecessor.map(|id| *id.as_bytes()),
-            new.public_key
+            new.public_key,
+            new.hardware
         ],
     )?;
     if inserted == 0 {
@@ -568,5 +571,6 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<Device> {
         from_backup_at: time_opt(row.get(14)?),
         last_seen: time_opt(row.get(15)?),
         groups,
+        hardware: row.get(17)?,
     })
 }

@@ -24,6 +24,7 @@ async fn joined(server: &Server, n: u16) {
         name: format!("machine-{n}"),
         os: "Debian 12".into(),
         public_key: bytes.to_vec(),
+        hardware: None,
         predecessor: None,
         certificate: NewCertificate {
             fingerprint: hash,

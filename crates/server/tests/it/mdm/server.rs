@@ -133,6 +133,7 @@ impl Server {
             name: format!("machine-{n}"),
             os: "Debian 12".into(),
             public_key: vec![n],
+            hardware: None,
             predecessor: None,
             certificate: NewCertificate { fingerprint, serial: vec![n], not_before, not_after },
         };

@@ -218,10 +218,11 @@ async fn whole(visit: &Visit, sheet: &DeviceSheet, panel: Panel, status: StatusC
             .map(|one| {
                 let seen = When::of(one.last_seen_date_time.unwrap_or(one.registered_date_time), visit.now);
                 let password = if one.has_password { "with a password" } else { "without a password" };
+                let alike = if one.same_hardware { "the same machine" } else { "the same name" };
                 Former {
                     id: one.id.to_string(),
                     label: Shown::cut(
-                        &format!("{}, {}, {password}, last seen {}", one.name, one.state, seen.near),
+                        &format!("{}, {alike}, {}, {password}, last seen {}", one.name, one.state, seen.near),
                         300,
                     ),
                 }
