@@ -36,13 +36,13 @@ const FAINT: &str = "
     return bad.join('\\n');";
 
 /// Where pictures go.
-struct Pictures {
+pub(crate) struct Pictures {
     folder: PathBuf,
     _own: Option<tempfile::TempDir>,
 }
 
 impl Pictures {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         match std::env::var_os("LAPWING_SCREENSHOTS") {
             Some(folder) => {
                 std::fs::create_dir_all(&folder).unwrap();
@@ -55,7 +55,7 @@ impl Pictures {
         }
     }
     /// The page on a desk in light and in dark, and on a phone.
-    async fn take(&self, browser: &Browser, name: &str) {
+    pub(crate) async fn take(&self, browser: &Browser, name: &str) {
         for (kind, dark, width, height) in
             [("light", false, 1280, 900), ("dark", true, 1280, 900), ("phone", false, 390, 844)]
         {
@@ -70,7 +70,7 @@ impl Pictures {
 }
 
 /// What holds on every page: names for all fields and buttons, one first heading, a language, nothing blocked.
-async fn is_sound(browser: &Browser) {
+pub(crate) async fn is_sound(browser: &Browser) {
     let found = browser
         .script(
             "const bad = [];
@@ -96,13 +96,18 @@ async fn is_sound(browser: &Browser) {
     assert_eq!(browser.complaints().await, Vec::<String>::new(), "at {}", browser.url().await);
 }
 
-async fn person(server: &TestServer, name: &str, role: &str) -> CreatedUser {
+pub(crate) async fn person(server: &TestServer, name: &str, role: &str) -> CreatedUser {
     let new = NewUser { user_name: name.into(), display_name: None, role: Some(role.into()), group: None };
     server.app.create_user(&Caller::system(Job::Init), &new).await.unwrap()
 }
 
 /// The first sign-in, by the forms.
-async fn sign_in_first(browser: &Browser, server: &TestServer, user: &CreatedUser, pictures: Option<&Pictures>) {
+pub(crate) async fn sign_in_first(
+    browser: &Browser,
+    server: &TestServer,
+    user: &CreatedUser,
+    pictures: Option<&Pictures>,
+) {
     browser.open(&server.at("/admin")).await;
     if let Some(pictures) = pictures {
         pictures.take(browser, "sign-in").await;
@@ -125,7 +130,7 @@ async fn sign_in_first(browser: &Browser, server: &TestServer, user: &CreatedUse
     browser.one(".side nav").await;
 }
 
-async fn sign_out(browser: &Browser) {
+pub(crate) async fn sign_out(browser: &Browser) {
     browser.click(".person button").await;
     browser.until_it_says("You are signed out.").await;
 }

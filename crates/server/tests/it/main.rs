@@ -4,6 +4,8 @@
 
 mod account;
 mod admin;
+mod admin_account;
+mod admin_account_browser;
 mod admin_browser;
 mod admin_groups;
 mod admin_matrix;
