@@ -50,9 +50,9 @@
 //! | GET | `devices/{id}/readingRule` | → [`DeviceReadingRule`] |
 //! | POST | `devices/{id}/readingDone` | the rotation that follows a read is asked for now |
 //! | GET, POST | `accessRequests` | → [`List`] of [`AccessRequest`]; [`NewAccessRequest`] → [`AccessRequest`] |
-//! | POST | `accessRequests/{id}/approve`, `…/deny`, `…/cancel` | → [`AccessRequest`] |
+//! | POST | `accessRequests/{id}/approve`, `…/deny`, `…/cancel` | [`NewAccessAnswer`], or nothing → [`AccessRequest`] |
 //! | GET, POST | `channels` | → [`List`] of [`Channel`]; [`NewChannel`] → [`CreatedChannel`] |
-//! | DELETE, POST | `channels/{name}`, `channels/{name}/test` | |
+//! | DELETE, POST | `channels/{name}`; `channels/{name}/test`, `…/pause`, `…/resume` | |
 //! | GET | `audit/export?since=…&until=…` | → [`List`] of [`crate::audit::Line`] |
 //! | GET, PUT | `settings` | [`Settings`] |
 //!
@@ -103,12 +103,12 @@ pub use role::{NewRole, Role, RoleChange};
 
 pub use notify::{Channel, CreatedChannel, MailSecurity, NewChannel, Receiver, SyslogFormat};
 pub use policy::{
-    DeviceSetting, HeldDevice, PolicyEdit, PolicyPreview, PolicyVersion, PreviewCause, PreviewRequest, Ring, RingPlan,
-    RollBack, Rollout, SettingChange, SettingDependency, SettingDescription, SettingValue,
+    DeviceSetting, HeldDevice, PolicyEdit, PolicyPreview, PolicyVersion, PreviewCause, PreviewRequest, Ring,
+    RingCounts, RingPlan, RollBack, Rollout, SettingChange, SettingDependency, SettingDescription, SettingValue,
 };
 pub use reading::{
-    AccessAnswer, AccessRequest, BREAK_GLASS_HEADER, DeviceReadingRule, JUSTIFICATION_CHARS_MAX, NewAccessRequest,
-    REASON_HEADER, ReadingRule, TICKET_HEADER,
+    AccessAnswer, AccessRequest, BREAK_GLASS_HEADER, DeviceReadingRule, JUSTIFICATION_CHARS_MAX, NewAccessAnswer,
+    NewAccessRequest, REASON_HEADER, ReadingRule, TICKET_HEADER,
 };
 pub use token::{JoinTokenText, NotAJoinToken};
 

@@ -8,6 +8,7 @@ mod account;
 mod admit;
 mod api_tokens;
 mod audit_export;
+pub mod audit_proof;
 mod authenticate;
 mod backup;
 pub mod browser;

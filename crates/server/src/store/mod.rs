@@ -585,6 +585,9 @@ pub trait Store: Send + Sync + 'static {
     fn create_channel(&self, new: NewChannel, now: Timestamp, audit: AuditEntry) -> Answer<'_, ()>;
     /// Removes a channel. [`StoreError::NotFound`].
     fn delete_channel(&self, id: [u8; 16], audit: AuditEntry) -> Answer<'_, ()>;
+    /// Pauses a channel, or resumes it from its place, to be tried at once; `false`, and nothing, when it was so
+    /// already. [`StoreError::NotFound`].
+    fn pause_channel(&self, id: [u8; 16], paused: bool, audit: AuditEntry) -> Answer<'_, bool>;
     /// Notes how a channel went on, from the record `from` to the record `to`; `false`, and nothing, when it does not
     /// stand at `from`.
     fn advance_channel(&self, id: [u8; 16], from: u64, to: u64, progress: ChannelProgress) -> Answer<'_, bool>;

@@ -4,12 +4,16 @@
 
 mod account;
 mod admin;
+mod admin_access;
+mod admin_access_browser;
 mod admin_account;
 mod admin_account_browser;
 mod admin_browser;
 mod admin_groups;
 mod admin_matrix;
 mod admin_pages;
+mod admin_policies;
+mod admin_settings;
 mod audit_export;
 mod campaigns;
 mod conformance;
@@ -25,6 +29,7 @@ mod mdm;
 mod notify;
 mod ops;
 mod policies;
+mod policies_browser;
 mod readers;
 mod reading;
 mod routes;

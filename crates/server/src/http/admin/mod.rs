@@ -4,6 +4,7 @@
 //! A page is a struct that holds what is shown, and a template under `templates/` that says how. Handlers
 //! call `app`, make the struct, and leave.
 
+pub(crate) mod access;
 pub(crate) mod account;
 mod asset;
 pub(crate) mod audit;

@@ -23,6 +23,7 @@ pub(crate) enum Section {
     Devices,
     Groups,
     Rotations,
+    Access,
     Policies,
     People,
     Audit,
@@ -37,6 +38,7 @@ mod icon {
     pub(super) const GROUPS: &str = "M3 7h7l2 3h9v10H3zM3 7V4h6l2 3";
     pub(super) const ROTATIONS: &str =
         "M20 11a8 8 0 0 0-14-4.500L3 9M3 4v5h5M4 13a8 8 0 0 0 14 4.500L21 15M21 20v-5h-5";
+    pub(super) const ACCESS: &str = "M8 14a4 4 0 1 1 3.500-2L21 12v4h-3v-4M8 10h.01";
     pub(super) const POLICIES: &str = "M6 3h9l4 4v14H6zM14 3v5h5M9 13h7M9 17h5";
     pub(super) const PEOPLE: &str =
         "M9 11a4 4 0 1 0 0-8 4 4 0 0 0 0 8zM2 21c0-4 3-6 7-6s7 2 7 6M16 4a4 4 0 0 1 0 7M18 15c2.500.6 4 2.500 4 6";
@@ -51,6 +53,8 @@ pub(crate) struct Place {
     pub(crate) icon: &'static str,
     pub(crate) label: &'static str,
     pub(crate) here: bool,
+    /// What waits there for the person.
+    pub(crate) waiting: usize,
 }
 
 /// A note at the head of a page.
@@ -83,14 +87,19 @@ impl Shell {
         note: Option<String>,
     ) -> Result<Self, Error> {
         let sections = app.sections(&browsing.caller).await?;
+        let waiting = app.access_waiting(&browsing.caller).await?;
         let place = |wanted: bool, of: Section, href, icon, label| {
-            wanted.then_some(Place { href, icon, label, here: of == section })
+            let waiting = if of == Section::Access { waiting } else { 0 };
+            wanted.then_some(Place { href, icon, label, here: of == section, waiting })
         };
+        // Who asks for nothing and answers nothing sees what is asked of readers.
+        let access = if sections.access { "/admin/access" } else { "/admin/access/rules" };
         let places = [
             place(sections.coverage, Section::Coverage, "/admin/coverage", icon::COVERAGE, "Coverage"),
             place(sections.devices, Section::Devices, "/admin/devices", icon::DEVICES, "Devices"),
             place(sections.groups, Section::Groups, "/admin/groups", icon::GROUPS, "Groups"),
             place(sections.rotations, Section::Rotations, "/admin/rotations", icon::ROTATIONS, "Rotations"),
+            place(sections.access || sections.reading_rules, Section::Access, access, icon::ACCESS, "Access"),
             place(sections.policies, Section::Policies, "/admin/policies", icon::POLICIES, "Policies"),
             place(sections.people, Section::People, "/admin/people", icon::PEOPLE, "People and roles"),
             place(sections.audit, Section::Audit, "/admin/audit", icon::AUDIT, "Audit log"),
@@ -123,6 +132,11 @@ fn known_note(code: &str) -> Option<Note> {
         "policy_saved" => ("good", "The policy was saved. Devices of its groups get it at their next check-in."),
         "policy_assigned" => ("good", "The policy was assigned."),
         "policy_unassigned" => ("warn", "The assignment was ended: devices of that group drop these settings."),
+        "policy_excluded" => ("warn", "The group is left out: its devices drop these settings at their next check-in."),
+        "policy_included" => ("good", "The group is not left out any more."),
+        "policy_rolled_back" => ("good", "The values of that version are back, as a new version for all devices."),
+        "rings_saved" => ("good", "The rings were saved. They hold for versions that are made from now on."),
+        "rollout_changed" => ("info", "That is done; the table shows how the version stands."),
         "policy_deleted" => ("warn", "The policy was deleted."),
         "person_enabled" => ("good", "The person may sign in again."),
         "person_disabled" => ("warn", "The person may sign in no more; every session of that person has ended."),
@@ -143,6 +157,20 @@ fn known_note(code: &str) -> Option<Note> {
         "role_saved" => ("good", "The role was saved."),
         "role_deleted" => ("warn", "The role was deleted."),
         "join_token_revoked" => ("warn", "The join token was revoked: nothing joins with it any more."),
+        "access_asked" => ("good", "Access was asked for. Those who may approve it see it under “Access”."),
+        "access_approved" => ("good", "You approved the request."),
+        "access_denied" => ("warn", "You denied the request."),
+        "access_cancelled" => ("warn", "You took your request back."),
+        "rule_set" => ("good", "The rule is set. It counts from the next read on."),
+        "rule_cleared" => ("warn", "The rule is gone: nothing is asked of those who read there."),
+        "reading_done" => ("info", "The device was asked for a new password; the one that you read ends with it."),
+        "channel_made" => ("good", "The channel is told from now on. Send a test notice to see that it arrives."),
+        "channel_paused" => ("warn", "The channel is paused. Nothing is lost: it goes on from where it is."),
+        "channel_resumed" => ("good", "The channel goes on from where it was."),
+        "channel_removed" => ("warn", "The channel was removed, with its secret."),
+        "channel_tested" => ("good", "The receiver took a test notice."),
+        "escrow_saved" => ("good", "The schedule was saved. The next export follows it."),
+        "clock_confirmed" => ("good", "The clock is confirmed: what removes passwords by time goes on."),
         "laps_on" => ("good", "LAPS is on: devices may store new passwords."),
         "laps_off" => ("warn", "LAPS is off: devices cannot store new passwords."),
         "session_over" => ("good", "The session has ended; its tokens have stopped working."),
