@@ -58,6 +58,22 @@ impl App {
         Ok(Listed::new(items, page.next))
     }
 
+    /// One person.
+    pub async fn person_of(&self, caller: &Caller, id: PrincipalId) -> Result<Person> {
+        self.require(caller, Action::PeopleRead)?;
+        let user = self.stored_user(id).await?;
+        let names = self.role_names().await?;
+        Ok(Person {
+            id: user.id,
+            name: user.user_name,
+            display_name: user.display_name,
+            enabled: user.enabled,
+            kind: "user".into(),
+            roles: self.roles_of(user.id, &names).await?,
+            permissions: Vec::new(),
+        })
+    }
+
     /// Service principals.
     pub async fn service_principals(
         &self,

@@ -250,6 +250,14 @@ pub(crate) fn rows() -> Vec<Handled> {
         POST post "/admin/programs/{id}/delete" Cookie Admin admin::people::delete_program;
         POST post "/admin/roles" Cookie Admin admin::people::assign;
         POST post "/admin/roles/remove" Cookie Admin admin::people::unassign;
+        GET get "/admin/people/{id}" Cookie Admin admin::person::one;
+        POST post "/admin/people/{id}/reset-totp" Cookie Admin admin::person::reset_totp;
+        POST post "/admin/people/{id}/reset-passkeys" Cookie Admin admin::person::reset_passkeys;
+        POST post "/admin/people/{id}/unlock" Cookie Admin admin::person::unlock;
+        POST post "/admin/people/{id}/sessions/end" Cookie Admin admin::person::end_session;
+        POST post "/admin/people/{id}/tokens/revoke" Cookie Admin admin::person::revoke_token;
+        POST post "/admin/people/{id}/identities" Cookie Admin admin::person::link;
+        POST post "/admin/people/{id}/identities/remove" Cookie Admin admin::person::unlink;
         GET get "/admin/roles" Cookie Admin admin::roles::list;
         GET get "/admin/roles/new" Cookie Admin admin::roles::new_form;
         POST post "/admin/roles/save" Cookie Admin admin::roles::save;

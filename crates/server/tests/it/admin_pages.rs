@@ -72,9 +72,13 @@ async fn people_are_made_given_roles_and_disabled() {
     assert!(!list.text.contains("lapwing-once."), "it is shown once");
     assert!(list.text.contains("Helpdesk Administrator") && list.text.contains("Ada L&#60;i&#62;"));
     let turned = [made[0], ("user_name", "eve\u{202e}"), made[2], made[3], made[4]];
-    assert_eq!(browser.send("/admin/people", &turned).await.status, 400, "a name that turns text around");
+    let refused = browser.send("/admin/people", &turned).await;
+    assert_eq!(refused.status, 422, "a name that turns text around");
+    assert!(refused.text.contains("role=\"alert\"") && refused.text.contains("value=\"Ada L&#60;i&#62;\""));
+    let taken = browser.send("/admin/people", &made).await;
+    assert!(taken.status == 422 && taken.text.contains("value=\"ada\""), "the name is taken: {}", taken.text);
     let id = list.text.split("/admin/people/").skip(1).find_map(|rest| {
-        let id = rest.split('/').next()?;
+        let id = rest.split(['/', '"']).next()?;
         (id != server.administrator.id.to_string()).then(|| id.to_owned())
     });
     let id = id.unwrap();

@@ -10,6 +10,7 @@ use reqwest::{Client, Method, redirect::Policy};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -20,17 +21,19 @@ fn now_s() -> u64 {
 }
 
 /// A provider. `lie` changes the claims of the id tokens that it gives.
-struct Provider {
-    issuer: String,
-    ca: String,
+pub(crate) struct Provider {
+    pub(crate) issuer: String,
+    pub(crate) ca: String,
     key: rcgen::KeyPair,
     /// By code: challenge and nonce.
     codes: Mutex<HashMap<String, (String, String)>>,
-    lie: Mutex<Value>,
+    pub(crate) lie: Mutex<Value>,
+    /// How often the discovery document was asked for.
+    pub(crate) discoveries: AtomicUsize,
 }
 
 impl Provider {
-    async fn start() -> Arc<Self> {
+    pub(crate) async fn start() -> Arc<Self> {
         let certified = rcgen::generate_simple_self_signed(vec!["localhost".into()]).unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let issuer = format!("https://localhost:{}", listener.local_addr().unwrap().port());
@@ -40,6 +43,7 @@ impl Provider {
             key: rcgen::KeyPair::generate().unwrap(),
             codes: Mutex::default(),
             lie: Mutex::new(json!({})),
+            discoveries: AtomicUsize::new(0),
         });
         let key = rustls::pki_types::PrivateKeyDer::try_from(certified.signing_key.serialize_der()).unwrap();
         let tls = rustls::ServerConfig::builder()
@@ -86,14 +90,17 @@ impl Provider {
         let path = request.split(' ').nth(1).unwrap();
         let at = |rest: &str| format!("{}{rest}", self.issuer);
         match path {
-            "/.well-known/openid-configuration" => (
-                200,
-                json!({
-                    "issuer": self.issuer, "authorization_endpoint": at("/auth"),
-                    "token_endpoint": at("/token"), "jwks_uri": at("/keys"),
-                })
-                .to_string(),
-            ),
+            "/.well-known/openid-configuration" => {
+                self.discoveries.fetch_add(1, Ordering::SeqCst);
+                (
+                    200,
+                    json!({
+                        "issuer": self.issuer, "authorization_endpoint": at("/auth"),
+                        "token_endpoint": at("/token"), "jwks_uri": at("/keys"),
+                    })
+                    .to_string(),
+                )
+            }
             "/keys" => {
                 use rcgen::PublicKeyData;
                 let point = self.key.der_bytes();
@@ -137,7 +144,7 @@ impl Provider {
     }
 
     /// The person agrees at the provider: the code that the browser brings back.
-    fn agree(&self, location: &str) -> (String, String) {
+    pub(crate) fn agree(&self, location: &str) -> (String, String) {
         let (page, query) = location.split_once('?').unwrap();
         assert_eq!(page, format!("{}/auth", self.issuer));
         let asked: HashMap<String, String> = serde_urlencoded::from_str(query).unwrap();
@@ -155,8 +162,12 @@ fn browser(server: &TestServer) -> Client {
 
 /// To the provider: where the browser is sent, and its cookie.
 async fn depart(server: &TestServer, provider: &str, user_code: &str) -> (String, String) {
-    let path = format!("/device/with/{provider}?user_code={user_code}");
-    let answer = browser(server).get(server.at(&path)).send().await.unwrap();
+    follow(server, &format!("/device/with/{provider}?user_code={user_code}")).await
+}
+
+/// The same by an address of a page.
+pub(crate) async fn follow(server: &TestServer, path: &str) -> (String, String) {
+    let answer = browser(server).get(server.at(path)).send().await.unwrap();
     assert_eq!(answer.status(), 303);
     let header = |name: &str| answer.headers()[name].to_str().unwrap().to_owned();
     let cookie = header("set-cookie");
@@ -164,13 +175,13 @@ async fn depart(server: &TestServer, provider: &str, user_code: &str) -> (String
     (header("location"), cookie.split(';').next().unwrap().to_owned())
 }
 
-async fn back(server: &TestServer, cookie: &str, code: &str, state: &str) -> (u16, String) {
+pub(crate) async fn back(server: &TestServer, cookie: &str, code: &str, state: &str) -> (u16, String) {
     let path = format!("/device/callback?code={code}&state={state}");
     let answer = browser(server).get(server.at(&path)).header("cookie", cookie).send().await.unwrap();
     (answer.status().as_u16(), answer.text().await.unwrap())
 }
 
-fn ticket(page: &str) -> String {
+pub(crate) fn ticket(page: &str) -> String {
     page.split("name=\"ticket\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned()
 }
 

@@ -6,6 +6,8 @@ mod account;
 mod admin;
 mod admin_access;
 mod admin_access_browser;
+mod admin_account;
+mod admin_account_browser;
 mod admin_browser;
 mod admin_groups;
 mod admin_matrix;

@@ -16,6 +16,7 @@ pub(crate) mod join_tokens;
 mod mistake;
 mod password;
 pub(crate) mod people;
+pub(crate) mod person;
 pub(crate) mod policies;
 pub(crate) mod readers;
 pub(crate) mod roles;

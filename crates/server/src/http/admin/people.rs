@@ -1,6 +1,7 @@
 //! People and service principals, their roles, and what is shown once when one is made.
 
 use super::devices::Badge;
+use super::mistake::{again, mistake};
 use super::shell::{Section, Shell, ok};
 use super::shown::Shown;
 use super::visit::{Visit, done, form};
@@ -51,6 +52,9 @@ struct PeoplePage {
     groups: Vec<Choice>,
     next: Option<String>,
     may_write: bool,
+    /// What was typed into the form of a new person.
+    typed: Made,
+    mistakes: Vec<Shown>,
 }
 
 /// A secret that is shown this once.
@@ -74,6 +78,10 @@ struct Asked {
 
 /// The page.
 pub(crate) async fn people(visit: Visit) -> Result<Response, Error> {
+    ok(&people_page(&visit, Made::default(), Vec::new()).await?)
+}
+
+async fn people_page(visit: &Visit, typed: Made, mistakes: Vec<Shown>) -> Result<PeoplePage, Error> {
     let Asked { after } = visit.query()?;
     let after = visit.after("admin/people", &after)?;
     let first = after.is_none();
@@ -93,8 +101,8 @@ pub(crate) async fn people(visit: Visit) -> Result<Response, Error> {
             names.insert(group.id.to_string(), group.name);
         }
     }
-    ok(&PeoplePage {
-        shell: visit.shell("People and roles", Section::People).await?,
+    Ok(PeoplePage {
+        shell: visit.shell("People", Section::People).await?,
         people: people.items.iter().map(|person| line(person, &names)).collect(),
         programs: programs.iter().map(|person| line(person, &names)).collect(),
         roles: roles
@@ -104,6 +112,8 @@ pub(crate) async fn people(visit: Visit) -> Result<Response, Error> {
         groups,
         next: visit.next("/admin/people", "admin/people", &[], people.next),
         may_write: visit.app.sections(&visit.caller).await?.write_people,
+        typed,
+        mistakes,
     })
 }
 
@@ -130,7 +140,7 @@ fn line(person: &Person, groups: &BTreeMap<String, String>) -> Line {
     }
 }
 
-fn key(id: &str) -> Result<PrincipalId, Error> {
+pub(super) fn key(id: &str) -> Result<PrincipalId, Error> {
     id.parse().map_err(|_| Error::not_found("principal_unknown", "there is nobody with this id; look at the list"))
 }
 
@@ -139,7 +149,7 @@ fn chosen(text: String) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }
 
-#[derive(Deserialize, Default)]
+#[derive(Deserialize, Default, Clone)]
 #[serde(default)]
 struct Made {
     user_name: String,
@@ -152,13 +162,18 @@ struct Made {
 pub(crate) async fn create(visit: Visit, body: Bytes) -> Result<Response, Error> {
     let asked: Made = form(&body)?;
     let new = NewUser {
-        user_name: asked.user_name,
-        display_name: chosen(asked.display_name),
-        role: chosen(asked.role),
-        group: chosen(asked.group),
+        user_name: asked.user_name.clone(),
+        display_name: chosen(asked.display_name.clone()),
+        role: chosen(asked.role.clone()),
+        group: chosen(asked.group.clone()),
     };
-    let made = visit.app.create_user(&visit.caller, &new).await?;
-    one_time(&visit, &made).await
+    match visit.app.create_user(&visit.caller, &new).await {
+        Ok(made) => one_time(&visit, &made).await,
+        Err(error) => {
+            let mistakes = vec![mistake(error)?];
+            again(&people_page(&visit, asked, mistakes).await?)
+        }
+    }
 }
 
 /// Gives a person a new one-time secret.

@@ -3,7 +3,7 @@
 use super::devices::Badge;
 use super::groups::device_named;
 use super::mistake::{again, mistake};
-use super::shell::{Section, Shell, ok};
+use super::shell::{Section, Shell, ok, sentence};
 use super::shown::Shown;
 use super::visit::Visit;
 use crate::app::{Error, Kind};
@@ -56,7 +56,7 @@ fn reader(access: &ReadAccess) -> Reader {
         name: Shown::new(&access.name),
         kind: if access.kind == "user" { "person" } else { "program" },
         badge: if access.may_read { Badge::new("good", "May read") } else { Badge::new("bad", "May not read") },
-        because: Shown::cut(&access.because, 300),
+        because: Shown::cut(&sentence(&access.because), 300),
         paths: access.paths.iter().map(path).collect(),
     }
 }
