@@ -41,6 +41,7 @@ mod policy_preview;
 mod readers;
 mod reading;
 mod record;
+mod refusals;
 mod revoke;
 mod roles;
 mod rollouts;
@@ -50,6 +51,7 @@ mod tenant;
 mod uses;
 mod verification;
 mod wait;
+mod witness;
 
 pub use admit::{Rate, Rates};
 pub use credentials::Listed;
@@ -59,6 +61,7 @@ pub use federation::{Arrival, Departure, Outside, OutsideAnswer, OutsideRequest}
 pub use metrics::Metrics;
 pub use notify::{Destination, NotSent, Notice, Outlet, Sending};
 pub use reading::Justification;
+pub use refusals::Act;
 pub use sign_in::TokenRefusal;
 
 use crate::authz::{self, Action, Caller, Target};
@@ -155,6 +158,7 @@ pub struct App {
     outlet: std::sync::OnceLock<Arc<dyn Outlet>>,
     /// A read was recorded.
     reads: tokio::sync::Notify,
+    refusals: refusals::Refusals,
 }
 
 impl App {
@@ -169,6 +173,7 @@ impl App {
             outside: std::sync::OnceLock::new(),
             outlet: std::sync::OnceLock::new(),
             reads: tokio::sync::Notify::new(),
+            refusals: refusals::Refusals::default(),
             tenant: tenant.id,
             incarnation: tenant.incarnation,
             store: parts.store,

@@ -181,7 +181,8 @@ async fn a_paused_channel_keeps_its_place() {
     let device = ruled_device(&server).await;
     let trusted = certificates();
     let (port, mut taken) = hook(&trusted, vec!["204 Taken"]).await;
-    let to = json!({"kind": "webhook", "url": format!("https://localhost:{port}/"), "ca": trusted.ca, "allowPrivate": true});
+    let to =
+        json!({"kind": "webhook", "url": format!("https://localhost:{port}/"), "ca": trusted.ca, "allowPrivate": true});
     add(&admin, "soar", to, None).await;
     let act = async |act: &str| {
         let path = format!("/v1.0/lapwing/channels/soar/{act}");

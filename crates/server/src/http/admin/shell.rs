@@ -252,7 +252,7 @@ const fn heading(kind: Kind) -> (StatusCode, &'static str) {
 }
 
 /// A sentence of a refusal with a capital letter and a full stop.
-fn sentence(text: &str) -> String {
+pub(super) fn sentence(text: &str) -> String {
     let mut chars = text.chars();
     let mut whole: String = match chars.next() {
         Some(first) => first.to_uppercase().chain(chars).collect(),
