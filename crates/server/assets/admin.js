@@ -73,6 +73,24 @@
   window.addEventListener("pageshow", (event) => {
     if (event.persisted && document.querySelector("[data-secret]")) location.reload();
   });
+  // A document of a policy is read into the form; it is sent with it, as if it were typed.
+  const reader = document.querySelector("[data-read-file]");
+  if (reader) {
+    const FILE_BYTES_MAX = 200 * 1024;
+    reader.hidden = false;
+    reader.querySelector("input").addEventListener("change", async (event) => {
+      const [file] = event.target.files, said = reader.querySelector("[data-said]");
+      if (!file) return;
+      if (file.size > FILE_BYTES_MAX) {
+        said.textContent = "The file is larger than 200 kB: that is no policy.";
+        return;
+      }
+      document.getElementById("document").value = await file.text();
+      const name = document.getElementById("name");
+      if (name && !name.value) name.value = file.name.replace(/\.[^.]*$/, "");
+      said.textContent = `${file.name} was read. Nothing is sent yet.`;
+    });
+  }
   // Passkeys: bytes travel as base64url.
   const toBytes = (text) => Uint8Array.from(atob(text.replace(/-/g, "+").replace(/_/g, "/")), (c) => c.charCodeAt(0));
   const toText = (bytes) => btoa(String.fromCharCode(...new Uint8Array(bytes))).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");

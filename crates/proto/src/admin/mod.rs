@@ -39,6 +39,9 @@
 //! | POST, DELETE | `users/{id}/oneTimeSecret`, `users/{id}` | → [`CreatedUser`] |
 //! | GET, POST | `servicePrincipals` | → [`List`] of [`Person`]; [`NewServicePrincipal`] → [`CreatedServicePrincipal`] |
 //! | DELETE | `servicePrincipals/{id}` | |
+//! | GET | `me/identityProviders` | → [`List`] of [`SignInProvider`] |
+//! | GET, POST | `me/identities` | → [`List`] of [`LinkedIdentity`]; [`OwnLink`] → [`LinkedIdentity`] |
+//! | POST | `me/identities/remove` | [`OwnUnlink`] |
 //! | GET, POST | `roles` | → [`List`] of [`Role`]; [`NewRole`] → [`Role`] |
 //! | GET, PATCH, DELETE | `roles/{id}` | → [`Role`]; [`RoleChange`] → [`Role`] |
 //! | POST | `roleAssignments`, `roleAssignments/remove` | [`RoleAssignment`] |
@@ -72,8 +75,9 @@ mod role;
 mod token;
 
 pub use account::{
-    ApiToken, BegunPasskey, ClientKey, CreatedApiToken, Factors, NewApiToken, NewClientKey, NewPasskey, NewTotp,
-    OneTimeCode, Passkey, PasskeyAnswer, PasskeySignIn, PasswordChange, RecoveryCodes, SignInSession,
+    ApiToken, BegunPasskey, ClientKey, CreatedApiToken, Factors, LinkedIdentity, NewApiToken, NewClientKey, NewPasskey,
+    NewTotp, OneTimeCode, OwnLink, OwnUnlink, Passkey, PasskeyAnswer, PasskeySignIn, PasswordChange, RecoveryCodes,
+    SignInProvider, SignInSession,
 };
 pub use campaign::{
     CAMPAIGN_DEVICES_MAX, Campaign, CampaignCounts, CampaignDevice, NewCampaign, NewRevocation, REASON_CHARS_MAX,
@@ -99,8 +103,8 @@ pub use role::{NewRole, Role, RoleChange};
 
 pub use notify::{Channel, CreatedChannel, MailSecurity, NewChannel, Receiver, SyslogFormat};
 pub use policy::{
-    DeviceSetting, HeldDevice, PolicyEdit, PolicyPreview, PolicyVersion, PreviewCause, PreviewRequest, Ring, RingPlan,
-    RollBack, Rollout, SettingChange, SettingDependency, SettingDescription, SettingValue,
+    DeviceSetting, HeldDevice, PolicyEdit, PolicyPreview, PolicyVersion, PreviewCause, PreviewRequest, Ring,
+    RingCounts, RingPlan, RollBack, Rollout, SettingChange, SettingDependency, SettingDescription, SettingValue,
 };
 pub use reading::{
     AccessAnswer, AccessRequest, BREAK_GLASS_HEADER, DeviceReadingRule, JUSTIFICATION_CHARS_MAX, NewAccessAnswer,

@@ -339,6 +339,20 @@ pub struct Rollout {
     pub failed: u64,
     /// Names of failing devices, at most 20.
     pub failing: Vec<String>,
+    /// The same for each ring, in their order; one more for the devices that no ring takes in.
+    #[serde(default)]
+    pub counts: Vec<RingCounts>,
+}
+
+/// How a version does in one ring.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RingCounts {
+    /// Devices of the ring that the policy is for.
+    pub devices: u64,
+    /// Those that took the version whole, without an error since.
+    pub taken: u64,
+    /// Those that refused it, are held, or had an error since.
+    pub failed: u64,
 }
 
 /// A device whose delivery is held because policies disagree on it.

@@ -46,6 +46,8 @@ pub struct Sections {
     pub coverage: bool,
     /// Devices.
     pub devices: bool,
+    /// Groups of devices.
+    pub groups: bool,
     /// Rotations of many devices.
     pub rotations: bool,
     /// May ask devices to rotate.
@@ -214,6 +216,31 @@ impl App {
         self.require(caller, Action::PolicyWrite)
     }
 
+    /// Whether the caller may make and change groups.
+    pub fn may_write_groups(&self, caller: &Caller) -> Result<()> {
+        self.require(caller, Action::GroupWrite)
+    }
+
+    /// Whether the caller may see people and roles.
+    pub fn may_read_people(&self, caller: &Caller) -> Result<()> {
+        self.require(caller, Action::PeopleRead)
+    }
+
+    /// Whether the caller may make people and roles.
+    pub fn may_write_people(&self, caller: &Caller) -> Result<()> {
+        self.require(caller, Action::PeopleWrite)
+    }
+
+    /// Whether the caller may list join tokens.
+    pub fn may_read_join_tokens(&self, caller: &Caller) -> Result<()> {
+        self.require(caller, Action::JoinTokenRead)
+    }
+
+    /// Whether the caller may make and revoke join tokens.
+    pub fn may_write_join_tokens(&self, caller: &Caller) -> Result<()> {
+        self.require(caller, Action::JoinTokenWrite)
+    }
+
     /// Whether the caller may change the settings: for the forms that lead there.
     pub fn may_write_settings(&self, caller: &Caller) -> Result<()> {
         self.require(caller, Action::SettingsWrite)
@@ -225,6 +252,7 @@ impl App {
         Ok(Sections {
             coverage: authz::reach(caller, Action::Explain).is_ok(),
             devices: authz::reach(caller, Action::DeviceRead).is_ok(),
+            groups: may(Action::GroupRead),
             rotations: may(Action::AuditRead) || authz::reach(caller, Action::Rotate).is_ok(),
             rotate: authz::reach(caller, Action::Rotate).is_ok(),
             revoke: may(Action::Revoke),

@@ -10,7 +10,7 @@ use crate::store::{self, ALL_DEVICES, Page, RolloutState, Spread};
 use proto::admin::{
     Assign, HeldDevice, Policy, PolicyEdit, PolicyVersion, RollBack, SettingChange, SettingDescription,
 };
-use proto::dm::policy::{import_json, syncml, values};
+use proto::dm::policy::{import, import_json, json as json_of, syncml, values};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
@@ -151,16 +151,35 @@ impl App {
     /// A policy as a SyncML document, as `import` takes it back; its newest version, or another one.
     pub async fn policy_syncml(&self, caller: &Caller, name: &str, version: Option<u32>) -> Result<String> {
         self.require(caller, Action::PolicyRead)?;
-        let policy = self.stored_policy(name).await?;
-        let policy = match version {
-            None => policy,
-            Some(version) => {
-                let mut all = self.store.policy_versions(policy.id).await?.into_iter();
-                all.find(|one| one.version == version).ok_or_else(|| unknown_version(version))?
-            }
-        };
+        let policy = self.version_of(name, version).await?;
         let set = import_json(policy.values.as_bytes()).map_err(|error| super::policies::refused(&error))?;
         Ok(syncml(&values(&set)))
+    }
+
+    /// A policy as the JSON object of its settings, as `import` takes it back; its newest version, or another one.
+    pub async fn policy_json(&self, caller: &Caller, name: &str, version: Option<u32>) -> Result<String> {
+        self.require(caller, Action::PolicyRead)?;
+        let policy = self.version_of(name, version).await?;
+        serde_json::to_string_pretty(&settings_of(&policy.values)).map_err(|error| Error::Internal(error.to_string()))
+    }
+
+    async fn version_of(&self, name: &str, version: Option<u32>) -> Result<store::Policy> {
+        let policy = self.stored_policy(name).await?;
+        match version {
+            None => Ok(policy),
+            Some(version) => {
+                let mut all = self.store.policy_versions(policy.id).await?.into_iter();
+                all.find(|one| one.version == version).ok_or_else(|| unknown_version(version))
+            }
+        }
+    }
+
+    /// The settings that a document holds, SyncML or JSON by its first character. Every mistake is named, and then
+    /// nothing is taken; nothing is stored here.
+    pub fn read_policy_document(&self, caller: &Caller, document: &str) -> Result<Map<String, Value>> {
+        self.require(caller, Action::PolicyWrite)?;
+        let set = import(document.as_bytes()).map_err(|error| super::policies::refused(&error))?;
+        Ok(settings_of(&json_of(&values(&set))))
     }
 
     /// Leaves the devices of a group out of a policy, whatever else brings it to them; or ends that.

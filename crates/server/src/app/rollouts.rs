@@ -7,7 +7,7 @@ use crate::authz::{Action, Caller, Job};
 use crate::store::{self, ALL_DEVICES, DeviceFilter, DeviceState, Page, RolloutChange, RolloutState, StoreError};
 use laps::id::GroupId;
 use laps::rollout::{self, Limit, Progress, Step, Who, ring_of, step};
-use proto::admin::{Ring, RingPlan, Rollout};
+use proto::admin::{Ring, RingCounts, RingPlan, Rollout};
 use serde_json::{Value, json};
 
 /// Devices that one look at a rollout counts.
@@ -45,6 +45,19 @@ impl RolloutAct {
 struct Seen {
     progress: Progress,
     failing: Vec<String>,
+    /// For each ring; the last is for those that no ring takes in.
+    rings: Vec<RingCounts>,
+}
+
+/// How a version does on one device that it has reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum On {
+    /// Something else brings the device another version, or none.
+    NotIts,
+    /// It was not sent, or the device has not answered.
+    Open,
+    Taken,
+    Failed,
 }
 
 impl App {
@@ -240,12 +253,16 @@ impl App {
 
     /// Counts the devices that a version has reached.
     async fn seen(&self, rollout: &store::Rollout) -> Result<Seen> {
-        let mut seen = Seen { progress: Progress::default(), failing: Vec::new() };
+        let rings = vec![RingCounts::default(); rollout.rings.len() + 1];
+        let mut seen = Seen { progress: Progress::default(), failing: Vec::new(), rings };
         let groups: Vec<GroupId> =
             self.store.assignments(Some(rollout.policy)).await?.iter().map(|one| one.group).collect();
         if groups.is_empty() {
             return Ok(seen);
         }
+        let excluded: Vec<GroupId> =
+            self.store.exclusions(Some(rollout.policy)).await?.iter().map(|one| one.group).collect();
+        let open = rollout.state.is_open();
         let reached = usize::try_from(rollout.ring).unwrap_or(usize::MAX);
         let mut after = None;
         loop {
@@ -256,11 +273,23 @@ impl App {
             };
             let page = self.store.devices(filter, Page { after, limit: Page::LIMIT_MAX }).await?;
             for device in page.items {
-                let open = matches!(rollout.state, RolloutState::Running | RolloutState::Halted);
-                if open && ring_of(&rollout.rings, rollout.policy, device.id, &device.groups) > reached {
+                if device.groups.iter().any(|group| excluded.contains(group)) {
                     continue;
                 }
-                self.count(rollout, &device, &mut seen).await?;
+                let ring = ring_of(&rollout.rings, rollout.policy, device.id, &device.groups);
+                let counts = seen.rings.get_mut(ring);
+                let on = if open && ring > reached { On::NotIts } else { self.on(rollout, &device).await? };
+                if let Some(counts) = counts {
+                    counts.devices += 1;
+                    counts.taken += u64::from(on == On::Taken);
+                    counts.failed += u64::from(on == On::Failed);
+                }
+                seen.progress.reached += u64::from(on != On::NotIts);
+                seen.progress.taken += u64::from(on == On::Taken);
+                seen.progress.failed += u64::from(on == On::Failed);
+                if on == On::Failed && seen.failing.len() < NAMES_MAX {
+                    seen.failing.push(device.name);
+                }
             }
             after = page.next;
             if after.is_none() || seen.progress.reached >= DEVICES_MAX {
@@ -269,12 +298,11 @@ impl App {
         }
     }
 
-    async fn count(&self, rollout: &store::Rollout, device: &store::Device, seen: &mut Seen) -> Result<()> {
+    async fn on(&self, rollout: &store::Rollout, device: &store::Device) -> Result<On> {
         let assigned = self.store.policies_for(device.id).await?;
         if !assigned.iter().any(|one| one.policy.id == rollout.policy && one.policy.version >= rollout.wanted) {
-            return Ok(());
+            return Ok(On::NotIts);
         }
-        seen.progress.reached += 1;
         let deliveries = self.store.deliveries(device.id).await?;
         let answered = delivery::is_answered(&assigned, &deliveries);
         let taken = answered && delivery::is_taken(&deliveries);
@@ -282,15 +310,11 @@ impl App {
         let error_at = self.store.last_report(device.id).await?.and_then(|report| report.error_at);
         let erred = taken
             && matches!((error_at, answered_at), (Some(error), Some(answered)) if error > answered.max(rollout.started_at));
-        if deliveries.held.is_some() || (answered && !taken) || erred {
-            seen.progress.failed += 1;
-            if seen.failing.len() < NAMES_MAX {
-                seen.failing.push(device.name.clone());
-            }
-        } else if taken {
-            seen.progress.taken += 1;
-        }
-        Ok(())
+        Ok(match taken {
+            _ if deliveries.held.is_some() || (answered && !taken) || erred => On::Failed,
+            true => On::Taken,
+            false => On::Open,
+        })
     }
 
     async fn rollout_entity(&self, policy: &store::Policy, rollout: &store::Rollout) -> Result<Rollout> {
@@ -313,6 +337,7 @@ impl App {
             taken: seen.progress.taken,
             failed: seen.progress.failed,
             failing: seen.failing,
+            counts: seen.rings,
         })
     }
 }

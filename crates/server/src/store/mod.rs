@@ -692,7 +692,7 @@ pub trait Store: Send + Sync + 'static {
     fn passkey(&self, id: Vec<u8>) -> Answer<'_, Option<Passkey>>;
     /// Notes a use of a passkey with its new data.
     fn use_passkey(&self, id: Vec<u8>, data: String, now: Timestamp) -> Answer<'_, ()>;
-    /// Removes a passkey of a user.
+    /// Removes a passkey of a user; sessions end.
     fn remove_passkey(&self, user: PrincipalId, id: Vec<u8>, audit: AuditEntry) -> Answer<'_, ()>;
     /// Stores what a sign-in or an enrolment has come to.
     fn put_ticket(&self, ticket: Ticket) -> Answer<'_, ()>;

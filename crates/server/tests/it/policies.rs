@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 const POLICIES: &str = "/v1.0/lapwing/policies";
 
-fn told(length_min: u32, accounts: &[&str]) -> Evidence {
+pub(crate) fn told(length_min: u32, accounts: &[&str]) -> Evidence {
     let account = |(id, name): (usize, &&str)| MachineAccount {
         id: u32::try_from(id).unwrap(),
         name: (*name).to_owned(),

@@ -21,6 +21,7 @@ const PAGE_BYTES: usize = 256 * 1024;
 pub(crate) enum Section {
     Coverage,
     Devices,
+    Groups,
     Rotations,
     Access,
     Policies,
@@ -34,6 +35,7 @@ pub(crate) enum Section {
 mod icon {
     pub(super) const COVERAGE: &str = "M12 3v9h9M21 12a9 9 0 1 1-9-9";
     pub(super) const DEVICES: &str = "M4 5h16v10H4zM2 19h20M9 15v4M15 15v4";
+    pub(super) const GROUPS: &str = "M3 7h7l2 3h9v10H3zM3 7V4h6l2 3";
     pub(super) const ROTATIONS: &str =
         "M20 11a8 8 0 0 0-14-4.500L3 9M3 4v5h5M4 13a8 8 0 0 0 14 4.500L21 15M21 20v-5h-5";
     pub(super) const ACCESS: &str = "M8 14a4 4 0 1 1 3.500-2L21 12v4h-3v-4M8 10h.01";
@@ -95,6 +97,7 @@ impl Shell {
         let places = [
             place(sections.coverage, Section::Coverage, "/admin/coverage", icon::COVERAGE, "Coverage"),
             place(sections.devices, Section::Devices, "/admin/devices", icon::DEVICES, "Devices"),
+            place(sections.groups, Section::Groups, "/admin/groups", icon::GROUPS, "Groups"),
             place(sections.rotations, Section::Rotations, "/admin/rotations", icon::ROTATIONS, "Rotations"),
             place(sections.access || sections.reading_rules, Section::Access, access, icon::ACCESS, "Access"),
             place(sections.policies, Section::Policies, "/admin/policies", icon::POLICIES, "Policies"),
@@ -129,12 +132,26 @@ fn known_note(code: &str) -> Option<Note> {
         "policy_saved" => ("good", "The policy was saved. Devices of its groups get it at their next check-in."),
         "policy_assigned" => ("good", "The policy was assigned."),
         "policy_unassigned" => ("warn", "The assignment was ended: devices of that group drop these settings."),
+        "policy_excluded" => ("warn", "The group is left out: its devices drop these settings at their next check-in."),
+        "policy_included" => ("good", "The group is not left out any more."),
+        "policy_rolled_back" => ("good", "The values of that version are back, as a new version for all devices."),
+        "rings_saved" => ("good", "The rings were saved. They hold for versions that are made from now on."),
+        "rollout_changed" => ("info", "That is done; the table shows how the version stands."),
         "policy_deleted" => ("warn", "The policy was deleted."),
         "person_enabled" => ("good", "The person may sign in again."),
         "person_disabled" => ("warn", "The person may sign in no more; every session of that person has ended."),
         "person_deleted" => ("warn", "Deleted, with roles and sessions."),
         "role_given" => ("good", "The role was given. Sessions of that person have ended, so that it counts at once."),
         "role_taken" => ("warn", "The role was taken. Sessions of that person have ended, so that it counts at once."),
+        "group_made" => ("good", "The group was made."),
+        "group_renamed" => ("good", "The group has its new name."),
+        "group_filtered" => ("good", "The filter was saved; members follow it from now on."),
+        "group_deleted" => ("warn", "The group was deleted; its devices stay."),
+        "member_added" => ("good", "The device is in the group."),
+        "member_removed" => ("warn", "The device is no longer in the group."),
+        "role_saved" => ("good", "The role was saved."),
+        "role_deleted" => ("warn", "The role was deleted."),
+        "join_token_revoked" => ("warn", "The join token was revoked: nothing joins with it any more."),
         "access_asked" => ("good", "Access was asked for. Those who may approve it see it under “Access”."),
         "access_approved" => ("good", "You approved the request."),
         "access_denied" => ("warn", "You denied the request."),
@@ -151,8 +168,8 @@ fn known_note(code: &str) -> Option<Note> {
         "clock_confirmed" => ("good", "The clock is confirmed: what removes passwords by time goes on."),
         "laps_on" => ("good", "LAPS is on: devices may store new passwords."),
         "laps_off" => ("warn", "LAPS is off: devices cannot store new passwords."),
-        "passkey_removed" => ("warn", "The passkey was removed."),
         "session_over" => ("good", "The session has ended; its tokens have stopped working."),
+        "identity_linked" => ("good", "Linked: you can sign in with that account from now on."),
         "token_revoked" => ("warn", "The API token was revoked."),
         "settings_saved" => ("good", "The settings were saved."),
         _ => return None,

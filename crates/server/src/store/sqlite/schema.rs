@@ -12,7 +12,7 @@ const MIGRATIONS: [&str; 8] = [
     include_str!("schema/0005.sql"),
     include_str!("schema/0006.sql"),
     include_str!("schema/0007.sql"),
-    include_str!("schema/0010.sql"),
+    include_str!("schema/0008.sql"),
 ];
 
 /// The version that this program writes.
