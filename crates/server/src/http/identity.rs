@@ -18,14 +18,16 @@ const RECORDED: [&str; 2] = ["POST /admin/devices/{device}/password", "POST /v1.
 
 /// Makes the [`Caller`] of a request, or refuses it; an act that is refused for want of a right is recorded.
 pub(crate) async fn require(State((shared, takes)): State<(Shared, Takes)>, request: Request, next: Next) -> Response {
-    let matched = request.extensions().get::<MatchedPath>();
-    let route = format!("{} {}", request.method(), matched.map_or("-", MatchedPath::as_str));
-    let changes = !matches!(*request.method(), Method::GET | Method::HEAD)
-        && matches!(takes, Takes::Bearer | Takes::Cookie)
-        && !RECORDED.contains(&route.as_str());
-    let path = changes.then(|| request.uri().path().to_owned());
+    let changes = !matches!(*request.method(), Method::GET | Method::HEAD);
+    let asked = (changes && matches!(takes, Takes::Bearer | Takes::Cookie)).then(|| {
+        let matched = request.extensions().get::<MatchedPath>();
+        let route = format!("{} {}", request.method(), matched.map_or("-", MatchedPath::as_str));
+        (route, request.uri().path().to_owned())
+    });
     let response = let_through(&shared, takes, request, next).await;
-    let Some(path) = path else { return response };
+    let Some((route, path)) = asked.filter(|(route, _)| !RECORDED.contains(&route.as_str())) else {
+        return response;
+    };
     let extensions = response.extensions();
     let caller = extensions.get::<Browsing>().map(|browsing| &browsing.caller).or_else(|| extensions.get::<Caller>());
     if let (Some(error), Some(caller)) = (extensions.get::<Arc<Error>>(), caller) {

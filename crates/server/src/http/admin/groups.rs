@@ -315,7 +315,12 @@ fn hanging(sheet: &GroupSheet) -> Vec<Hanging> {
         all.push(one("Join tokens", "/admin/join-tokens".into(), &count.to_string(), "can still be used"));
     }
     if sheet.has_reading_rule {
-        all.push(one("Reading rule", String::new(), "A rule", "for those who read passwords of its devices"));
+        all.push(one(
+            "Reading rule",
+            "/admin/access/rules".into(),
+            "A rule",
+            "for those who read passwords of its devices",
+        ));
     }
     all
 }
