@@ -1,7 +1,7 @@
 //! `report`: the truth about the machine goes out, what the directory holds comes back.
 
 use super::{Runner, Witness, rotate::no_server};
-use crate::{accounts::LocalAccount, clock::Clock, directory, directory::Directory, sources};
+use crate::{accounts::LocalAccount, clock::Clock, directory, directory::Directory, join, sources};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use laps::{
     account::Selection,
@@ -39,6 +39,9 @@ impl<D: Directory, C: Clock + Clone, W: Witness> Runner<D, C, W> {
         let sign_ins = self.sign_ins.unreported();
         let account = report.account.as_ref().map(|facts| &facts.account);
         let evidence = self.evidence(report.unmanaged.map(|why| why.as_str().to_owned()), account);
+        let host_name = join::host_name();
+        let known = self.contact.host_name.as_ref();
+        let new_name = known.filter(|known| **known != host_name).map(|_| host_name.clone());
         let body = Report {
             installed_fingerprint: report.account.as_ref().and_then(|account| account.installed),
             account: report.account.map(|facts| AccountReport {
@@ -58,6 +61,7 @@ impl<D: Directory, C: Clock + Clone, W: Witness> Runner<D, C, W> {
                 drift: report.drift.iter().map(|drift| drift.as_str().to_owned()).collect(),
                 repair_held: report.repair_held,
                 damaged: self.contact.damaged.iter().take(DAMAGED_MAX).cloned().collect(),
+                new_name,
                 ..evidence
             },
             last_error: report.last_error.map(|failure| LastError {
@@ -76,6 +80,7 @@ impl<D: Directory, C: Clock + Clone, W: Witness> Runner<D, C, W> {
             Err(error) => return Err(directory::failure(&error, "the directory could not be asked")),
         };
         self.contact.damaged.clear();
+        self.contact.host_name = Some(host_name);
         self.sign_ins.reported(&body.sign_ins, &mut self.events);
         self.saw_server_time(answer.server_time);
         if answer.audit_head.is_some() {
@@ -113,6 +118,7 @@ impl<D: Directory, C: Clock + Clone, W: Witness> Runner<D, C, W> {
             drift: Vec::new(),
             repair_held: false,
             damaged: Vec::new(),
+            new_name: None,
             machine: self.machine(),
         }
     }

@@ -28,6 +28,7 @@ struct ContactForm {
     server_time: Option<Timestamp>,
     audit_head: Option<String>,
     damaged: Vec<String>,
+    host_name: Option<String>,
 }
 
 /// Last error, newest server time, newest audit head, what is to be told.
@@ -41,6 +42,8 @@ pub struct Contact {
     pub audit_head: Option<String>,
     /// What was said of state files that could not be read, until a report has told it.
     pub damaged: Vec<String>,
+    /// The machine's name when the server was told last; a new one is told, one that was chosen at the join is not.
+    pub host_name: Option<String>,
 }
 
 impl Contact {
@@ -56,7 +59,11 @@ impl Contact {
             (old, new) => old != new,
         };
         let failure = |contact: &Self| contact.last_error.as_ref().map(|(failure, _)| failure.clone());
-        moved || self.audit_head != newer.audit_head || self.damaged != newer.damaged || failure(self) != failure(newer)
+        moved
+            || self.audit_head != newer.audit_head
+            || self.damaged != newer.damaged
+            || self.host_name != newer.host_name
+            || failure(self) != failure(newer)
     }
 }
 
@@ -75,6 +82,7 @@ impl StateDir {
             server_time: form.server_time,
             audit_head: form.audit_head,
             damaged: form.damaged,
+            host_name: form.host_name,
         })
     }
 
@@ -93,6 +101,7 @@ impl StateDir {
             server_time: contact.server_time,
             audit_head: contact.audit_head.clone(),
             damaged: contact.damaged.clone(),
+            host_name: contact.host_name.clone(),
         };
         durable::write_json(&self.file("contact.json"), &form)
     }
@@ -113,6 +122,7 @@ mod tests {
             server_time: Some(at),
             audit_head: Some("head".into()),
             damaged: vec!["memory.json".into()],
+            host_name: Some("pc-1".into()),
         };
         state.write_contact(&contact).unwrap();
         assert_eq!(state.contact().unwrap(), contact);
@@ -122,6 +132,7 @@ mod tests {
         assert!(contact.is_outdated_by(&with_time(at.plus_seconds(3600))));
         assert!(contact.is_outdated_by(&Contact { last_error: None, ..contact.clone() }));
         assert!(contact.is_outdated_by(&Contact { damaged: Vec::new(), ..contact.clone() }));
+        assert!(contact.is_outdated_by(&Contact { host_name: Some("pc-2".into()), ..contact.clone() }));
         assert_eq!(contact.judging_time(Timestamp::MIN), at);
     }
 }

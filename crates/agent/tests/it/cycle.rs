@@ -2,7 +2,7 @@
 
 use crate::world::{Agent, Fault, World, block_on};
 use agent::effect::Witness;
-use agent::state::{JournalFound, StateDir};
+use agent::state::{Contact, JournalFound, StateDir};
 use laps::{cycle::Finish, decide::Reason, event};
 use proto::device::{Code, VersionState};
 use proto::dm;
@@ -72,6 +72,23 @@ fn the_fingerprint_key_is_never_sent() {
     for form in [&hex, &STANDARD_NO_PAD.encode(&key), &list] {
         assert!(!sent.to_lowercase().contains(&form.to_lowercase()));
     }
+}
+
+#[test]
+fn a_renamed_machine_tells_its_new_name_once() {
+    let world = World::new();
+    run(&mut world.agent(), false);
+    let told = || world.directory.book().last_report.unwrap().evidence.new_name;
+    assert_eq!(told(), None, "the name of the join is known");
+    let state = StateDir::open(&world.places.state()).unwrap();
+    let contact = state.contact().unwrap();
+    let name = agent::join::host_name();
+    assert_eq!(contact.host_name.as_deref(), Some(name.as_str()));
+    state.write_contact(&Contact { host_name: Some("its-former-name".into()), ..contact }).unwrap();
+    run(&mut world.agent(), false);
+    assert_eq!(told(), Some(name));
+    run(&mut world.agent(), false);
+    assert_eq!(told(), None);
 }
 
 /// laps-behaviour.md 10: the sequence of a good cycle with the cloud directory.

@@ -128,7 +128,12 @@ fn latency(of: Latency) -> String {
 
 /// A field of CSV. Names come from machines: what a spreadsheet would take for a formula is made text.
 fn field(text: &str) -> String {
-    let plain: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let shown = |c: char| match c {
+        c if turns(c) => '\u{fffd}',
+        c if c.is_control() => ' ',
+        c => c,
+    };
+    let plain: String = text.chars().map(shown).collect();
     let guarded = if plain.starts_with(['=', '+', '-', '@']) { format!("'{plain}") } else { plain };
     format!("\"{}\"", guarded.replace('"', "\"\""))
 }
@@ -154,6 +159,11 @@ fn csv(devices: &[CoverageDevice]) -> String {
     text
 }
 
+/// Marks that turn the direction of writing.
+const fn turns(c: char) -> bool {
+    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 /// Text in HTML. Marks that turn the direction of writing are shown as what they are.
 fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -164,8 +174,7 @@ fn escaped(text: &str) -> String {
             '>' => out.push_str("&gt;"),
             '"' => out.push_str("&quot;"),
             '\'' => out.push_str("&#39;"),
-            '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => out.push('\u{fffd}'),
-            c if c.is_control() => out.push('\u{fffd}'),
+            c if turns(c) || c.is_control() => out.push('\u{fffd}'),
             c => out.push(c),
         }
     }
@@ -253,7 +262,7 @@ mod tests {
         let csv = csv(&[hostile()]);
         assert_eq!(csv.matches("\r\n").count(), 2, "{csv:?}");
         assert!(csv.contains("\"'=cmd|' /C calc'!A1\"\"<script>"), "{csv:?}");
-        assert!(!csv.contains('\u{1b}'));
+        assert!(!csv.contains('\u{1b}') && !csv.contains('\u{202e}'));
         let html = html(&Coverage::default(), &[hostile()]);
         assert!(!html.contains("<script>") && !html.contains('\u{202e}') && !html.contains('\u{1b}'), "{html}");
         assert!(html.contains("&lt;script&gt;"));

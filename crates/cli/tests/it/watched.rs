@@ -25,6 +25,7 @@ fn reading_under_rules_and_verifying_the_log() {
     until("pc-1 is proven", || dana.run(&["password", "get", "pc-1"]).err.contains(": current, proven "));
     rules(&world, &dana);
     approvals(&world, &dana);
+    channels(&world);
     let kept = machine.agent(&["status"], "").out;
     let kept = kept.split_whitespace().find(|word| word.starts_with("1:")).expect("the device keeps a head").to_owned();
     log(&world, &kept);
@@ -69,11 +70,26 @@ fn approvals(world: &World, dana: &Home) {
     assert!(world.done(&["access", "approve", id]).err.contains("is approved"));
     let read = dana.run(&["password", "get", "pc-1"]);
     assert_eq!(read.status, 0, "{read:?}");
+    let denied = world.done(&["access", "deny", id, "--reason", "not tonight"]);
+    assert!(denied.err.contains("is denied") && denied.out.contains(": not tonight"), "{denied:?}");
+    refused(&dana.run(&["password", "get", "pc-1"]), 3, "approval_required");
+    assert!(dana.run(&["access", "list", "--all", "--output", "json"]).out.contains("not tonight"));
     let glass = dana.run(&["password", "get", "pc-1", "--break-glass"]);
     assert_eq!(glass.status, 2, "a reason belongs to it: {glass:?}");
     let glass = dana.run(&["password", "get", "pc-1", "--break-glass", "--reason", "fire"]);
     assert_eq!(glass.status, 0, "{glass:?}");
     assert!(world.done(&["audit", "list", "-n", "1", "--activity", "Recover"]).out.contains("BREAK GLASS; fire"));
+}
+
+fn channels(world: &World) {
+    let made = world.done(&["notify", "add", "webhook", "soar", "--url", "https://127.0.0.1:9/", "--allow-private"]);
+    assert!(made.out.starts_with("whsec_") && made.err.contains("lapwing notify test soar"), "{made:?}");
+    assert!(world.done(&["notify", "pause", "soar"]).err.contains("lapwing notify resume soar"));
+    assert!(world.done(&["notify", "list"]).out.contains("paused"));
+    world.done(&["notify", "resume", "soar"]);
+    assert!(!world.done(&["notify", "list"]).out.contains("paused"));
+    refused(&world.admin.run(&["notify", "pause", "nobody"]), 4, "channel_unknown");
+    world.done(&["notify", "remove", "soar"]);
 }
 
 fn log(world: &World, kept: &str) {

@@ -303,6 +303,9 @@ pub struct Evidence {
     /// [`DAMAGED_MAX`].
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub damaged: Vec<String>,
+    /// The machine's name, when it changed since the last report; the server keeps it with the device.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub new_name: Option<String>,
     /// What a policy is judged by before it is sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub machine: Option<Machine>,

@@ -161,14 +161,16 @@ impl App {
 
     /// `report`: taken from any authentic device, with an expired certificate too.
     pub async fn report(&self, caller: &Caller, report: &Report) -> Result<ReportAnswer> {
-        let (device, in_time) = self.authentic(caller, true).await?;
+        let (mut device, in_time) = self.authentic(caller, true).await?;
         let now = self.now();
         // Before the store is read: work that comes while it is read wakes the device again.
         let newest_work = *self.store.watch_work().borrow();
         let mut evidence = report.evidence.clone();
         self.note_drift(caller, &device, &mut evidence, report.installed_fingerprint, now).await?;
         self.note_damage(caller, &device, core::mem::take(&mut evidence.damaged), now).await?;
+        self.rename(caller, &mut device, evidence.new_name.take(), now).await?;
         self.note_uses(caller, &device, &report.sign_ins).await?;
+        self.compare_head(caller, &device, report, now).await?;
         let mut answer = self.store.report(stored_report(&device, report, &evidence), now).await?;
         if has_left(report) && (answer.current.is_some() || !answer.unresolved.is_empty()) {
             let audit = self.entry(

@@ -108,7 +108,38 @@ impl App {
         self.note(caller, device, DeviceEventKind::StateDamaged, json!({"damaged": damaged}), now).await
     }
 
-    async fn note(
+    /// The machine has a new name: it is the device's from now on, with the record of it.
+    pub(super) async fn rename(
+        &self,
+        caller: &Caller,
+        device: &mut store::Device,
+        name: Option<String>,
+        now: Timestamp,
+    ) -> Result<()> {
+        let name = name.map(|name| name.trim().to_owned());
+        let Some(name) = name.filter(|name| *name != device.name && super::join::is_name(name)) else {
+            return Ok(());
+        };
+        if self.is_flood(device.id, now).await? {
+            return Ok(());
+        }
+        let on = target("device", &device.id, &name);
+        let detail = json!({"displayName": name, "formerName": device.name});
+        let entry = self.entry(caller, crate::audit::activity::UPDATE_DEVICE, category::DEVICE, on, &detail)?;
+        self.store.append_audit(entry).await?;
+        self.store.note_event(device.id, DeviceEventKind::Renamed, detail.to_string(), now).await?;
+        device.name = name;
+        Ok(())
+    }
+
+    /// The device has caused as many events as it may in a day.
+    async fn is_flood(&self, device: DeviceId, now: Timestamp) -> Result<bool> {
+        let newest = self.store.device_events(device, Page::first(EVENTS_PER_DAY)).await?.items;
+        let all_new = newest.iter().all(|event| now.ticks_since(event.at) < TICKS_PER_DAY);
+        Ok(newest.len() == EVENTS_PER_DAY as usize && all_new)
+    }
+
+    pub(super) async fn note(
         &self,
         caller: &Caller,
         device: &store::Device,
@@ -117,10 +148,7 @@ impl App {
         now: Timestamp,
     ) -> Result<()> {
         tracing::warn!(device = %device.id, event = kind.word(), %detail, "said by a device");
-        let newest = self.store.device_events(device.id, Page::first(EVENTS_PER_DAY)).await?.items;
-        let is_flood = newest.len() == EVENTS_PER_DAY as usize
-            && newest.iter().all(|event| now.ticks_since(event.at) < TICKS_PER_DAY);
-        if is_flood {
+        if self.is_flood(device.id, now).await? {
             return Ok(());
         }
         let on = target("device", &device.id, &device.name);

@@ -3,7 +3,7 @@
 use super::credentials::Listed;
 use super::{App, Error, Result, device_not_found};
 use crate::authz::{self, Action, Caller, Denied, Reach, Target};
-use crate::store::{self, DeviceFilter, DeviceState, Page, PageOf, VersionState};
+use crate::store::{self, DeviceEventKind, DeviceFilter, DeviceState, Page, PageOf, VersionState};
 use laps::id::{DeviceId, GroupId};
 use laps::time::Timestamp;
 use proto::admin::{ALL_DEVICES, Version};
@@ -13,6 +13,10 @@ use std::collections::BTreeMap;
 const LINES: usize = 50;
 /// Devices that are looked through for one page, when what is asked for is not in an index.
 const LOOKED_THROUGH_MAX: usize = 2_000;
+/// Events of a device that are looked through for what its page warns of.
+const EVENTS_LOOKED_AT: u32 = 50;
+/// Days for which the page of a device warns that the audit log does not hold what the device keeps.
+const DIFFERS_DAYS: u32 = 30;
 /// Longest search, characters.
 const SEARCH_CHARS_MAX: usize = 256;
 
@@ -142,6 +146,8 @@ pub struct DeviceSheet {
     pub purged_at: Option<Timestamp>,
     /// Since when it counts as forked.
     pub forked_at: Option<Timestamp>,
+    /// When it was seen last that the audit log does not hold what the device keeps of it, in the last 30 days.
+    pub audit_differs_at: Option<Timestamp>,
     /// The names of its groups.
     pub groups: Vec<String>,
     /// The object that the machine had before, with its name.
@@ -287,6 +293,7 @@ impl App {
             deleted: device.deleted_at.map(|at| (at, at.plus_days(settings.tombstone_days))),
             purged_at: device.purged_at,
             forked_at: device.forked_at,
+            audit_differs_at: self.audit_differs(id).await?,
             groups: self.group_names(&device.groups).await?,
             predecessor,
             waits: self.waiters.holds(id),
@@ -310,6 +317,12 @@ impl App {
             Err(Error::Denied(Denied::Group(_))) => Err(device_not_found(id)),
             other => other,
         }
+    }
+
+    async fn audit_differs(&self, id: DeviceId) -> Result<Option<Timestamp>> {
+        let newest = self.store.device_events(id, Page::first(EVENTS_LOOKED_AT)).await?.items;
+        let differs = newest.into_iter().find(|event| event.kind == DeviceEventKind::AuditLogDiffers);
+        Ok(differs.map(|event| event.at).filter(|at| at.plus_days(DIFFERS_DAYS) > self.now()))
     }
 
     async fn group_names(&self, groups: &[GroupId]) -> Result<Vec<String>> {

@@ -21,6 +21,11 @@ const TOKEN_HOURS: u32 = 24;
 /// Most hours.
 const TOKEN_HOURS_MAX: u32 = 168;
 
+/// What a device may be called: 1 to 255 printable characters.
+pub(super) fn is_name(name: &str) -> bool {
+    !name.is_empty() && name.chars().count() <= 255 && !name.chars().any(char::is_control)
+}
+
 impl App {
     /// Makes a join token; the only time that it is shown.
     pub async fn create_join_token(&self, caller: &Caller, asked: &AskedToken) -> Result<CreatedJoinToken> {
@@ -151,7 +156,7 @@ impl App {
             return Err(unknown("the join token is for another server"));
         }
         let name = request.name.trim();
-        if name.is_empty() || name.chars().count() > 255 || name.chars().any(char::is_control) {
+        if !is_name(name) {
             return Err(Error::device(Code::BadRequest, "the device's name must have 1 to 255 printable characters"));
         }
         let hardware = match request.hardware.as_str() {

@@ -43,6 +43,7 @@ mod policy_preview;
 mod readers;
 mod reading;
 mod record;
+mod refusals;
 mod revoke;
 mod roles;
 mod rollouts;
@@ -52,6 +53,7 @@ mod tenant;
 mod uses;
 mod verification;
 mod wait;
+mod witness;
 
 pub use admit::{Rate, Rates};
 pub use credentials::Listed;
@@ -61,6 +63,7 @@ pub use federation::{Arrival, Arrived, Departure, Outside, OutsideAnswer, Outsid
 pub use metrics::Metrics;
 pub use notify::{Destination, NotSent, Notice, Outlet, Sending};
 pub use reading::Justification;
+pub use refusals::Act;
 pub use sign_in::TokenRefusal;
 
 use crate::authz::{self, Action, Caller, Target};
@@ -159,6 +162,7 @@ pub struct App {
     outlet: std::sync::OnceLock<Arc<dyn Outlet>>,
     /// A read was recorded.
     reads: tokio::sync::Notify,
+    refusals: refusals::Refusals,
 }
 
 impl App {
@@ -174,6 +178,7 @@ impl App {
             discovered: federation::Discoveries::default(),
             outlet: std::sync::OnceLock::new(),
             reads: tokio::sync::Notify::new(),
+            refusals: refusals::Refusals::default(),
             tenant: tenant.id,
             incarnation: tenant.incarnation,
             store: parts.store,

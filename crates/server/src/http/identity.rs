@@ -3,35 +3,64 @@
 use super::Takes;
 use super::context::Shared;
 use super::listener::Peer;
-use crate::app::Error;
+use crate::app::browser::Browsing;
+use crate::app::{Act, Error};
 use crate::authz::{Caller, DeviceIdentity, Identity, Origin};
-use axum::extract::{Request, State};
+use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, header};
+use http::{HeaderMap, Method, header};
 use proto::device::Code;
+use std::sync::Arc;
 
-/// Makes the [`Caller`] of a request, or refuses it.
-pub(crate) async fn require(
-    State((shared, takes)): State<(Shared, Takes)>,
-    mut request: Request,
-    next: Next,
-) -> Response {
+/// Acts whose refusal is recorded where it is decided.
+const RECORDED: [&str; 2] = ["POST /admin/devices/{device}/password", "POST /v1.0/lapwing/escrow/export"];
+
+/// Makes the [`Caller`] of a request, or refuses it; an act that is refused for want of a right is recorded.
+pub(crate) async fn require(State((shared, takes)): State<(Shared, Takes)>, request: Request, next: Next) -> Response {
+    let changes = !matches!(*request.method(), Method::GET | Method::HEAD);
+    let asked = (changes && matches!(takes, Takes::Bearer | Takes::Cookie)).then(|| {
+        let matched = request.extensions().get::<MatchedPath>();
+        let route = format!("{} {}", request.method(), matched.map_or("-", MatchedPath::as_str));
+        (route, request.uri().path().to_owned())
+    });
+    let response = let_through(&shared, takes, request, next).await;
+    let Some((route, path)) = asked.filter(|(route, _)| !RECORDED.contains(&route.as_str())) else {
+        return response;
+    };
+    let extensions = response.extensions();
+    let caller = extensions.get::<Browsing>().map(|browsing| &browsing.caller).or_else(|| extensions.get::<Caller>());
+    if let (Some(error), Some(caller)) = (extensions.get::<Arc<Error>>(), caller) {
+        let act = Act { route: &route, path: &path };
+        // It is refused either way.
+        if let Err(failed) = shared.app.note_refused_act(caller, act, error).await {
+            tracing::error!(error = %failed.inside(), "a refusal could not be recorded");
+        }
+    }
+    response
+}
+
+async fn let_through(shared: &Shared, takes: Takes, mut request: Request, next: Next) -> Response {
     let origin = request.extensions().get::<Origin>().cloned().unwrap_or_else(|| Origin::internal("-"));
     let nobody = Caller::new(Identity::Anonymous, origin);
     let peer = request.extensions().get::<Peer>().cloned();
     if matches!(takes, Takes::Cookie) {
-        return super::admin::visit::require(&shared, nobody, request, next).await;
+        return super::admin::visit::require(shared, nobody, request, next).await;
     }
     let caller = if matches!(takes, Takes::Operator) && is_local(peer.as_ref()) {
         Ok(nobody)
     } else {
-        identify(&shared, &nobody, takes, peer.as_ref(), request.headers()).await
+        identify(shared, &nobody, takes, peer.as_ref(), request.headers()).await
     };
     match caller {
         Ok(caller) => {
+            let known = matches!(takes, Takes::Bearer).then(|| caller.clone());
             request.extensions_mut().insert(caller);
-            next.run(request).await
+            let mut response = next.run(request).await;
+            if let Some(known) = known {
+                response.extensions_mut().insert(known);
+            }
+            response
         }
         Err(error) => error.into_response(),
     }

@@ -255,11 +255,15 @@ pub enum DeviceEventKind {
     RepairHeld,
     /// The device could not read a file of its own state; the detail says which and what follows.
     StateDamaged,
+    /// The device keeps a signed head of the audit log that the log does not hold: it was cut or written anew.
+    AuditLogDiffers,
+    /// The machine has a new name.
+    Renamed,
 }
 
 impl DeviceEventKind {
     /// Every kind.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Forked,
         Self::CloneSuspected,
         Self::ForkCleared,
@@ -269,6 +273,8 @@ impl DeviceEventKind {
         Self::Drift,
         Self::RepairHeld,
         Self::StateDamaged,
+        Self::AuditLogDiffers,
+        Self::Renamed,
     ];
     /// The stored and shown word.
     pub const fn word(self) -> &'static str {
@@ -282,6 +288,8 @@ impl DeviceEventKind {
             Self::Drift => "drift",
             Self::RepairHeld => "repair_held",
             Self::StateDamaged => "state_damaged",
+            Self::AuditLogDiffers => "audit_log_differs",
+            Self::Renamed => "renamed",
         }
     }
     /// From the word.

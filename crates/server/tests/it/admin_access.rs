@@ -145,7 +145,7 @@ async fn a_reader_asks_another_approves_and_the_password_is_read() {
     assert!(ada.get(&place).await.text.contains("one read"));
     let log = admin.get("/admin/audit?activity=Recover+device+local+administrator+password").await;
     assert!(
-        log.text.contains("disk &#60;full&#62;") && log.text.contains("INC1234") && log.text.contains("approved by")
+        log.text.contains("disk &#60;full&#62;") && log.text.contains("INC1234") && log.text.contains("Approved by")
     );
 
     // What was approved is denied after all: with a reason that the asker reads, not with one that breaks lines.

@@ -115,6 +115,10 @@ async fn the_audit_log_is_searched_and_shows_everything_of_a_record() {
     let target = browser.get(&format!("/admin/audit?target={}&from=2020-01-01&until=2100-01-01", device.id())).await;
     assert!(target.text.contains("Recover device local") && !target.text.contains(">Sign in</bdi>"));
     assert!(browser.get("/admin/audit?actor=%27+or+1+eq+1").await.text.contains("No records here"));
+    let refused = browser.get("/admin/audit?outcome=failure").await.text;
+    assert!(!refused.contains(">Done</span>"), "{refused}");
+    assert!(browser.get("/admin/audit?outcome=success").await.text.contains(">Done</span>"));
+    assert_eq!(browser.get("/admin/audit?outcome=maybe").await.code(), "bad_outcome");
     assert_eq!(browser.get("/admin/audit?from=yesterday").await.status, 400);
     assert_eq!(browser.get(&format!("/admin/audit?actor={}", "x".repeat(4_000))).await.code(), "search_too_long");
     assert_eq!(browser.get("/admin/audit?after=forged").await.code(), "bad_page");

@@ -106,7 +106,7 @@ async fn settings_keep_what_was_typed() {
     let wrong = [("form_token", token.as_str()), ("audit_days", "7"), ("versions_per_day", "99")];
     let refused = browser.send("/admin/settings", &wrong).await;
     assert_eq!(refused.status, 422);
-    assert!(refused.text.contains("auditDays is 7, expected 30 to 3650") && refused.text.contains("value=\"99\""));
+    assert!(refused.text.contains("AuditDays is 7, expected 30 to 3650") && refused.text.contains("value=\"99\""));
     let confirmed = browser.send("/admin/settings/clock", &wrong[..1]).await;
     assert_eq!(confirmed.location, "/admin/settings?note=clock_confirmed");
     server.stop().await;

@@ -37,7 +37,7 @@ async fn client(url: &Url, ca: Option<&str>, allow_private: bool) -> Result<Clie
         .collect();
     if let Some(private) = found.iter().find(|address| !allow_private && is_private(address.ip())) {
         return Err(format!(
-            "{host} is {}, an address of a private network; allow it with --allow-private",
+            "{host} is {}, an address of a private network; allow that where the channel is made (--allow-private)",
             private.ip()
         ));
     }

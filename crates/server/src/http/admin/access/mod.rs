@@ -5,7 +5,7 @@ mod rules;
 pub(crate) use rules::{clear, rule, rules, set};
 
 use super::devices::Badge;
-use super::shell::{Section, Shell, ok, page};
+use super::shell::{Section, Shell, ok, page, sentence};
 use super::shown::{Shown, When, words};
 use super::visit::{Visit, done, form};
 use crate::app::{Error, Kind};
@@ -36,6 +36,8 @@ struct Card {
     approvals: String,
     reads: String,
     answers: Vec<Answered>,
+    /// Its time is not over.
+    lives: bool,
     is_open: bool,
     is_approved: bool,
     mine: bool,
@@ -126,6 +128,7 @@ fn card(request: &AccessRequest, visit: &Visit) -> Card {
                 why: answer.reason.as_deref().map(|why| Shown::cut(why, 500)),
             })
             .collect(),
+        lives: request.expiration_date_time > visit.now,
         is_open: request.state == "open",
         is_approved: request.state == "approved",
         mine: me == Some(request.requested_by),
@@ -210,7 +213,7 @@ async fn answer(visit: Visit, id: &str, approved: bool, body: &[u8]) -> Result<R
     match visit.app.answer_access(&visit.caller, id, approved, why).await {
         Ok(_) => Ok(done("/admin/access", if approved { "access_approved" } else { "access_denied" })),
         Err(error) if error.kind() == Kind::Invalid => {
-            let mistake = Shown::cut(&error.text(), 400);
+            let mistake = Shown::cut(&sentence(&error.text()), 400);
             shown(&visit, Some((id, reason, mistake))).await
         }
         Err(error) => Err(error),

@@ -1,6 +1,6 @@
 //! Reading rules: what a group asks of those who read passwords of its devices, and what follows a read.
 
-use super::super::shell::{Section, Shell, ok, page};
+use super::super::shell::{Section, Shell, ok, page, sentence};
 use super::super::shown::Shown;
 use super::super::visit::{Visit, done, form};
 use super::{Tabs, tabs};
@@ -217,7 +217,7 @@ pub(crate) async fn set(visit: Visit, body: Bytes) -> Result<Response, Error> {
     match set {
         Ok(_) => Ok(done("/admin/access/rules", "rule_set")),
         Err(error) if error.kind() == Kind::Invalid => {
-            edit(&visit, &group, typed, Some(Shown::cut(&error.text(), 400))).await
+            edit(&visit, &group, typed, Some(Shown::cut(&sentence(&error.text()), 400))).await
         }
         Err(error) => Err(error),
     }

@@ -60,7 +60,7 @@ async fn shown(visit: &Visit, proof: Option<AuditProof>) -> Result<Response, Err
     ok(&ProofPage {
         shell: visit.shell("Audit log", Section::Audit).await?,
         last: state.last,
-        signed: When::maybe(state.signed_at, visit.now),
+        signed: When::maybe(state.signed_at.map(|at| at.min(visit.now)), visit.now),
         head: state.head,
         key: state.public_key,
         pruned: state.pruned,

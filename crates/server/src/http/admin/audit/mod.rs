@@ -18,10 +18,17 @@ use serde::Deserialize;
 /// Records of one page.
 const RECORDS: &str = "50";
 /// Activities that the form offers; any other can be asked for in the address.
-const ACTIVITIES: [&str; 12] = [
+const ACTIVITIES: [&str; 19] = [
     "Recover device local administrator password",
     "Update device local administrator password",
     "Rotate device local administrator password",
+    "Use device local administrator password",
+    "Export device local administrator passwords",
+    "Request access to device local administrator password",
+    "Approve access to device local administrator password",
+    "Set reading rule of group",
+    "Act without permission",
+    "Note irregularity of device",
     "Sign in",
     "Add device",
     "Update device",
@@ -41,6 +48,7 @@ struct Asked {
     actor: String,
     from: String,
     until: String,
+    outcome: String,
     after: String,
 }
 
@@ -69,6 +77,7 @@ struct AuditPage {
     actor: String,
     from: String,
     until: String,
+    outcome: String,
     narrowed: bool,
     later: bool,
     records: Vec<Record>,
@@ -110,6 +119,11 @@ pub(crate) async fn audit(visit: Visit) -> Result<Response, Error> {
             });
         }
     }
+    match asked.outcome.as_str() {
+        "" => {}
+        word @ ("success" | "failure") => conditions.push(format!("result eq '{word}'")),
+        _ => return Err(Error::invalid("bad_outcome", "the outcome of an act is success or failure")),
+    }
     if let Some(from) = day(&asked.from)? {
         conditions.push(format!("activityDateTime ge {from}"));
     }
@@ -128,6 +142,7 @@ pub(crate) async fn audit(visit: Visit) -> Result<Response, Error> {
         ("actor", &asked.actor),
         ("from", &asked.from),
         ("until", &asked.until),
+        ("outcome", &asked.outcome),
     ];
     ok(&AuditPage {
         shell: visit.shell("Audit log", Section::Audit).await?,
@@ -140,6 +155,7 @@ pub(crate) async fn audit(visit: Visit) -> Result<Response, Error> {
         actor: asked.actor,
         from: asked.from,
         until: asked.until,
+        outcome: asked.outcome,
     })
 }
 

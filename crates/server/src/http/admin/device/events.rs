@@ -43,7 +43,7 @@ pub(crate) async fn events(visit: Visit, Path(id): Path<String>) -> Result<Respo
     let after = (!after.is_empty()).then(|| visit.app.open_page(&list, &after)).flatten();
     let listed = visit.app.device_events(&visit.caller, sheet.line.id, after, 50).await?;
     let tone = |kind: &str| match kind {
-        "clone_suspected" | "unknown_verifier" | "state_damaged" => "bad",
+        "clone_suspected" | "unknown_verifier" | "state_damaged" | "audit_log_differs" => "bad",
         "forked" | "drift" | "repair_held" => "warn",
         "fork_cleared" => "good",
         _ => "plain",

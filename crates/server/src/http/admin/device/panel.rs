@@ -1,7 +1,7 @@
 //! The panel with the password of a device: what is asked of a reader, and the password itself on request.
 
 use super::super::password::Spelt;
-use super::super::shell::page;
+use super::super::shell::{page, sentence};
 use super::super::shown::{Shown, When};
 use super::super::visit::{Visit, done, form};
 use super::{Head, Row, head, key, proof_text, version_badge, whole};
@@ -178,7 +178,7 @@ fn mistake(error: &Error, asks: &Asks) -> Option<Shown> {
         "approval_required" => {
             "Reading needs an approval, and you have none that is good now. Ask for access below.".to_owned()
         }
-        "bad_reason" | "bad_ticket" | "bad_minutes" => error.text(),
+        "bad_reason" | "bad_ticket" | "bad_minutes" => sentence(&error.text()),
         _ => return None,
     };
     Some(Shown::cut(&text, 400))

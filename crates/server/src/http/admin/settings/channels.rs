@@ -1,7 +1,7 @@
 //! Channels by which people are told of reads: how each stands, and what is done with it.
 
 use super::super::devices::Badge;
-use super::super::shell::{Section, Shell, ok, page};
+use super::super::shell::{Section, Shell, ok, page, sentence};
 use super::super::shown::{Shown, When};
 use super::super::visit::{Visit, done, form};
 use super::{Tabs, tabs};
@@ -212,7 +212,7 @@ pub(crate) async fn create(visit: Visit, body: Bytes) -> Result<Response, Error>
         },
         Err(error) if matches!(error.kind(), Kind::Invalid | Kind::Conflict) => {
             typed.secret = None;
-            let mistake = Shown::cut(&error.text(), 400);
+            let mistake = Shown::cut(&sentence(&error.text()), 400);
             shown(&visit, typed, Some((None, mistake)), StatusCode::UNPROCESSABLE_ENTITY).await
         }
         Err(error) => Err(error),
@@ -231,7 +231,7 @@ pub(crate) async fn test(visit: Visit, body: Bytes) -> Result<Response, Error> {
     match visit.app.test_channel(&visit.caller, &name).await {
         Ok(()) => Ok(done("/admin/settings/channels", "channel_tested")),
         Err(error) if error.code() == "not_delivered" => {
-            let mistake = Shown::cut(&error.text(), 400);
+            let mistake = Shown::cut(&sentence(&error.text()), 400);
             shown(&visit, Typed::default(), Some((Some(&name), mistake)), StatusCode::UNPROCESSABLE_ENTITY).await
         }
         Err(error) => Err(error),

@@ -1,7 +1,7 @@
 //! Escrow: how it stands, what was exported, and the schedule of exports.
 
 use super::super::devices::Badge;
-use super::super::shell::{Section, Shell, page};
+use super::super::shell::{Section, Shell, page, sentence};
 use super::super::shown::{Shown, When};
 use super::super::visit::{Visit, done, form};
 use super::{Tabs, tabs};
@@ -129,11 +129,6 @@ async fn shown(visit: &Visit, wrong: Option<(Typed, Shown)>) -> Result<Response,
     page(status, &whole)
 }
 
-fn sentence(text: &str) -> String {
-    let mut chars = text.chars();
-    chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
-}
-
 /// Saves the schedule.
 pub(crate) async fn schedule(visit: Visit, body: Bytes) -> Result<Response, Error> {
     visit.app.may_write_settings(&visit.caller)?;
@@ -145,7 +140,7 @@ pub(crate) async fn schedule(visit: Visit, body: Bytes) -> Result<Response, Erro
     match changed {
         Ok(_) => Ok(done("/admin/settings/escrow", "escrow_saved")),
         Err(error) if error.kind() == Kind::Invalid => {
-            shown(&visit, Some((typed, Shown::cut(&error.text(), 400)))).await
+            shown(&visit, Some((typed, Shown::cut(&sentence(&error.text()), 400)))).await
         }
         Err(error) => Err(error),
     }

@@ -6,7 +6,7 @@ mod escrow;
 pub(crate) use channels::{channels, create, pause, remove, resume, test};
 pub(crate) use escrow::{escrow, schedule};
 
-use super::shell::{Section, Shell, page};
+use super::shell::{Section, Shell, page, sentence};
 use super::shown::{Shown, When};
 use super::visit::{Visit, done, form};
 use crate::app::{Error, Kind};
@@ -211,7 +211,7 @@ pub(crate) async fn save(visit: Visit, body: Bytes) -> Result<Response, Error> {
     match changed {
         Ok(_) => Ok(done("/admin/settings", "settings_saved")),
         Err(error) if error.kind() == Kind::Invalid => {
-            shown(&visit, Some((typed, Shown::cut(&error.text(), 400)))).await
+            shown(&visit, Some((typed, Shown::cut(&sentence(&error.text()), 400)))).await
         }
         Err(error) => Err(error),
     }
