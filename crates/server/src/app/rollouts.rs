@@ -210,6 +210,9 @@ impl App {
         let audit =
             self.entry(caller, activity, category::POLICY, target("policy", &policy.id, &policy.name), about)?;
         let changed = self.store.change_rollout(from, change, detail.to_string(), self.now(), audit).await?;
+        if change == RolloutChange::Halt {
+            self.reads.notify_one();
+        }
         self.rollout_entity(policy, &changed).await
     }
 

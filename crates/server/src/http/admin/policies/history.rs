@@ -17,7 +17,8 @@ const VERSIONS: usize = 25;
 
 struct Version {
     number: u32,
-    name: Shown,
+    /// Its name, where that was another one.
+    name: Option<Shown>,
     at: When,
     by: Shown,
     changes: Vec<Change>,
@@ -113,7 +114,7 @@ pub(crate) async fn history(visit: Visit, Path(id): Path<String>) -> Result<Resp
             .into_iter()
             .map(|one| Version {
                 number: one.version,
-                name: Shown::new(&one.name),
+                name: (one.name != policy.name).then(|| Shown::new(&one.name)),
                 at: When::of(one.changed_date_time, visit.now),
                 by: Shown::new(one.changed_by.as_deref().unwrap_or("not known any more")),
                 changes: one.changes.iter().map(Change::of).collect(),
