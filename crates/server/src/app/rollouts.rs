@@ -5,10 +5,11 @@ use super::record::{activity, category, target};
 use super::{App, Error, Kind, Result};
 use crate::authz::{Action, Caller, Job};
 use crate::store::{self, ALL_DEVICES, DeviceFilter, DeviceState, Page, RolloutChange, RolloutState, StoreError};
-use laps::id::GroupId;
+use laps::id::{GroupId, PolicyId};
 use laps::rollout::{self, Limit, Progress, Step, Who, ring_of, step};
 use proto::admin::{Ring, RingCounts, RingPlan, Rollout};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 /// Devices that one look at a rollout counts.
 const DEVICES_MAX: u64 = 20_000;
@@ -153,6 +154,13 @@ impl App {
         let policy = self.stored_policy(name).await?;
         let rollout = self.store.rollout(policy.id).await?.ok_or_else(|| no_rollout(&policy.name))?;
         self.rollout_entity(&policy, &rollout).await
+    }
+
+    /// The policies of which a version is on its way by rings, and how it stands: `running` or `halted`.
+    pub async fn open_rollouts(&self, caller: &Caller) -> Result<BTreeMap<PolicyId, &'static str>> {
+        self.require(caller, Action::PolicyRead)?;
+        let open = self.store.open_rollouts().await?;
+        Ok(open.into_iter().map(|open| (open.policy, open.state.word())).collect())
     }
 
     /// A person decides about a rollout; `act` is a word of [`RolloutAct`].

@@ -98,14 +98,11 @@ pub(crate) async fn history(visit: Visit, Path(id): Path<String>) -> Result<Resp
     let earlier = listed.next().and(page.last()).map(|last| last.version);
     let first = versions.last().map(|one| one.version);
     let (from, to) = (from.or(policy.version.checked_sub(1)), to.unwrap_or(policy.version));
-    let rollout_open = match visit.app.rollout(&visit.caller, &id).await {
-        Ok(rollout) => matches!(rollout.state.as_str(), "running" | "halted"),
-        Err(Error::NotFound { .. }) => false,
-        Err(error) => return Err(error),
-    };
+    let head = Head::of(&visit, &policy, "history").await?;
     ok(&HistoryPage {
         shell: visit.shell(&Shown::new(&policy.name).to_string(), Section::Policies).await?,
-        head: Head::of(&visit, &policy, "history").await?,
+        rollout_open: head.way.is_some(),
+        head,
         choices: versions
             .iter()
             .map(|one| Choice { number: one.version, from: Some(one.version) == from, to: one.version == to })
@@ -124,7 +121,6 @@ pub(crate) async fn history(visit: Visit, Path(id): Path<String>) -> Result<Resp
             .collect(),
         difference,
         earlier,
-        rollout_open,
     })
 }
 
