@@ -45,7 +45,7 @@ install_node
 [ "${1:-}" = install ] && exit 0
 
 need jq jq || { echo "jq is missing and could not be installed"; exit 1; }
-cargo build --locked "${DAEMONS[@]}"
+[ -n "${BIN:-}" ] || cargo build --locked "${DAEMONS[@]}"
 export BIN=${BIN:-$TARGET/debug} WORK=$TARGET/ci/clients
 rm -rf "$WORK" && mkdir -p "$WORK"
 . "$here/fleet.sh"

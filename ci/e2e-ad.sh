@@ -28,7 +28,7 @@ export KRB5_CLIENT_KTNAME=FILE:$dir/keytabs/ws01.keytab KRB5CCNAME=MEMORY:lapwin
 run() {
     local filter=$1
     shift
-    cargo nextest run "${HOUSE[@]}" --locked --no-fail-fast --status-level fail --success-output final -E "$filter" "$@"
+    cargo nextest run "${HOUSE[@]}" --locked --lib --bins --tests --no-fail-fast --status-level fail --success-output final -E "$filter" "$@"
 }
 if [ $# != 0 ]; then
     run "$1"

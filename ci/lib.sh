@@ -65,10 +65,10 @@ need() {
 install_packages() {
     is_root && command -v apt-get >/dev/null || return 1
     if [ -z "$APT_UPDATED" ]; then
-        apt-get update -qq >"$LOGS/apt.log" 2>&1
+        apt-get update -qq -o DPkg::Lock::Timeout=900 >"$LOGS/apt.log" 2>&1
         APT_UPDATED=1
     fi
-    DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "$@" >>"$LOGS/apt.log" 2>&1
+    DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends -o DPkg::Lock::Timeout=900 "$@" >>"$LOGS/apt.log" 2>&1
 }
 
 # Ends the script: counts, what did not run, what failed.

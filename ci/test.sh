@@ -14,6 +14,25 @@ has_kerberos || install_packages libkrb5-dev libclang-dev || true
 choose_features
 has_kerberos || skip "Active Directory" "libkrb5-dev or libclang-dev is missing and could not be installed"
 
+# What later steps install or download comes while the first ones compile, one after the other: packages have one lock.
+# Each of those steps asks for its own again, and says what could not be had.
+namespaces() { unshare --mount --pid --fork true 2>/dev/null; }
+ahead() {
+    install_packages strace jq login libpam-modules procps iproute2 curl openssl systemd dpkg debootstrap \
+        chromium chromium-driver libnss3-tools fonts-dejavu-core python3-aiosmtpd rsyslog rsyslog-gnutls \
+        python3-venv nodejs npm krb5-user adcli ldap-utils
+    is_root && command -v apt-get >/dev/null && apt-get install -qq -y --no-install-recommends --download-only \
+        samba-ad-dc samba-ad-provision python3-samba ldb-tools libsasl2-modules-gssapi-mit python3-gssapi python3-cryptography
+    bash ci/dpapi-ng.sh
+    bash ci/clients.sh install
+    bash ci/oidc.sh install
+    is_root && namespaces && bash ci/e2e-debs.sh prepare
+}
+if [ "${1:-}" != lint ]; then
+    ahead >"$LOGS/ahead.log" 2>&1 &
+    AHEAD=$!
+fi
+
 fetch() { cargo fetch --locked || { sleep 5; cargo fetch --locked; }; }
 step "dependencies" fetch || finish
 
@@ -33,6 +52,7 @@ else
 fi
 skip "advisories" "their database is a download; run: cargo deny check advisories"
 
+wait "$AHEAD"
 # One test looks at system calls.
 need strace strace || true
 # Blobs go both ways between us and the Python package dpapi-ng: a download, kept under the target folder.
@@ -53,14 +73,17 @@ export LAPWING_SCREENSHOTS=$LOGS/screenshots
 # A test that cannot do its work here says "SKIPPED name: reason"; ignored tests are children that others start.
 tests_log=$LOGS/unit-and-integration-tests.log
 step "build of the tests" cargo test "${HOUSE[@]}" --locked --no-run --lib --bins --tests
+# The simulator in the same command as the programs: by itself it would choose other features, and build the server once
+# more. Without the exchange between a crate's parts ("thin-local" optimisation), which takes a sixth of the time.
+export CARGO_PROFILE_RELEASE_LTO=off
+RELEASED=("${DAEMONS[@]}" --package lapwing-testkit)
 # The release build takes what the tests leave of the machine; the step that needs it waits for it. It is the longest
 # one of a cold run, and much of what comes before it waits for the network, for sleep or for a domain.
 {
-    nice -n 19 cargo build --release --locked "${DAEMONS[@]}" &&
-        nice -n 19 cargo build --release --locked --package lapwing-testkit --bin simulate
+    nice -n 19 cargo build --release --locked "${RELEASED[@]}"
 } >"$LOGS/release-ahead.log" 2>&1 &
 if command -v cargo-nextest >/dev/null; then
-    step "unit and integration tests" cargo nextest run "${HOUSE[@]}" --locked --no-fail-fast --status-level fail --success-output final
+    step "unit and integration tests" cargo nextest run "${HOUSE[@]}" --locked --lib --bins --tests --no-fail-fast --status-level fail --success-output final
     count "tests: $(grep -h 'Summary' "$tests_log" | tail -n 1 | sed 's/^ *Summary *//')"
 else
     step "unit and integration tests" cargo test "${HOUSE[@]}" --locked --no-fail-fast --lib --bins --tests -- --show-output
@@ -74,11 +97,11 @@ while IFS=: read -r name reason; do
 done < <(skipped_of "$tests_log" | { if has_kerberos && is_root; then grep -v 'ci/e2e-ad.sh starts one'; else cat; fi; })
 
 # End to end, with the binaries that were built for the tests.
-namespaces() { unshare --mount --pid --fork true 2>/dev/null; }
 if ! need jq jq; then
     for each in "end to end as root" "no password leaks" "other people's clients"; do skip "$each" "jq is missing and could not be installed"; done
 else
-    step "binaries" cargo build "${HOUSE[@]}" --bins --locked
+    # With the tests named too: without them Cargo would choose other features and compile nearly everything again.
+    step "binaries" cargo build "${HOUSE[@]}" --lib --bins --tests --locked
     if ! is_root || ! namespaces; then
         skip "end to end as root" "needs root and the right to make a mount namespace"
     elif ! need su login libpam-modules; then
@@ -110,7 +133,7 @@ else
     step "no password leaks" bash ci/canary.sh
     # Downloads from the indexes of Python and Node; kept under the target folder.
     if bash ci/clients.sh install >"$LOGS/clients-install.log" 2>&1; then
-        step "other people's clients" bash ci/clients.sh
+        step "other people's clients" env BIN="$TARGET/debug" bash ci/clients.sh
         while read -r line; do count "other people's clients, $line"; done < <(grep -E '^(python|node): ' "$LOGS/other-people-s-clients.log")
     else
         skip "other people's clients" "$(tail -n 1 "$LOGS/clients-install.log")"
@@ -148,11 +171,10 @@ else
 fi
 
 # The release build: the demo as a person without rights, and the packages in a fresh Debian.
-if step "release build" cargo build --release --locked "${DAEMONS[@]}"; then
+if step "release build" cargo build --release --locked "${RELEASED[@]}"; then
     # Rotations under every fault, judged by I1 to I4 of docs/design/rotation.md: fixed seeds, then fresh ones.
     simulation() {
         local fixed fresh=0
-        cargo build --release --locked --package lapwing-testkit --bin simulate
         "$TARGET/release/simulate" --runs 1000 &
         fixed=$!
         "$TARGET/release/simulate" --runs 1000 --seconds "${SIMULATE_SECONDS:-90}" --start-seed "$(date +%s)0000" || fresh=$?

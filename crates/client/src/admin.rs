@@ -5,10 +5,10 @@ use laps::id::{DeviceId, GroupId, PolicyId, PrincipalId, RoleId};
 use proto::admin::{
     ApiToken, Assign, AuditEntry, AuditHead, ClientKey, CreatedApiToken, CreatedJoinToken, CreatedServicePrincipal,
     CreatedUser, DeviceEvent, DevicePolicy, DeviceStatus, Explanation, Factors, Group, GroupChange, Identity,
-    IdentityProvider, JoinToken, LintReport, LintRequest, NewApiToken, NewClientKey, NewGroup, NewIdentityProvider,
-    NewJoinToken, NewRole, NewServicePrincipal, NewTotp, NewUser, OneTimeCode, PasswordChange, PasswordUse, Person,
-    Policy, PolicyImport, ReadAccess, RecoveryCodes, Role, RoleAssignment, RoleChange, Settings, SignInSession,
-    Version,
+    IdentityProvider, JoinToken, LinkedIdentity, LintReport, LintRequest, NewApiToken, NewClientKey, NewGroup,
+    NewIdentityProvider, NewJoinToken, NewRole, NewServicePrincipal, NewTotp, NewUser, OneTimeCode, OwnLink, OwnUnlink,
+    PasswordChange, PasswordUse, Person, Policy, PolicyImport, ReadAccess, RecoveryCodes, Role, RoleAssignment,
+    RoleChange, Settings, SignInProvider, SignInSession, Version,
 };
 use reqwest::Method;
 
@@ -146,6 +146,14 @@ routes! {
     remove_passkey(id: &str) -> () = act Method::DELETE, format_args!("me/passkeys/{}", segment(id));
     /// Removes every passkey of somebody else.
     reset_passkeys(id: PrincipalId) -> () = act Method::DELETE, format_args!("users/{id}/passkeys");
+    /// The foreign providers with which people may sign in.
+    my_identity_providers() -> Vec<SignInProvider> = list "me/identityProviders";
+    /// One's own accounts there.
+    my_identities() -> Vec<LinkedIdentity> = list "me/identities";
+    /// Links one more.
+    link_my_identity(link: &OwnLink) -> LinkedIdentity = post "me/identities", link;
+    /// Takes a link away; every session ends.
+    unlink_my_identity(link: &OwnUnlink) -> () = order "me/identities/remove", link;
     /// Where one is signed in.
     my_sessions() -> Vec<SignInSession> = list "me/sessions";
     /// Where somebody else is.

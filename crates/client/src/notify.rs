@@ -43,6 +43,15 @@ impl SignedIn {
         self.act::<()>(Method::DELETE, &format!("/v1.0/lapwing/channels/{}", segment(name)), None).await
     }
 
+    /// Pauses a channel, or lets it go on from where it was.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn pause_channel(&self, name: &str, paused: bool) -> Result<(), Error> {
+        let act = if paused { "pause" } else { "resume" };
+        self.act::<()>(Method::POST, &format!("/v1.0/lapwing/channels/{}/{act}", segment(name)), None).await
+    }
+
     /// Sends a test notice; done when the receiver took it.
     ///
     /// # Errors

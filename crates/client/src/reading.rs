@@ -7,8 +7,8 @@ use laps::{
 };
 use proto::{
     admin::{
-        AccessRequest, BREAK_GLASS_HEADER, DeviceReadingRule, List, NewAccessRequest, REASON_HEADER, ReadingRule,
-        TICKET_HEADER,
+        AccessRequest, BREAK_GLASS_HEADER, DeviceReadingRule, List, NewAccessAnswer, NewAccessRequest, REASON_HEADER,
+        ReadingRule, TICKET_HEADER,
     },
     audit::Line,
     graph::DeviceLocalCredentials,
@@ -124,7 +124,17 @@ impl SignedIn {
         self.ask(Method::POST, "/v1.0/lapwing/accessRequests", Some(new)).await
     }
 
-    /// `approve`, `deny` or `cancel`; the id is 32 hexadecimal digits.
+    /// Denies somebody else's request, and says why; the id is 32 hexadecimal digits.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn deny_access(&self, id: &str, reason: Option<&str>) -> Result<AccessRequest, Error> {
+        let id: String = id.chars().filter(char::is_ascii_hexdigit).collect();
+        let answer = NewAccessAnswer { reason: reason.map(str::to_owned) };
+        self.ask(Method::POST, &format!("/v1.0/lapwing/accessRequests/{id}/deny"), Some(&answer)).await
+    }
+
+    /// `approve` or `cancel`; the id is 32 hexadecimal digits.
     ///
     /// # Errors
     /// [`Error`].

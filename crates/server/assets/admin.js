@@ -56,6 +56,12 @@
   // An answer that is an error page takes the place of the page.
   document.addEventListener("htmx:beforeSwap", (event) => {
     const status = event.detail.xhr.status;
+    // A form that was not complete comes back in its own place.
+    if (status === 422) {
+      event.detail.shouldSwap = true;
+      event.detail.isError = false;
+      return;
+    }
     if (status >= 400 && event.detail.xhr.getResponseHeader("content-type")?.startsWith("text/html")) {
       event.detail.shouldSwap = true;
       event.detail.isError = false;

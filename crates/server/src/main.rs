@@ -6,6 +6,7 @@ mod command;
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use tracing_subscriber::filter::Targets;
 
 /// Lapwing server: directory, policy and retrieval of local administrator passwords
 #[derive(Debug, Parser)]
@@ -13,7 +14,7 @@ use std::process::ExitCode;
 struct Arguments {
     /// What is logged: error, warn, info, debug, or a filter such as info,lapwingd::request=off
     #[arg(long, global = true, value_name = "FILTER", default_value = "info")]
-    log: String,
+    log: Targets,
     /// How it is logged
     #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
     log_format: LogFormat,
@@ -99,11 +100,12 @@ fn main() -> ExitCode {
 }
 
 fn start_log(arguments: &Arguments) {
-    use tracing_subscriber::EnvFilter;
-    let filter = EnvFilter::try_new(&arguments.log).unwrap_or_else(|_| EnvFilter::new("info"));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    match arguments.log_format {
-        LogFormat::Text => log.with_ansi(false).init(),
-        LogFormat::Json => log.json().init(),
-    }
+    use tracing_subscriber::{Layer, layer::SubscriberExt, util::SubscriberInitExt};
+    let filter = arguments.log.clone();
+    let log = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let log = match arguments.log_format {
+        LogFormat::Text => log.with_ansi(false).with_filter(filter).boxed(),
+        LogFormat::Json => log.json().with_filter(filter).boxed(),
+    };
+    tracing_subscriber::registry().with(log).init();
 }

@@ -35,6 +35,27 @@ pub async fn a_channel_begins_behind_its_record(mut w: World) {
     w.finish().await;
 }
 
+/// A paused channel keeps its place and what it failed with; resumed, it is tried at once. Only a change is recorded.
+pub async fn a_channel_is_paused_and_resumed(mut w: World) {
+    let one = new(&mut w, "hook");
+    create(&mut w, one.clone()).await.unwrap();
+    let from = w.store.channels().await.unwrap()[0].position;
+    let failed = ChannelProgress::Failed { error: "refused".into(), retry_at: w.now.plus_seconds(30) };
+    w.store.advance_channel(one.id, from, from + 1, failed).await.unwrap();
+    let records = w.records().await;
+    for (paused, changes) in [(false, false), (true, true), (true, false), (false, true)] {
+        let entry = w.entry();
+        assert_eq!(w.store.pause_channel(one.id, paused, entry).await, Ok(changes));
+        let found = w.store.channels().await.unwrap().remove(0);
+        assert_eq!((found.paused, found.position, found.failures), (paused, from + 1, 1));
+    }
+    assert_eq!(w.records().await, records + 2);
+    assert_eq!(w.store.channels().await.unwrap()[0].retry_at, None);
+    let entry = w.entry();
+    assert_eq!(w.store.pause_channel([1; 16], true, entry).await, Err(StoreError::NotFound("channel")));
+    w.finish().await;
+}
+
 /// Two who deliver do not overtake each other; a failure is kept until the channel was told.
 pub async fn a_channel_goes_on_from_where_it_is(mut w: World) {
     let one = new(&mut w, "hook");

@@ -94,7 +94,9 @@ pub async fn passkeys_belong_to_a_user(mut w: World) {
     let others = w.store.remove_passkey(bob, b"one".to_vec(), entry).await;
     assert_eq!(others, Err(StoreError::NotFound("passkey")));
     let entry = w.entry();
+    let epoch = w.epoch(ada).await;
     w.store.remove_passkey(ada, b"one".to_vec(), entry).await.unwrap();
+    assert_eq!(w.epoch(ada).await, epoch + 1, "sessions end with it");
     assert_eq!(w.store.passkey(b"one".to_vec()).await, Ok(None));
     w.finish().await;
 }

@@ -59,7 +59,8 @@ macro_rules! store_conformance {
                 requests: only_a_later_version_meets_a_request, repeats_coalesce, each_request_adds_one_to_the_bound,
                     what_was_stored_ahead_of_now_does_not_count,
                     requests_are_refused_by_state, work_comes_in_order_and_is_watched;
-                channels: a_channel_begins_behind_its_record, a_channel_goes_on_from_where_it_is;
+                channels: a_channel_begins_behind_its_record, a_channel_goes_on_from_where_it_is,
+                    a_channel_is_paused_and_resumed;
                 reading: a_group_has_a_rule, the_strictest_rule_counts, a_reveal_holds_the_rules,
                     an_approval_is_bound_and_used_up, requests_are_denied_and_cancelled,
                     requests_are_listed_and_bounded, break_glass_is_followed_by_a_rotation,

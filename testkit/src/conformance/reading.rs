@@ -46,7 +46,8 @@ async fn ask(w: &mut World, new: NewAccessRequest) -> Result<RequestedAccess, St
 
 async fn answer(w: &mut World, id: [u8; 16], by: PrincipalId, approved: bool) -> Result<AccessRequest, StoreError> {
     let entry = w.entry();
-    let answer = AccessAnswer { principal: by, principal_name: "answerer".into(), approved, at: w.now };
+    let reason = (!approved).then(|| "not on my watch".to_owned());
+    let answer = AccessAnswer { principal: by, principal_name: "answerer".into(), approved, at: w.now, reason };
     w.store.answer_access(id, answer, entry).await
 }
 
@@ -187,7 +188,9 @@ pub async fn requests_are_denied_and_cancelled(mut w: World) {
     ask(&mut w, new).await.unwrap();
     answer(&mut w, id, one, true).await.unwrap();
     assert_eq!(answer(&mut w, id, two, true).await, Err(StoreError::AccessEnded("approved")));
-    assert_eq!(answer(&mut w, id, one, false).await.unwrap().state(w.now), AccessState::Denied);
+    let denied = answer(&mut w, id, one, false).await.unwrap();
+    assert_eq!(denied.state(w.now), AccessState::Denied);
+    assert_eq!(denied.answers[0].reason.as_deref(), Some("not on my watch"));
     let grant = Reading { grant: Some(id), ..Reading::default() };
     assert_eq!(read(&mut w, asker, device, grant).await, Err(StoreError::Changed));
     let new = asked(&mut w, asker, device, 1);

@@ -34,6 +34,7 @@ impl State {
             failures: 0,
             retry_at: None,
             last_error: None,
+            paused: false,
         });
         Ok(())
     }
@@ -45,6 +46,18 @@ impl State {
             return Err(StoreError::NotFound("channel"));
         }
         self.append_audit(audit)
+    }
+
+    pub(super) fn pause_channel(&mut self, id: [u8; 16], paused: bool, audit: AuditEntry) -> Result<bool, StoreError> {
+        let found = self.channels.iter_mut().find(|one| one.channel.id == id);
+        let channel = found.ok_or(StoreError::NotFound("channel"))?;
+        if channel.paused == paused {
+            return Ok(false);
+        }
+        channel.paused = paused;
+        channel.retry_at = None;
+        self.append_audit(audit)?;
+        Ok(true)
     }
 
     pub(super) fn advance_channel(

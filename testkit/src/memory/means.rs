@@ -178,6 +178,7 @@ impl State {
             return Err(StoreError::NotFound("passkey"));
         }
         self.means.passkeys.remove(&id);
+        self.next_epoch(user);
         self.append_audit(audit)
     }
 

@@ -392,6 +392,7 @@ impl Store for MemoryStore {
         write hold_delivery(device: DeviceId, reason: String) -> ();
         write create_channel(new: NewChannel, now: Timestamp, audit: AuditEntry) -> ();
         write delete_channel(id: [u8; 16], audit: AuditEntry) -> ();
+        write pause_channel(id: [u8; 16], paused: bool, audit: AuditEntry) -> bool;
         write advance_channel(id: [u8; 16], from: u64, to: u64, progress: ChannelProgress) -> bool;
         write set_reading_rule(group: GroupId, rule: Option<ReadingRule>, audit: AuditEntry) -> ();
         write request_access(new: NewAccessRequest, now: Timestamp, audit: AuditEntry) -> RequestedAccess;

@@ -48,6 +48,9 @@ pub(crate) enum AccessCommand {
     Deny {
         /// The request's id
         id: String,
+        /// Why; who asked reads it
+        #[arg(long)]
+        reason: Option<String>,
     },
     /// Take your own request back
     Cancel {
@@ -97,7 +100,7 @@ pub(crate) async fn run(globals: &Globals, command: AccessCommand) -> Result<(),
             )
         }
         AccessCommand::Approve { id } => answered(globals, &signed_in.answer_access(&id, "approve").await?),
-        AccessCommand::Deny { id } => answered(globals, &signed_in.answer_access(&id, "deny").await?),
+        AccessCommand::Deny { id, reason } => answered(globals, &signed_in.deny_access(&id, reason.as_deref()).await?),
         AccessCommand::Cancel { id } => answered(globals, &signed_in.answer_access(&id, "cancel").await?),
     }
 }
@@ -119,7 +122,8 @@ fn fields(request: &AccessRequest) -> Vec<(&'static str, String)> {
         .iter()
         .map(|answer| {
             let word = if answer.approved { "approved" } else { "denied" };
-            format!("{word} by {} at {}", answer.by_name, answer.date_time)
+            let why = answer.reason.as_ref().map_or_else(String::new, |reason| format!(": {reason}"));
+            format!("{word} by {} at {}{why}", answer.by_name, answer.date_time)
         })
         .collect();
     vec![

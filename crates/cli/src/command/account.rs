@@ -5,7 +5,8 @@ use crate::{arguments::Form, arguments::Globals, failure::Failure, output, sessi
 use clap::Subcommand;
 use client::SignedIn;
 use laps::id::PrincipalId;
-use proto::admin::{ApiToken, Factors, NewApiToken, OneTimeCode, PasswordChange};
+use proto::admin::{ApiToken, Factors, LinkedIdentity, NewApiToken, OneTimeCode, OwnLink, OwnUnlink, PasswordChange};
+use std::path::{Path, PathBuf};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum SessionCommand {
@@ -71,10 +72,33 @@ pub(crate) enum AccountCommand {
         /// A code of the generator, or a recovery code
         code: String,
     },
-    /// Remove a passkey
+    /// Remove a passkey; your sessions end
     PasskeyRemove {
         /// Its id, as `show` prints it
         id: String,
+    },
+    /// List the accounts elsewhere with which you sign in
+    Links,
+    /// Sign in with an account elsewhere: prints where to prove it, then asks for the code that you get there
+    Link {
+        /// The provider's id or name; may be left out when there is one
+        provider: Option<String>,
+        /// The code, when you have it already
+        #[arg(long, value_name = "CODE")]
+        code: Option<String>,
+        /// A file whose first line is your password here; - is standard input; asked for when absent
+        #[arg(long, value_name = "FILE|-")]
+        password_file: Option<PathBuf>,
+    },
+    /// Take such a link away; your sessions end
+    Unlink {
+        /// The provider's id or name
+        provider: String,
+        /// Who you are there, when several are linked
+        subject: Option<String>,
+        /// A file whose first line is your password here; - is standard input; asked for when absent
+        #[arg(long, value_name = "FILE|-")]
+        password_file: Option<PathBuf>,
     },
 }
 
@@ -185,10 +209,95 @@ pub(crate) async fn account(globals: &Globals, command: AccountCommand) -> Resul
         }
         AccountCommand::PasskeyRemove { id } => {
             signed_in.remove_passkey(&id).await?;
-            output::message("removed");
+            output::message("the passkey is removed; sign in again: lapwing login");
+            Ok(())
+        }
+        AccountCommand::Links => {
+            let links = signed_in.my_identities().await?;
+            output::list(globals.output, &links, &["provider", "subject", "since"], |link| {
+                vec![link.provider_name.clone(), link.subject.clone(), time(Some(link.linked_date_time))]
+            })
+        }
+        AccountCommand::Link { provider, code, password_file } => {
+            link(globals, &signed_in, provider.as_deref(), code, password_file.as_deref()).await
+        }
+        AccountCommand::Unlink { provider, subject, password_file } => {
+            let named = |link: &&LinkedIdentity| {
+                (link.provider == provider || link.provider_name.to_lowercase() == provider.to_lowercase())
+                    && subject.as_ref().is_none_or(|subject| *subject == link.subject)
+            };
+            let links = signed_in.my_identities().await?;
+            let mut matching = links.iter().filter(named);
+            let link = match (matching.next(), matching.next()) {
+                (Some(one), None) => one,
+                (None, _) => {
+                    return Err(Failure::not_found(
+                        "identity_unknown",
+                        format!("nothing at {provider} is linked to you"),
+                    )
+                    .next("lapwing account links"));
+                }
+                (Some(_), Some(_)) => {
+                    return Err(Failure::wrong_use("identity_ambiguous", format!("several at {provider} are linked"))
+                        .next("name the subject, too: lapwing account links"));
+                }
+            };
+            let asked = OwnUnlink {
+                provider: link.provider.clone(),
+                subject: link.subject.clone(),
+                current_password: own_password(password_file.as_deref())?,
+            };
+            signed_in.unlink_my_identity(&asked).await?;
+            output::message("unlinked; sign in again: lapwing login");
             Ok(())
         }
     }
+}
+
+async fn link(
+    globals: &Globals,
+    signed_in: &SignedIn,
+    provider: Option<&str>,
+    code: Option<String>,
+    password_file: Option<&Path>,
+) -> Result<(), Failure> {
+    let code = match code {
+        Some(code) => code,
+        None => {
+            let known = signed_in.my_identity_providers().await?;
+            let found = match provider {
+                Some(named) => {
+                    known.iter().find(|known| known.id == named || known.name.to_lowercase() == named.to_lowercase())
+                }
+                None if known.len() == 1 => known.first(),
+                None => None,
+            };
+            let Some(found) = found else {
+                let names: Vec<_> = known.iter().map(|known| known.name.as_str()).collect();
+                return Err(Failure::not_found("identity_provider_unknown", "there is no such provider")
+                    .next(format!("name one of: {}", names.join(", "))));
+            };
+            output::data(&format!("{}/device/with/{}?link=yes\n", signed_in.client().server(), found.id))?;
+            output::message("open this address in a browser and sign in there: it shows you a code");
+            if !terminal::is_there() {
+                output::message("next: lapwing account link --code CODE");
+                return Ok(());
+            }
+            terminal::ask("Code")?
+        }
+    };
+    let asked = OwnLink { code, current_password: own_password(password_file)? };
+    let linked = signed_in.link_my_identity(&asked).await?;
+    let fields = vec![("Provider", linked.provider_name.clone()), ("Subject", linked.subject.clone())];
+    output::item(globals.output, &linked, fields)
+}
+
+fn own_password(file: Option<&Path>) -> Result<String, Failure> {
+    let password = match file {
+        Some(file) => terminal::secret_of(file)?,
+        None => terminal::ask_secret("Your password here")?,
+    };
+    Ok(password.reveal().to_owned())
 }
 
 async fn confirm(globals: &Globals, signed_in: &SignedIn, code: String) -> Result<(), Failure> {

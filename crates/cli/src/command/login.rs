@@ -157,7 +157,12 @@ pub(crate) async fn whoami(globals: &Globals) -> Result<(), Failure> {
         return Err(Failure::refused("not_signed_in", "nobody is signed in").next("lapwing login"));
     };
     super::escrow::warn(&signed_in).await;
-    let tenant = signed_in.organization().await?.map(|organization| organization.id.to_string());
+    // Who may not see the tenant still sees who they are.
+    let tenant = match signed_in.organization().await {
+        Ok(organization) => organization.map(|organization| organization.id.to_string()),
+        Err(error) if error.refusal().is_some_and(|refusal| refusal.status == 403) => None,
+        Err(error) => return Err(error.into()),
+    };
     let (name, id, roles) = match session.kind {
         Kind::Person => {
             let me = signed_in.me().await?;

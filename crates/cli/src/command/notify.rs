@@ -21,6 +21,16 @@ pub(crate) enum NotifyCommand {
         /// Its name
         name: String,
     },
+    /// Tell a channel nothing until it is resumed; it goes on from its place then
+    Pause {
+        /// Its name
+        name: String,
+    },
+    /// Let a paused channel go on
+    Resume {
+        /// Its name
+        name: String,
+    },
     /// Send a test notice by a channel, and wait until it is taken
     Test {
         /// Its name
@@ -135,6 +145,17 @@ pub(crate) async fn run(globals: &Globals, command: NotifyCommand) -> Result<(),
             output::message(&format!("{name} is told no more"));
             Ok(())
         }
+        NotifyCommand::Pause { name } => {
+            session::signed_in(globals).await?.pause_channel(&name, true).await?;
+            output::message(&format!("{name} is told nothing until it is resumed"));
+            output::message(&format!("  next: lapwing notify resume {name}"));
+            Ok(())
+        }
+        NotifyCommand::Resume { name } => {
+            session::signed_in(globals).await?.pause_channel(&name, false).await?;
+            output::message(&format!("{name} goes on from where it was"));
+            Ok(())
+        }
         NotifyCommand::Test { name } => {
             session::signed_in(globals).await?.test_channel(&name).await?;
             output::message(&format!("{name} took a test notice"));
@@ -204,6 +225,7 @@ fn row(channel: &Channel) -> Vec<String> {
         Receiver::Syslog { host, port, .. } => ("syslog", format!("{host}:{port}")),
     };
     let state = match (&channel.last_error, channel.retry_date_time) {
+        _ if channel.paused => "paused".to_owned(),
         (Some(error), Some(retry)) => format!("failed {} times: {error}; again at {retry}", channel.failures),
         _ => "well".to_owned(),
     };

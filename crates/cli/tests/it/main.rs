@@ -15,6 +15,7 @@ mod escrow;
 mod explain;
 mod generate;
 mod manage;
+mod people;
 mod program;
 mod published;
 mod readme;

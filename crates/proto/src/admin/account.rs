@@ -115,6 +115,52 @@ pub struct PasswordChange {
     pub new_password: String,
 }
 
+/// An account at a foreign provider with which a person signs in here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LinkedIdentity {
+    /// The provider's id, 32 hexadecimal digits.
+    pub provider: String,
+    /// The name on its button.
+    pub provider_name: String,
+    /// Who the person is there.
+    pub subject: String,
+    /// When they were linked.
+    #[serde(with = "serde_text::time")]
+    pub linked_date_time: Timestamp,
+}
+
+/// A foreign provider, as everybody sees it on the sign-in page.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignInProvider {
+    /// Its id, 32 hexadecimal digits.
+    pub id: String,
+    /// The name on its button.
+    pub name: String,
+}
+
+/// A link of one's own to make.
+#[derive(Clone, Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
+#[serde(rename_all = "camelCase")]
+pub struct OwnLink {
+    /// The code that the way to the provider and back gave (`/device/with/{provider}?link=yes`).
+    pub code: String,
+    /// The password here, once more.
+    pub current_password: String,
+}
+
+/// A link of one's own to take away.
+#[derive(Clone, Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
+#[serde(rename_all = "camelCase")]
+pub struct OwnUnlink {
+    /// The provider's id.
+    pub provider: String,
+    /// The subject there.
+    pub subject: String,
+    /// The password here, once more.
+    pub current_password: String,
+}
+
 /// Where a person or a program is signed in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -221,7 +267,7 @@ macro_rules! redacted {
         }
     )*};
 }
-redacted! { NewTotp RecoveryCodes PasswordChange CreatedApiToken }
+redacted! { NewTotp RecoveryCodes PasswordChange OwnLink OwnUnlink CreatedApiToken }
 
 #[cfg(test)]
 mod tests {
@@ -234,6 +280,8 @@ mod tests {
             format!("{:?}", NewTotp { secret: secret(), uri: secret(), qr_svg: secret() }),
             format!("{:?}", RecoveryCodes { recovery_codes: vec![secret()] }),
             format!("{:?}", PasswordChange { current_password: secret(), new_password: secret() }),
+            format!("{:?}", OwnLink { code: secret(), current_password: secret() }),
+            format!("{:?}", OwnUnlink { provider: secret(), subject: secret(), current_password: secret() }),
             format!("{:?}", CreatedApiToken { id: secret(), token: secret(), expires_date_time: Timestamp::MAX }),
         ];
         for text in shown {

@@ -39,6 +39,9 @@
 //! | POST, DELETE | `users/{id}/oneTimeSecret`, `users/{id}` | → [`CreatedUser`] |
 //! | GET, POST | `servicePrincipals` | → [`List`] of [`Person`]; [`NewServicePrincipal`] → [`CreatedServicePrincipal`] |
 //! | DELETE | `servicePrincipals/{id}` | |
+//! | GET | `me/identityProviders` | → [`List`] of [`SignInProvider`] |
+//! | GET, POST | `me/identities` | → [`List`] of [`LinkedIdentity`]; [`OwnLink`] → [`LinkedIdentity`] |
+//! | POST | `me/identities/remove` | [`OwnUnlink`] |
 //! | GET, POST | `roles` | → [`List`] of [`Role`]; [`NewRole`] → [`Role`] |
 //! | GET, PATCH, DELETE | `roles/{id}` | → [`Role`]; [`RoleChange`] → [`Role`] |
 //! | POST | `roleAssignments`, `roleAssignments/remove` | [`RoleAssignment`] |
@@ -47,9 +50,9 @@
 //! | GET | `devices/{id}/readingRule` | → [`DeviceReadingRule`] |
 //! | POST | `devices/{id}/readingDone` | the rotation that follows a read is asked for now |
 //! | GET, POST | `accessRequests` | → [`List`] of [`AccessRequest`]; [`NewAccessRequest`] → [`AccessRequest`] |
-//! | POST | `accessRequests/{id}/approve`, `…/deny`, `…/cancel` | → [`AccessRequest`] |
+//! | POST | `accessRequests/{id}/approve`, `…/deny`, `…/cancel` | [`NewAccessAnswer`], or nothing → [`AccessRequest`] |
 //! | GET, POST | `channels` | → [`List`] of [`Channel`]; [`NewChannel`] → [`CreatedChannel`] |
-//! | DELETE, POST | `channels/{name}`, `channels/{name}/test` | |
+//! | DELETE, POST | `channels/{name}`; `channels/{name}/test`, `…/pause`, `…/resume` | |
 //! | GET | `audit/export?since=…&until=…` | → [`List`] of [`crate::audit::Line`] |
 //! | GET, PUT | `settings` | [`Settings`] |
 //!
@@ -72,8 +75,9 @@ mod role;
 mod token;
 
 pub use account::{
-    ApiToken, BegunPasskey, ClientKey, CreatedApiToken, Factors, NewApiToken, NewClientKey, NewPasskey, NewTotp,
-    OneTimeCode, Passkey, PasskeyAnswer, PasskeySignIn, PasswordChange, RecoveryCodes, SignInSession,
+    ApiToken, BegunPasskey, ClientKey, CreatedApiToken, Factors, LinkedIdentity, NewApiToken, NewClientKey, NewPasskey,
+    NewTotp, OneTimeCode, OwnLink, OwnUnlink, Passkey, PasskeyAnswer, PasskeySignIn, PasswordChange, RecoveryCodes,
+    SignInProvider, SignInSession,
 };
 pub use campaign::{
     CAMPAIGN_DEVICES_MAX, Campaign, CampaignCounts, CampaignDevice, CancelCampaign, NewCampaign, NewRevocation,
@@ -103,8 +107,8 @@ pub use policy::{
     RingCounts, RingPlan, RollBack, Rollout, SettingChange, SettingDependency, SettingDescription, SettingValue,
 };
 pub use reading::{
-    AccessAnswer, AccessRequest, BREAK_GLASS_HEADER, DeviceReadingRule, JUSTIFICATION_CHARS_MAX, NewAccessRequest,
-    REASON_HEADER, ReadingRule, TICKET_HEADER,
+    AccessAnswer, AccessRequest, BREAK_GLASS_HEADER, DeviceReadingRule, JUSTIFICATION_CHARS_MAX, NewAccessAnswer,
+    NewAccessRequest, REASON_HEADER, ReadingRule, TICKET_HEADER,
 };
 pub use token::{JoinTokenText, NotAJoinToken};
 

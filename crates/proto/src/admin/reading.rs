@@ -148,4 +148,16 @@ pub struct AccessAnswer {
     /// When.
     #[serde(with = "serde_text::time")]
     pub date_time: Timestamp,
+    /// Why, as who answered said it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// An answer to a request for access, as it is given; the body may be left out.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct NewAccessAnswer {
+    /// Why; at most 500 characters. The asker reads it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }

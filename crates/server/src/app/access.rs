@@ -7,9 +7,13 @@ use super::reading::checked_text;
 use super::record::{activity as own, category, target};
 use super::{App, Error, Kind, Result, hex, store_page, unhex16};
 use crate::authz::{self, Action, Caller, Identity, Principal, Target};
-use crate::store::{self, AccessAnswer, AccessFilter, AccessRequest, DeviceState};
+use crate::store::{self, AccessAnswer, AccessFilter, AccessRequest, AccessState, DeviceState, Page};
+use laps::id::DeviceId;
 use proto::admin::{self, NewAccessRequest};
 use serde_json::json;
+
+/// Requests that are looked through to say how many wait for somebody.
+const WAITING_MAX: u32 = 100;
 
 /// The person who asks or answers.
 fn person<'a>(caller: &'a Caller, does: &str) -> Result<&'a Principal> {
@@ -113,10 +117,54 @@ impl App {
         Ok(Listed::new(items, page.next))
     }
 
-    /// Approves or denies somebody else's request.
-    pub async fn answer_access(&self, caller: &Caller, id: &str, approved: bool) -> Result<admin::AccessRequest> {
+    /// The caller's own request for a device that waits or can be used.
+    pub async fn own_access(&self, caller: &Caller, device: DeviceId) -> Result<Option<admin::AccessRequest>> {
+        let device = self.device_for(caller, Action::CredentialReveal, device).await?;
+        let Some(principal) = caller.principal() else { return Ok(None) };
+        let living_at = Some(self.now());
+        let filter = AccessFilter { device: Some(device.id), principal: Some(principal.id), living_at };
+        let newest = self.store.access_requests(filter, Page::first(1)).await?.items;
+        Ok(newest.first().map(|request| self.shown(request, &device.name)))
+    }
+
+    /// Whether the caller may answer requests of others, for some device at least.
+    pub fn may_answer_access(&self, caller: &Caller) -> bool {
+        matches!(&caller.identity, Identity::User(_)) && authz::reach(caller, Action::AccessApprove).is_ok()
+    }
+
+    /// How many requests wait for the caller's answer, of the newest hundred that live.
+    pub async fn access_waiting(&self, caller: &Caller) -> Result<usize> {
+        let Identity::User(person) = &caller.identity else { return Ok(0) };
+        if !self.may_answer_access(caller) {
+            return Ok(0);
+        }
+        let now = self.now();
+        let filter = AccessFilter { living_at: Some(now), ..AccessFilter::default() };
+        let mut waiting = 0;
+        for request in self.store.access_requests(filter, Page::first(WAITING_MAX)).await?.items {
+            let answered = request.answers.iter().any(|answer| answer.principal == person.id);
+            if request.state(now) != AccessState::Open || request.asked.principal == person.id || answered {
+                continue;
+            }
+            if let Some(device) = self.store.device(request.asked.device).await? {
+                let may = authz::decide(caller, Action::AccessApprove, Target::Device(&device.groups)).is_ok();
+                waiting += usize::from(may);
+            }
+        }
+        Ok(waiting)
+    }
+
+    /// Approves or denies somebody else's request. Who denies may say why; the asker reads it.
+    pub async fn answer_access(
+        &self,
+        caller: &Caller,
+        id: &str,
+        approved: bool,
+        why: Option<&str>,
+    ) -> Result<admin::AccessRequest> {
         authz::reach(caller, Action::AccessApprove)?;
         let answerer = person(caller, "answer requests for access")?;
+        let why = checked_text("reason", why)?;
         let id = unhex16(id).ok_or_else(unknown)?;
         let request = self.store.access_request(id).await?.ok_or_else(unknown)?;
         // One for a device out of reach is the same as none.
@@ -132,9 +180,15 @@ impl App {
             "requestedBy": request.asked.principal_name,
             "requestedById": request.asked.principal.to_string(),
             "reason": request.asked.reason,
+            "answer": why,
         }))?;
-        let answer =
-            AccessAnswer { principal: answerer.id, principal_name: answerer.name.clone(), approved, at: self.now() };
+        let answer = AccessAnswer {
+            principal: answerer.id,
+            principal_name: answerer.name.clone(),
+            approved,
+            at: self.now(),
+            reason: why,
+        };
         match self.store.answer_access(id, answer, audit).await {
             Ok(request) => Ok(self.shown(&request, &device.name)),
             Err(error @ store::StoreError::OwnRequest) => {
@@ -188,6 +242,7 @@ impl App {
                     by_name: answer.principal_name.clone(),
                     approved: answer.approved,
                     date_time: answer.at,
+                    reason: answer.reason.clone(),
                 })
                 .collect(),
         }

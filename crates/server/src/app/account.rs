@@ -60,16 +60,8 @@ impl App {
     /// Another password; the one until now is asked for.
     pub async fn change_password(&self, caller: &Caller, change: &PasswordChange) -> Result<()> {
         let user = self.own_user(caller).await?;
-        let key = user_key(&user.user_name);
-        if self.is_locked(&key).await? {
-            return Err(locked_out());
-        }
-        let secret = |text: &str| Secret::new(text.to_owned());
-        if !self.passwords.check(&secret(&change.current_password), user.password_hash.as_deref()).await? {
-            self.failed(caller, &key, target("user", &user.id, &user.user_name)).await?;
-            return Err(Error::invalid("password_wrong", "that is not your password until now"));
-        }
-        let chosen = secret(&change.new_password);
+        self.prove_password(caller, &user, &change.current_password).await?;
+        let chosen = Secret::new(change.new_password.clone());
         Passwords::fit(&chosen, &user.user_name)?;
         let hash = self.passwords.hash(&chosen, self.random_bytes()?).await?;
         let audit = self.entry(
@@ -257,6 +249,6 @@ fn code_wrong() -> Error {
     Error::invalid("code_wrong", "that code is wrong or was used before; wait for the next one")
 }
 
-fn locked_out() -> Error {
+pub(super) fn locked_out() -> Error {
     Error::refused(Kind::TooMany, "locked_out", "too many failures; try again in five minutes")
 }

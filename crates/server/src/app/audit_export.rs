@@ -99,7 +99,7 @@ impl App {
     }
 
     /// The head of a chain as it was when a record was its last.
-    async fn head_at(&self, chain: u32, sequence: u64) -> Result<AuditHead> {
+    pub(super) async fn head_at(&self, chain: u32, sequence: u64) -> Result<AuditHead> {
         if sequence == 0 {
             return Ok(AuditHead::empty(chain));
         }

@@ -46,12 +46,18 @@ pub struct Sections {
     pub coverage: bool,
     /// Devices.
     pub devices: bool,
+    /// Groups of devices.
+    pub groups: bool,
     /// Rotations of many devices.
     pub rotations: bool,
     /// May ask devices to rotate.
     pub rotate: bool,
     /// May take back what somebody was given.
     pub revoke: bool,
+    /// Requests for access: one's own, or those of others.
+    pub access: bool,
+    /// What groups ask of readers.
+    pub reading_rules: bool,
     /// Policies.
     pub policies: bool,
     /// People and roles.
@@ -68,6 +74,8 @@ pub struct Sections {
     pub write_switch: bool,
     /// May change the settings.
     pub write_settings: bool,
+    /// May export passwords into escrow.
+    pub escrow: bool,
     /// The switch "Enable LAPS" is on.
     pub laps_enabled: bool,
 }
@@ -208,15 +216,49 @@ impl App {
         self.require(caller, Action::PolicyWrite)
     }
 
+    /// Whether the caller may make and change groups.
+    pub fn may_write_groups(&self, caller: &Caller) -> Result<()> {
+        self.require(caller, Action::GroupWrite)
+    }
+
+    /// Whether the caller may see people and roles.
+    pub fn may_read_people(&self, caller: &Caller) -> Result<()> {
+        self.require(caller, Action::PeopleRead)
+    }
+
+    /// Whether the caller may make people and roles.
+    pub fn may_write_people(&self, caller: &Caller) -> Result<()> {
+        self.require(caller, Action::PeopleWrite)
+    }
+
+    /// Whether the caller may list join tokens.
+    pub fn may_read_join_tokens(&self, caller: &Caller) -> Result<()> {
+        self.require(caller, Action::JoinTokenRead)
+    }
+
+    /// Whether the caller may make and revoke join tokens.
+    pub fn may_write_join_tokens(&self, caller: &Caller) -> Result<()> {
+        self.require(caller, Action::JoinTokenWrite)
+    }
+
+    /// Whether the caller may change the settings: for the forms that lead there.
+    pub fn may_write_settings(&self, caller: &Caller) -> Result<()> {
+        self.require(caller, Action::SettingsWrite)
+    }
+
     /// What the person may open.
     pub async fn sections(&self, caller: &Caller) -> Result<Sections> {
         let may = |action| authz::decide(caller, action, Target::Tenant).is_ok();
         Ok(Sections {
             coverage: authz::reach(caller, Action::Explain).is_ok(),
             devices: authz::reach(caller, Action::DeviceRead).is_ok(),
+            groups: may(Action::GroupRead),
             rotations: may(Action::AuditRead) || authz::reach(caller, Action::Rotate).is_ok(),
             rotate: authz::reach(caller, Action::Rotate).is_ok(),
             revoke: may(Action::Revoke),
+            access: authz::reach(caller, Action::AccessApprove).is_ok()
+                || authz::reach(caller, Action::CredentialReveal).is_ok(),
+            reading_rules: may(Action::GroupRead),
             policies: may(Action::PolicyRead),
             people: may(Action::PeopleRead),
             audit: may(Action::AuditRead),
@@ -225,6 +267,7 @@ impl App {
             write_people: may(Action::PeopleWrite),
             write_switch: may(Action::RegistrationPolicyWrite),
             write_settings: may(Action::SettingsWrite),
+            escrow: authz::reach(caller, Action::CredentialExport).is_ok(),
             laps_enabled: self.store.tenant().await?.settings.laps_enabled,
         })
     }

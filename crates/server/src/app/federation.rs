@@ -17,11 +17,14 @@ use base64::{
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
 use laps::id::PrincipalId;
+use laps::time::Timestamp;
 use proto::admin::{Identity, IdentityProvider, NewIdentityProvider};
 use proto::oauth::Secret;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 use std::pin::Pin;
+use std::sync::{Mutex, PoisonError};
 use subtle::ConstantTimeEq;
 
 /// Seconds that a person may take at the provider.
@@ -31,6 +34,10 @@ const KNOWN_S: u64 = 300;
 /// Keeps the tickets apart.
 const AWAY: &str = "foreign_sign_in";
 pub(super) const KNOWN: &str = "foreign_person";
+/// Seconds that a provider's discovery document is good for without being asked for again.
+const DISCOVERED_S: u64 = 600;
+/// Providers whose document is remembered.
+const DISCOVERED_MAX: usize = 100;
 /// Longest URL of an issuer, bytes.
 const ISSUER_BYTES_MAX: usize = 500;
 
@@ -74,6 +81,45 @@ pub struct Arrival {
     pub provider: String,
     /// What the page that sent the person away wanted to know again.
     pub to: Value,
+}
+
+/// Who came back from a provider.
+pub enum Arrived {
+    /// Somebody who is a user here.
+    Known(Arrival),
+    /// Somebody who went there to link the account to one of here.
+    ToLink {
+        /// What the person gives, with the password of the account here; good once, for ten minutes.
+        code: Secret,
+        /// The provider.
+        provider: String,
+        /// Who the person is there.
+        subject: String,
+    },
+}
+
+/// Discovery documents of providers, each good for ten minutes.
+#[derive(Default)]
+pub(super) struct Discoveries(Mutex<BTreeMap<[u8; 16], (Timestamp, Discovered)>>);
+
+impl Discoveries {
+    fn known(&self, provider: [u8; 16], now: Timestamp) -> Option<Discovered> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (until, found) = known.get(&provider)?;
+        // A clock that was set back does not make it good for longer.
+        let good = now < *until && until.ticks_since(now) <= DISCOVERED_S * laps::time::TICKS_PER_SECOND;
+        good.then(|| found.clone())
+    }
+    fn note(&self, provider: [u8; 16], found: &Discovered, now: Timestamp) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|_, (until, _)| now < *until);
+        if known.len() < DISCOVERED_MAX {
+            known.insert(provider, (now.plus_seconds(DISCOVERED_S), found.clone()));
+        }
+    }
+    fn forget(&self, provider: [u8; 16]) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&provider);
+    }
 }
 
 impl App {
@@ -137,6 +183,7 @@ impl App {
             target("identityProvider", &hex(&provider.id), &provider.name),
             json!({}),
         )?;
+        self.discovered.forget(provider.id);
         Ok(self.store.remove_identity_provider(provider.id, audit).await?)
     }
 
@@ -195,7 +242,7 @@ impl App {
     /// Sends a browser to a provider. `to` comes back with the person.
     pub async fn depart(&self, _caller: &Caller, provider: &str, base: &str, to: Value) -> Result<Departure> {
         let provider = self.provider(provider).await?;
-        let found = self.discover(&provider).await?;
+        let found = self.discovered(&provider).await?;
         let cookie = secret::bearer("", &self.random_bytes()?);
         self.store
             .put_ticket(Ticket {
@@ -229,7 +276,7 @@ impl App {
         state: &str,
         code: &str,
         base: &str,
-    ) -> Result<Arrival> {
+    ) -> Result<Arrived> {
         let taken = self.store.take_ticket(AWAY, secret::digest(cookie.reveal()), self.now()).await?;
         let facts: Value = taken.and_then(|data| serde_json::from_str(&data).ok()).unwrap_or_default();
         let same: bool = derived(cookie, "state").as_bytes().ct_eq(state.as_bytes()).into();
@@ -239,8 +286,16 @@ impl App {
         let provider = self.provider(id).await?;
         let subject = match self.exchange(&provider, cookie, code, base).await {
             Ok(subject) => subject,
-            Err(code) => return Err(self.turned_away(caller, &provider.name, code, "").await?),
+            Err(code) => {
+                // It may have moved since it was asked.
+                self.discovered.forget(provider.id);
+                return Err(self.turned_away(caller, &provider.name, code, "").await?);
+            }
         };
+        if facts["to"]["link"].as_bool() == Some(true) {
+            let code = self.link_code(&provider, &subject).await?;
+            return Ok(Arrived::ToLink { code, provider: provider.name, subject });
+        }
         let link = self.store.linked_identity(provider.id, subject.clone()).await?;
         let user = match link {
             Some(link) => self.store.user(link.principal).await?.filter(|user| user.enabled),
@@ -258,7 +313,8 @@ impl App {
                 expires_at: self.now().plus_seconds(KNOWN_S),
             })
             .await?;
-        Ok(Arrival { ticket, user_name: user.user_name, provider: provider.name, to: facts["to"].clone() })
+        let to = facts["to"].clone();
+        Ok(Arrived::Known(Arrival { ticket, user_name: user.user_name, provider: provider.name, to }))
     }
 
     async fn turned_away(&self, caller: &Caller, provider: &str, code: &'static str, subject: &str) -> Result<Error> {
@@ -283,7 +339,7 @@ impl App {
         code: &str,
         base: &str,
     ) -> std::result::Result<String, &'static str> {
-        let found = self.discover(provider).await.map_err(|_| "oidc_unreachable")?;
+        let found = self.discovered(provider).await.map_err(|_| "oidc_unreachable")?;
         let kept = self.kept(&provider_secret(provider.id)).await.ok().flatten().ok_or("oidc_client_secret")?;
         let client_secret = core::str::from_utf8(&kept).map_err(|_| "oidc_client_secret")?;
         let part =
@@ -326,6 +382,17 @@ impl App {
         relying::subject(id_token, &keys, expected).map_err(RelyingError::code)
     }
 
+    /// What a provider's discovery document says, at most ten minutes old.
+    async fn discovered(&self, provider: &store::IdentityProvider) -> Result<Discovered> {
+        let now = self.now();
+        if let Some(known) = self.discovered.known(provider.id, now) {
+            return Ok(known);
+        }
+        let found = self.discover(provider).await?;
+        self.discovered.note(provider.id, &found, now);
+        Ok(found)
+    }
+
     async fn discover(&self, provider: &store::IdentityProvider) -> Result<Discovered> {
         let url = relying::discovery_url(&provider.issuer);
         let request = OutsideRequest { url: &url, form: None, authorization: None, ca: provider.ca.as_deref() };
@@ -347,7 +414,7 @@ impl App {
         self.outside.get().map(AsRef::as_ref).ok_or("oidc_unreachable")
     }
 
-    async fn provider(&self, id: &str) -> Result<store::IdentityProvider> {
+    pub(super) async fn provider(&self, id: &str) -> Result<store::IdentityProvider> {
         let wanted = unhex16(id);
         let known = self.store.identity_providers().await?;
         known.into_iter().find(|provider| Some(provider.id) == wanted).ok_or_else(|| {
@@ -375,5 +442,30 @@ fn entity(provider: store::IdentityProvider) -> IdentityProvider {
         issuer: provider.issuer,
         client_id: provider.client_id,
         created_date_time: provider.created_at,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_discovery_document_is_good_for_ten_minutes_and_no_longer() {
+        let document = br#"{"issuer":"https://x.test","authorization_endpoint":"https://x.test/a",
+            "token_endpoint":"https://x.test/t","jwks_uri":"https://x.test/k"}"#;
+        let found = relying::discovered(document, "https://x.test").unwrap();
+        let (known, start) = (Discoveries::default(), Timestamp::from_unix_ms(1_790_000_000_000));
+        assert_eq!(known.known([1; 16], start), None);
+        known.note([1; 16], &found, start);
+        assert_eq!(known.known([1; 16], start.plus_seconds(DISCOVERED_S - 1)), Some(found.clone()));
+        assert_eq!(known.known([1; 16], start.plus_seconds(DISCOVERED_S)), None);
+        assert_eq!(known.known([1; 16], start.minus_ticks(1)), None, "the clock was set back");
+        assert_eq!(known.known([2; 16], start), None);
+        known.forget([1; 16]);
+        assert_eq!(known.known([1; 16], start), None);
+        for n in 0..=255 {
+            known.note([n; 16], &found, start);
+        }
+        assert_eq!(known.0.lock().unwrap().len(), DISCOVERED_MAX);
     }
 }

@@ -129,7 +129,7 @@ impl App {
         }
     }
 
-    async fn stored_group(&self, name: &str) -> Result<store::Group> {
+    pub(super) async fn stored_group(&self, name: &str) -> Result<store::Group> {
         self.group_named(name).await?.ok_or_else(|| {
             Error::invalid("all_devices_is_fixed", "the group of all devices has every device and cannot be changed")
         })
@@ -154,7 +154,7 @@ pub(super) fn checked_name(name: &str) -> Result<String> {
 const PATTERN_CHARS_MAX: usize = 120;
 
 /// A filter that asks for something, each pattern of 1 to 120 printable characters.
-fn checked_filter(asked: &GroupFilter) -> Result<store::GroupFilter> {
+pub(super) fn checked_filter(asked: &GroupFilter) -> Result<store::GroupFilter> {
     for pattern in [&asked.name, &asked.os, &asked.agent_version].into_iter().flatten() {
         let chars = pattern.chars().count();
         if chars == 0 || chars > PATTERN_CHARS_MAX || pattern.chars().any(char::is_control) {
@@ -182,7 +182,8 @@ fn checked_filter(asked: &GroupFilter) -> Result<store::GroupFilter> {
     Ok(filter)
 }
 
-fn entity(group: store::Group) -> Group {
+/// A group as it is shown.
+pub(super) fn entity(group: store::Group) -> Group {
     let filter = group.filter.map(wire_filter);
     Group { id: group.id, name: group.name, filter, created_date_time: group.created_at }
 }

@@ -9,6 +9,7 @@ mod admit;
 mod alarm;
 mod api_tokens;
 mod audit_export;
+pub mod audit_proof;
 mod authenticate;
 mod backup;
 pub mod browser;
@@ -23,6 +24,7 @@ mod error;
 mod escrow;
 mod explain;
 mod federation;
+pub mod group_sheet;
 mod groups;
 pub mod inventory;
 mod jobs;
@@ -33,6 +35,7 @@ mod log;
 mod mdm;
 mod metrics;
 mod notify;
+mod own_identity;
 mod passkeys;
 mod people;
 mod policies;
@@ -55,7 +58,7 @@ pub use admit::{Rate, Rates};
 pub use credentials::Listed;
 pub use error::{Error, Kind, Result};
 pub use escrow::Archive;
-pub use federation::{Arrival, Departure, Outside, OutsideAnswer, OutsideRequest};
+pub use federation::{Arrival, Arrived, Departure, Outside, OutsideAnswer, OutsideRequest};
 pub use metrics::Metrics;
 pub use notify::{Destination, NotSent, Notice, Outlet, Sending};
 pub use reading::Justification;
@@ -152,6 +155,7 @@ pub struct App {
     management: mdm::Management,
     metrics: Metrics,
     outside: std::sync::OnceLock<Arc<dyn Outside>>,
+    discovered: federation::Discoveries,
     outlet: std::sync::OnceLock<Arc<dyn Outlet>>,
     /// A read was recorded.
     reads: tokio::sync::Notify,
@@ -167,6 +171,7 @@ impl App {
             management: mdm::Management::new(mdm::SESSIONS_MAX, mdm::SESSION.duration_s),
             metrics: Metrics::new(),
             outside: std::sync::OnceLock::new(),
+            discovered: federation::Discoveries::default(),
             outlet: std::sync::OnceLock::new(),
             reads: tokio::sync::Notify::new(),
             tenant: tenant.id,

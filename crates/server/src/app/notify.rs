@@ -139,6 +139,17 @@ impl App {
         Ok(self.store.delete_secret(secret_name(&channel.channel.id), audit).await?)
     }
 
+    /// Pauses a channel, or lets it go on from where it was. What is older than three days by then is left out.
+    pub async fn pause_channel(&self, caller: &Caller, name: &str, paused: bool) -> Result<()> {
+        self.require(caller, Action::SettingsWrite)?;
+        let channel = self.channel_named(name).await?;
+        let on = target("channel", &hex(&channel.channel.id), &channel.channel.name);
+        let audit = self.entry(caller, own::UPDATE_CHANNEL, category::DIRECTORY, on, json!({"paused": paused}))?;
+        self.store.pause_channel(channel.channel.id, paused, audit).await?;
+        self.reads.notify_one();
+        Ok(())
+    }
+
     /// Sends a notice that says that it is a test, and answers when it was taken.
     pub async fn test_channel(&self, caller: &Caller, name: &str) -> Result<()> {
         self.require(caller, Action::SettingsWrite)?;
@@ -164,7 +175,7 @@ impl App {
     pub async fn channels_to_tell(&self, caller: &Caller) -> Result<Vec<[u8; 16]>> {
         only_notify(caller)?;
         let now = self.now();
-        let due = |channel: &store::Channel| channel.retry_at.is_none_or(|retry_at| retry_at <= now);
+        let due = |channel: &store::Channel| !channel.paused && channel.retry_at.is_none_or(|retry_at| retry_at <= now);
         Ok(self.store.channels().await?.into_iter().filter(due).map(|channel| channel.channel.id).collect())
     }
 
@@ -177,7 +188,7 @@ impl App {
             let Some(channel) = channels.into_iter().find(|channel| channel.channel.id == id) else {
                 return Ok(told);
             };
-            if channel.retry_at.is_some_and(|retry_at| retry_at > self.now()) {
+            if channel.paused || channel.retry_at.is_some_and(|retry_at| retry_at > self.now()) {
                 return Ok(told);
             }
             let behind = self.leave_out(caller, &channel).await?;
@@ -486,5 +497,6 @@ fn wire(channel: &store::Channel, last: u64) -> Result<Channel> {
         failures: channel.failures,
         retry_date_time: channel.retry_at,
         last_error: channel.last_error.clone(),
+        paused: channel.paused,
     })
 }

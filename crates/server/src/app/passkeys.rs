@@ -99,7 +99,7 @@ impl App {
         })
     }
 
-    /// Removes a passkey of the caller's own.
+    /// Removes a passkey of the caller's own; every session ends with it.
     pub async fn remove_my_passkey(&self, caller: &Caller, id: &str) -> Result<()> {
         let user = self.own_user(caller).await?;
         let id = unhex(id).ok_or_else(passkey_unknown)?;

@@ -54,6 +54,32 @@ impl App {
         }
     }
 
+    /// The person or program that is named by an id or a name.
+    pub async fn principal_named(&self, caller: &Caller, named: &str) -> Result<PrincipalId> {
+        self.require(caller, Action::PeopleRead)?;
+        if let Ok(id) = named.parse() {
+            return Ok(id);
+        }
+        if let Some(user) = self.store.user_by_name(named.to_owned()).await? {
+            return Ok(user.id);
+        }
+        let wanted = named.to_lowercase();
+        let mut after = None;
+        loop {
+            let page = self.store.service_principals(store_page(after, Page::LIMIT_MAX)).await?;
+            if let Some(found) = page.items.iter().find(|program| program.name.to_lowercase() == wanted) {
+                return Ok(found.id);
+            }
+            after = page.next;
+            if after.is_none() {
+                return Err(super::Error::not_found(
+                    "principal_unknown",
+                    "no person or program has this name or id; look it up in the list of people",
+                ));
+            }
+        }
+    }
+
     async fn groups_by_id(&self) -> Result<BTreeMap<GroupId, Group>> {
         let (mut all, mut after) = (BTreeMap::new(), None);
         loop {

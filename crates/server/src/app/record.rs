@@ -62,6 +62,7 @@ pub(super) mod activity {
     pub(in crate::app) const CANCEL_ACCESS: &str = "Cancel request for access to device local administrator password";
     pub(in crate::app) const NOTE_IRREGULARITY: &str = "Note irregularity of device";
     pub(in crate::app) const ADD_CHANNEL: &str = "Add notification channel";
+    pub(in crate::app) const UPDATE_CHANNEL: &str = "Update notification channel";
     pub(in crate::app) const REMOVE_CHANNEL: &str = "Remove notification channel";
     pub(in crate::app) const TEST_CHANNEL: &str = "Test notification channel";
     pub(in crate::app) const DROP_NOTICES: &str = "Drop notifications";

@@ -14,6 +14,29 @@ use proto::admin::{self, NewRole, PersonRole, RoleChange};
 use serde_json::json;
 use std::collections::BTreeMap;
 
+/// Holders of a role that are named.
+const HOLDERS_MAX: usize = 100;
+
+/// Somebody who has a role.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoleHolder {
+    /// The sign-in name, or a program's shown name.
+    pub name: String,
+    /// A person, or else a program.
+    pub is_person: bool,
+    /// The name of the group that the role counts for; `None`: every device.
+    pub group: Option<String>,
+}
+
+/// Who has a role.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RoleHolders {
+    /// At most a hundred of them.
+    pub holders: Vec<RoleHolder>,
+    /// There are more.
+    pub more: bool,
+}
+
 impl App {
     /// Every role, built-in ones first.
     pub async fn roles(&self, caller: &Caller) -> Result<Vec<admin::Role>> {
@@ -25,6 +48,33 @@ impl App {
     pub async fn role(&self, caller: &Caller, named: &str) -> Result<admin::Role> {
         self.require(caller, Action::PeopleRead)?;
         Ok(entity(&self.role_named(named).await?))
+    }
+
+    /// Who has a role, and for which devices.
+    pub async fn role_holders(&self, caller: &Caller, named: &str) -> Result<RoleHolders> {
+        self.require(caller, Action::PeopleRead)?;
+        let key = stored_key(&self.role_named(named).await?);
+        let held = self.store.role_assignments(None).await?.into_iter().filter(|held| held.role == key);
+        let mut found = RoleHolders::default();
+        for held in held {
+            if found.holders.len() == HOLDERS_MAX {
+                found.more = true;
+                break;
+            }
+            let (name, is_person) = match self.store.user(held.principal).await? {
+                Some(user) => (user.user_name, true),
+                None => match self.store.service_principal(held.principal).await? {
+                    Some(program) => (program.name, false),
+                    None => continue,
+                },
+            };
+            let group = match held.scope {
+                Some(id) => Some(self.store.group(id).await?.map_or_else(|| id.to_string(), |group| group.name)),
+                None => None,
+            };
+            found.holders.push(RoleHolder { name, is_person, group });
+        }
+        Ok(found)
     }
 
     /// Makes a role.

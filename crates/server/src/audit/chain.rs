@@ -105,6 +105,11 @@ impl Verifier {
         Self { head: checkpoint.map_or(AuditHead::empty(chain), |checkpoint| checkpoint.signed.head) }
     }
 
+    /// From behind a record that is taken as it is.
+    pub const fn behind(head: AuditHead) -> Self {
+        Self { head }
+    }
+
     /// Takes the next record.
     ///
     /// # Errors

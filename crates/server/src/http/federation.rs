@@ -5,7 +5,7 @@ use super::context::Base;
 use super::lapwing::{Answer, created, done, ok, principal};
 use super::page::{escaped, html};
 use super::{from_json, no_store};
-use crate::app::{Error, Kind};
+use crate::app::{Arrived, Error, Kind};
 use axum::Extension;
 use axum::body::Bytes;
 use axum::extract::{Path, Query};
@@ -46,12 +46,31 @@ pub(crate) async fn unlink(who: Who, Path(id): Path<String>, body: Bytes) -> Ans
     done()
 }
 
+pub(crate) async fn my_providers(who: Who) -> Answer {
+    ok(&List { value: who.app.my_identity_providers(&who.caller).await?, next_link: None })
+}
+
+pub(crate) async fn my_identities(who: Who) -> Answer {
+    ok(&List { value: who.app.my_identities(&who.caller).await?, next_link: None })
+}
+
+pub(crate) async fn link_mine(who: Who, body: Bytes) -> Answer {
+    created(&who.app.link_my_identity(&who.caller, &from_json(&body)?).await?)
+}
+
+pub(crate) async fn unlink_mine(who: Who, body: Bytes) -> Answer {
+    who.app.unlink_my_identity(&who.caller, &from_json(&body)?).await?;
+    done()
+}
+
 #[derive(Deserialize, Default)]
 #[serde(default)]
 pub(crate) struct Wanted {
     user_code: String,
     /// A place of the admin centre.
     next: String,
+    /// Any text: to link the account there to one of here, and not to sign in.
+    link: String,
 }
 
 fn with_cookie(mut response: Response, value: &str, seconds: u32) -> Response {
@@ -78,7 +97,11 @@ pub(crate) async fn depart(
             &who.caller,
             &provider,
             &base,
-            json!({"user_code": code, "next": wanted.next.chars().take(2_000).collect::<String>()}),
+            json!({
+                "user_code": code,
+                "next": wanted.next.chars().take(2_000).collect::<String>(),
+                "link": !wanted.link.is_empty(),
+            }),
         )
         .await?;
     let response = Redirect::to(&departure.location).into_response();
@@ -109,7 +132,21 @@ pub(crate) async fn arrive(
         .ok_or_else(|| {
             Error::refused(Kind::Denied, "oidc_state", "this sign-in was not begun in this browser; begin again")
         })?;
-    let arrival = who.app.arrive(&who.caller, &cookie, &back.state, &back.code, &base).await?;
+    let arrival = match who.app.arrive(&who.caller, &cookie, &back.state, &back.code, &base).await? {
+        Arrived::Known(arrival) => arrival,
+        Arrived::ToLink { code, provider, subject } => {
+            let body = format!(
+                "<p class=\"note\" role=\"status\">At {} you are {}.</p>\
+<p>To sign in here with that account, type this code together with your password here, within ten minutes: on \
+<a href=\"/admin/account\">My account</a>, or with <code>lapwing account link</code>. Give it to nobody.</p>\
+<p><output aria-label=\"Code\"><strong>{}</strong></output></p>",
+                escaped(&provider),
+                escaped(&subject),
+                escaped(code.reveal())
+            );
+            return Ok(with_cookie(html(StatusCode::OK, "Link an account", &body), "", 0));
+        }
+    };
     let next = arrival.to["next"].as_str().unwrap_or_default();
     if !next.is_empty() {
         let body = format!(

@@ -29,6 +29,16 @@ pub(crate) async fn delete_channel(who: Who, Path(name): Path<String>) -> Answer
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
+pub(crate) async fn pause_channel(who: Who, Path(name): Path<String>) -> Answer {
+    who.app.pause_channel(&who.caller, &name, true).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+pub(crate) async fn resume_channel(who: Who, Path(name): Path<String>) -> Answer {
+    who.app.pause_channel(&who.caller, &name, false).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
 pub(crate) async fn test_channel(who: Who, Path(name): Path<String>) -> Answer {
     who.app.test_channel(&who.caller, &name).await?;
     Ok(StatusCode::NO_CONTENT.into_response())

@@ -9,7 +9,7 @@ use axum::extract::Path;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode};
 use laps::time::Timestamp;
-use proto::admin::{BREAK_GLASS_HEADER, List, REASON_HEADER, TICKET_HEADER};
+use proto::admin::{BREAK_GLASS_HEADER, List, NewAccessAnswer, REASON_HEADER, TICKET_HEADER};
 use proto::graph::CONTENT_TYPE;
 use serde::Serialize;
 
@@ -100,12 +100,18 @@ pub(crate) async fn request_access(who: Who, body: Bytes) -> Answer {
     Ok(json_response(StatusCode::CREATED, CONTENT_TYPE, &made))
 }
 
-pub(crate) async fn approve_access(who: Who, Path(id): Path<String>) -> Answer {
-    ok(&who.app.answer_access(&who.caller, &id, true).await?)
+/// The reason of an answer; a body may be left out.
+fn answer_reason(body: &[u8]) -> Result<Option<String>, Error> {
+    let said: Option<NewAccessAnswer> = if body.is_empty() { None } else { from_json(body)? };
+    Ok(said.and_then(|said| said.reason))
 }
 
-pub(crate) async fn deny_access(who: Who, Path(id): Path<String>) -> Answer {
-    ok(&who.app.answer_access(&who.caller, &id, false).await?)
+pub(crate) async fn approve_access(who: Who, Path(id): Path<String>, body: Bytes) -> Answer {
+    ok(&who.app.answer_access(&who.caller, &id, true, answer_reason(&body)?.as_deref()).await?)
+}
+
+pub(crate) async fn deny_access(who: Who, Path(id): Path<String>, body: Bytes) -> Answer {
+    ok(&who.app.answer_access(&who.caller, &id, false, answer_reason(&body)?.as_deref()).await?)
 }
 
 pub(crate) async fn cancel_access(who: Who, Path(id): Path<String>) -> Answer {

@@ -38,6 +38,8 @@ pub struct Channel {
     pub retry_at: Option<Timestamp>,
     /// Why the last attempt failed.
     pub last_error: Option<String>,
+    /// Told of nothing until somebody resumes it; it goes on from its place then.
+    pub paused: bool,
 }
 
 /// How a channel went on.

@@ -593,6 +593,9 @@ pub trait Store: Send + Sync + 'static {
     fn create_channel(&self, new: NewChannel, now: Timestamp, audit: AuditEntry) -> Answer<'_, ()>;
     /// Removes a channel. [`StoreError::NotFound`].
     fn delete_channel(&self, id: [u8; 16], audit: AuditEntry) -> Answer<'_, ()>;
+    /// Pauses a channel, or resumes it from its place, to be tried at once; `false`, and nothing, when it was so
+    /// already. [`StoreError::NotFound`].
+    fn pause_channel(&self, id: [u8; 16], paused: bool, audit: AuditEntry) -> Answer<'_, bool>;
     /// Notes how a channel went on, from the record `from` to the record `to`; `false`, and nothing, when it does not
     /// stand at `from`.
     fn advance_channel(&self, id: [u8; 16], from: u64, to: u64, progress: ChannelProgress) -> Answer<'_, bool>;
@@ -697,7 +700,7 @@ pub trait Store: Send + Sync + 'static {
     fn passkey(&self, id: Vec<u8>) -> Answer<'_, Option<Passkey>>;
     /// Notes a use of a passkey with its new data.
     fn use_passkey(&self, id: Vec<u8>, data: String, now: Timestamp) -> Answer<'_, ()>;
-    /// Removes a passkey of a user.
+    /// Removes a passkey of a user; sessions end.
     fn remove_passkey(&self, user: PrincipalId, id: Vec<u8>, audit: AuditEntry) -> Answer<'_, ()>;
     /// Stores what a sign-in or an enrolment has come to.
     fn put_ticket(&self, ticket: Ticket) -> Answer<'_, ()>;

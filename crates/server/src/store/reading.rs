@@ -214,6 +214,8 @@ pub struct AccessAnswer {
     pub approved: bool,
     /// When.
     pub at: Timestamp,
+    /// Why, as who answered said it.
+    pub reason: Option<String>,
 }
 
 /// A request for access.

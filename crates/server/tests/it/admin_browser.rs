@@ -96,7 +96,7 @@ pub(crate) async fn is_sound(browser: &Browser) {
     assert_eq!(browser.complaints().await, Vec::<String>::new(), "at {}", browser.url().await);
 }
 
-async fn person(server: &TestServer, name: &str, role: &str) -> CreatedUser {
+pub(crate) async fn person(server: &TestServer, name: &str, role: &str) -> CreatedUser {
     let new = NewUser { user_name: name.into(), display_name: None, role: Some(role.into()), group: None };
     server.app.create_user(&Caller::system(Job::Init), &new).await.unwrap()
 }
@@ -130,7 +130,7 @@ pub(crate) async fn sign_in_first(
     browser.one(".side nav").await;
 }
 
-async fn sign_out(browser: &Browser) {
+pub(crate) async fn sign_out(browser: &Browser) {
     browser.click(".person button").await;
     browser.until_it_says("You are signed out.").await;
 }

@@ -128,6 +128,8 @@ async fn the_pages_answer_as_the_matrix_says() {
                     .replace("{policy}", NOTHING)
                     .replace("{id}", NOTHING)
                     .replace("{rotation}", NOTHING)
+                    .replace("{group}", NOTHING)
+                    .replace("{role}", NOTHING)
             };
             let url = filled(&path);
             let page = if method == "GET" {

@@ -4,10 +4,14 @@
 
 mod account;
 mod admin;
+mod admin_access;
+mod admin_access_browser;
 mod admin_browser;
+mod admin_groups;
 mod admin_matrix;
 mod admin_pages;
 mod admin_policies;
+mod admin_settings;
 mod audit_export;
 mod campaigns;
 mod conformance;

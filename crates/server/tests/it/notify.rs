@@ -219,6 +219,36 @@ async fn halts_and_forks_are_told_to_every_channel() {
 }
 
 #[tokio::test]
+async fn a_paused_channel_keeps_its_place() {
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    let device = ruled_device(&server).await;
+    let trusted = certificates();
+    let (port, mut taken) = hook(&trusted, vec!["204 Taken"]).await;
+    let to =
+        json!({"kind": "webhook", "url": format!("https://localhost:{port}/"), "ca": trusted.ca, "allowPrivate": true});
+    add(&admin, "soar", to, None).await;
+    let act = async |act: &str| {
+        let path = format!("/v1.0/lapwing/channels/soar/{act}");
+        assert_eq!(admin.ask(Method::POST, &path, None).await.status(), 204, "{act}");
+    };
+    act("pause").await;
+    act("pause").await;
+    assert_eq!(admin.get_ok("/v1.0/lapwing/channels").await["value"][0]["paused"], true);
+    read(&admin, &device, true).await;
+    let job = Caller::system(Job::Notify);
+    assert!(server.app.channels_to_tell(&job).await.unwrap().is_empty());
+    assert!(taken.try_recv().is_err(), "nothing is told while it is paused");
+    act("resume").await;
+    let (_, body) = next(&mut taken).await;
+    assert!(body.contains("lapwing.password.breakGlass"), "what was read meanwhile is told now: {body}");
+    assert!(admin.get_ok("/v1.0/lapwing/channels").await["value"][0].get("paused").is_none());
+    let unknown = admin.ask(Method::POST, "/v1.0/lapwing/channels/nobody/pause", None).await;
+    assert_eq!(unknown.status(), 404);
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn a_channel_that_cannot_be_reached_says_why() {
     let server = TestServer::start().await;
     let admin = server.admin().await;

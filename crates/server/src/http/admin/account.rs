@@ -1,6 +1,7 @@
 //! "My account": password, one-time codes, passkeys, sessions, API tokens of the person who is signed in.
 
 use super::super::from_json;
+use super::mistake::{again, mistake};
 use super::password::{Qr, qr};
 use super::shell::{Section, Shell, ok};
 use super::shown::{Shown, When};
@@ -11,7 +12,7 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::Path;
 use axum::response::{IntoResponse, Redirect, Response};
-use proto::admin::{NewApiToken, OneTimeCode, PasswordChange};
+use proto::admin::{NewApiToken, OneTimeCode, OwnLink, OwnUnlink, PasswordChange};
 use proto::oauth::Secret;
 use serde::Deserialize;
 
@@ -44,6 +45,16 @@ struct TokenLine {
     used: String,
 }
 
+/// An account elsewhere that is linked.
+struct IdentityLine {
+    provider: String,
+    provider_name: Shown,
+    /// As it is, for the form that takes it away.
+    subject: String,
+    shown: Shown,
+    since: String,
+}
+
 #[derive(Template)]
 #[template(path = "account/account.html")]
 struct AccountPage {
@@ -54,6 +65,12 @@ struct AccountPage {
     sessions: Vec<SessionLine>,
     tokens: Vec<TokenLine>,
     scopes: &'static [&'static str],
+    identities: Vec<IdentityLine>,
+    /// Providers at which the person may have an account: address and name.
+    providers: Vec<(String, Shown)>,
+    /// What was typed for a new API token.
+    token: NewToken,
+    mistakes: Vec<Shown>,
 }
 
 #[derive(Template)]
@@ -61,7 +78,9 @@ struct AccountPage {
 struct TotpPage {
     shell: Shell,
     qr: Option<Qr>,
-    secret: Secret,
+    /// Shown once; not again after a code that did not fit.
+    secret: Option<Secret>,
+    mistakes: Vec<Shown>,
 }
 
 /// Something that is shown this once.
@@ -76,10 +95,20 @@ struct ShownPage {
 
 /// The page.
 pub(crate) async fn account(visit: Visit) -> Result<Response, Error> {
+    ok(&account_page(&visit, NewToken::default(), Vec::new()).await?)
+}
+
+/// The page again, with what went wrong.
+async fn refused(visit: &Visit, error: Error, token: NewToken) -> Result<Response, Error> {
+    let mistakes = vec![mistake(error)?];
+    again(&account_page(visit, token, mistakes).await?)
+}
+
+async fn account_page(visit: &Visit, token: NewToken, mistakes: Vec<Shown>) -> Result<AccountPage, Error> {
     let (app, caller) = (&visit.app, &visit.caller);
     let near = |at| When::of(at, visit.now).near;
     let factors = app.my_factors(caller).await?;
-    ok(&AccountPage {
+    Ok(AccountPage {
         shell: visit.shell("My account", Section::Account).await?,
         totp_since: factors.totp_since.map(near),
         recovery_codes: factors.recovery_codes,
@@ -117,6 +146,26 @@ pub(crate) async fn account(visit: Visit) -> Result<Response, Error> {
             })
             .collect(),
         scopes: SCOPES,
+        identities: app
+            .my_identities(caller)
+            .await?
+            .into_iter()
+            .map(|linked| IdentityLine {
+                provider_name: Shown::new(&linked.provider_name),
+                shown: Shown::new(&linked.subject),
+                since: near(linked.linked_date_time),
+                provider: linked.provider,
+                subject: linked.subject,
+            })
+            .collect(),
+        providers: app
+            .my_identity_providers(caller)
+            .await?
+            .into_iter()
+            .map(|known| (format!("/device/with/{}?link=yes", known.id), Shown::new(&known.name)))
+            .collect(),
+        token,
+        mistakes,
     })
 }
 
@@ -131,11 +180,14 @@ struct Passwords {
 pub(crate) async fn password(visit: Visit, body: Bytes) -> Result<Response, Error> {
     let asked: Passwords = form(&body)?;
     if asked.new_password != asked.new_password_again {
-        return Err(Error::invalid("password_unfit", "the two entries of the new password differ"));
+        let error = Error::invalid("password_unfit", "the two entries of the new password differ");
+        return refused(&visit, error, NewToken::default()).await;
     }
     let change = PasswordChange { current_password: asked.current_password, new_password: asked.new_password };
-    visit.app.change_password(&visit.caller, &change).await?;
-    Ok(Redirect::to(AGAIN).into_response())
+    match visit.app.change_password(&visit.caller, &change).await {
+        Ok(()) => Ok(Redirect::to(AGAIN).into_response()),
+        Err(error) => refused(&visit, error, NewToken::default()).await,
+    }
 }
 
 /// A new secret for a generator.
@@ -144,14 +196,22 @@ pub(crate) async fn totp(visit: Visit) -> Result<Response, Error> {
     ok(&TotpPage {
         shell: visit.shell("Set up a generator", Section::Account).await?,
         qr: qr(&new.uri),
-        secret: Secret::new(new.secret.clone()),
+        secret: Some(Secret::new(new.secret.clone())),
+        mistakes: Vec::new(),
     })
 }
 
 /// The generator works; the recovery codes are shown.
 pub(crate) async fn confirm_totp(visit: Visit, body: Bytes) -> Result<Response, Error> {
     let shown: OneTimeCode = form(&body)?;
-    let codes = visit.app.confirm_totp(&visit.caller, &shown).await?;
+    let codes = match visit.app.confirm_totp(&visit.caller, &shown).await {
+        Ok(codes) => codes,
+        Err(error) => {
+            let mistakes = vec![mistake(error)?];
+            let shell = visit.shell("Set up a generator", Section::Account).await?;
+            return again(&TotpPage { shell, qr: None, secret: None, mistakes });
+        }
+    };
     ok(&ShownPage {
         shell: visit.shell("Recovery codes", Section::Account).await?,
         title: "Recovery codes",
@@ -163,8 +223,10 @@ pub(crate) async fn confirm_totp(visit: Visit, body: Bytes) -> Result<Response, 
 
 /// One-time codes are no longer asked for; every session ends with it.
 pub(crate) async fn remove_totp(visit: Visit, body: Bytes) -> Result<Response, Error> {
-    visit.app.remove_totp(&visit.caller, &form(&body)?).await?;
-    Ok(Redirect::to(AGAIN).into_response())
+    match visit.app.remove_totp(&visit.caller, &form(&body)?).await {
+        Ok(()) => Ok(Redirect::to(AGAIN).into_response()),
+        Err(error) => refused(&visit, error, NewToken::default()).await,
+    }
 }
 
 /// Begins to register a passkey, for the script of the page.
@@ -177,10 +239,10 @@ pub(crate) async fn add_passkey(visit: Visit, body: Bytes) -> Result<Response, E
     Ok(Json(visit.app.register_passkey(&visit.caller, &from_json(&body)?).await?).into_response())
 }
 
-/// Removes a passkey.
+/// Removes a passkey; every session ends with it.
 pub(crate) async fn remove_passkey(visit: Visit, Path(id): Path<String>) -> Result<Response, Error> {
     visit.app.remove_my_passkey(&visit.caller, &id).await?;
-    Ok(done(PAGE, "passkey_removed"))
+    Ok(Redirect::to(AGAIN).into_response())
 }
 
 /// Ends a session.
@@ -189,18 +251,66 @@ pub(crate) async fn end_session(visit: Visit, Path(id): Path<String>) -> Result<
     Ok(done(PAGE, "session_over"))
 }
 
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Code {
+    code: String,
+    current_password: String,
+}
+
+/// Links the account elsewhere that a code stands for.
+pub(crate) async fn link_identity(visit: Visit, body: Bytes) -> Result<Response, Error> {
+    let asked: Code = form(&body)?;
+    let link = OwnLink { code: asked.code, current_password: asked.current_password };
+    match visit.app.link_my_identity(&visit.caller, &link).await {
+        Ok(_) => Ok(done(PAGE, "identity_linked")),
+        Err(error) => refused(&visit, error, NewToken::default()).await,
+    }
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Linked {
+    provider: String,
+    subject: String,
+    current_password: String,
+}
+
+/// Takes a link away; every session ends with it.
+pub(crate) async fn unlink_identity(visit: Visit, body: Bytes) -> Result<Response, Error> {
+    let asked: Linked = form(&body)?;
+    let (provider, subject) = (asked.provider, asked.subject);
+    let link = OwnUnlink { provider, subject, current_password: asked.current_password };
+    match visit.app.unlink_my_identity(&visit.caller, &link).await {
+        Ok(()) => Ok(Redirect::to(AGAIN).into_response()),
+        Err(error) => refused(&visit, error, NewToken::default()).await,
+    }
+}
+
 #[derive(Deserialize)]
+#[serde(default)]
 struct NewToken {
     name: String,
     scope: String,
-    days: u32,
+    days: String,
+}
+
+impl Default for NewToken {
+    fn default() -> Self {
+        Self { name: String::new(), scope: String::new(), days: "30".into() }
+    }
 }
 
 /// Makes an API token, which is shown this once.
 pub(crate) async fn create_token(visit: Visit, body: Bytes) -> Result<Response, Error> {
     let asked: NewToken = form(&body)?;
-    let new = NewApiToken { name: asked.name, scopes: vec![asked.scope], days: asked.days };
-    let made = visit.app.create_api_token(&visit.caller, &new).await?;
+    // What is no number is refused as no day is.
+    let days = asked.days.trim().parse().unwrap_or(0);
+    let new = NewApiToken { name: asked.name.clone(), scopes: vec![asked.scope.clone()], days };
+    let made = match visit.app.create_api_token(&visit.caller, &new).await {
+        Ok(made) => made,
+        Err(error) => return refused(&visit, error, asked).await,
+    };
     ok(&ShownPage {
         shell: visit.shell("API token", Section::Account).await?,
         title: "API token",

@@ -62,6 +62,8 @@ struct DevicesPage {
     freshness: Vec<Choice>,
     standing: Vec<Choice>,
     narrowed: bool,
+    /// May see join tokens.
+    may_join: bool,
     lines: Vec<Line>,
     later: bool,
     next: Option<String>,
@@ -173,6 +175,7 @@ pub(crate) async fn devices(visit: Visit) -> Result<Response, Error> {
             &asked.password,
             &[("", "Any"), ("missing", "Missing"), ("overdue", "Overdue"), ("unproven", "Not proven yet")],
         ),
+        may_join: visit.app.may_read_join_tokens(&visit.caller).is_ok(),
         narrowed: query != InventoryQuery::default(),
         search: asked.search,
         lines: listed.items.iter().map(|line| shown(line, visit.now)).collect(),

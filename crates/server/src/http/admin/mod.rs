@@ -4,15 +4,21 @@
 //! A page is a struct that holds what is shown, and a template under `templates/` that says how. Handlers
 //! call `app`, make the struct, and leave.
 
+pub(crate) mod access;
 pub(crate) mod account;
 mod asset;
 pub(crate) mod audit;
 pub(crate) mod coverage;
 pub(crate) mod device;
 mod devices;
+pub(crate) mod groups;
+pub(crate) mod join_tokens;
+mod mistake;
 mod password;
 pub(crate) mod people;
 pub(crate) mod policies;
+pub(crate) mod readers;
+pub(crate) mod roles;
 pub(crate) mod rotations;
 pub(crate) mod settings;
 mod shell;

@@ -254,7 +254,7 @@ struct Revoked {
 }
 
 /// A moment of the form: a day, or a day and a time; empty for none.
-fn moment(text: &str) -> Result<Option<Timestamp>, Error> {
+pub(super) fn moment(text: &str) -> Result<Option<Timestamp>, Error> {
     if text.is_empty() {
         return Ok(None);
     }

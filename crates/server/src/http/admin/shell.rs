@@ -21,7 +21,9 @@ const PAGE_BYTES: usize = 256 * 1024;
 pub(crate) enum Section {
     Coverage,
     Devices,
+    Groups,
     Rotations,
+    Access,
     Policies,
     People,
     Audit,
@@ -33,8 +35,10 @@ pub(crate) enum Section {
 mod icon {
     pub(super) const COVERAGE: &str = "M12 3v9h9M21 12a9 9 0 1 1-9-9";
     pub(super) const DEVICES: &str = "M4 5h16v10H4zM2 19h20M9 15v4M15 15v4";
+    pub(super) const GROUPS: &str = "M3 7h7l2 3h9v10H3zM3 7V4h6l2 3";
     pub(super) const ROTATIONS: &str =
         "M20 11a8 8 0 0 0-14-4.500L3 9M3 4v5h5M4 13a8 8 0 0 0 14 4.500L21 15M21 20v-5h-5";
+    pub(super) const ACCESS: &str = "M8 14a4 4 0 1 1 3.500-2L21 12v4h-3v-4M8 10h.01";
     pub(super) const POLICIES: &str = "M6 3h9l4 4v14H6zM14 3v5h5M9 13h7M9 17h5";
     pub(super) const PEOPLE: &str =
         "M9 11a4 4 0 1 0 0-8 4 4 0 0 0 0 8zM2 21c0-4 3-6 7-6s7 2 7 6M16 4a4 4 0 0 1 0 7M18 15c2.500.6 4 2.500 4 6";
@@ -49,6 +53,8 @@ pub(crate) struct Place {
     pub(crate) icon: &'static str,
     pub(crate) label: &'static str,
     pub(crate) here: bool,
+    /// What waits there for the person.
+    pub(crate) waiting: usize,
 }
 
 /// A note at the head of a page.
@@ -81,13 +87,19 @@ impl Shell {
         note: Option<String>,
     ) -> Result<Self, Error> {
         let sections = app.sections(&browsing.caller).await?;
+        let waiting = app.access_waiting(&browsing.caller).await?;
         let place = |wanted: bool, of: Section, href, icon, label| {
-            wanted.then_some(Place { href, icon, label, here: of == section })
+            let waiting = if of == Section::Access { waiting } else { 0 };
+            wanted.then_some(Place { href, icon, label, here: of == section, waiting })
         };
+        // Who asks for nothing and answers nothing sees what is asked of readers.
+        let access = if sections.access { "/admin/access" } else { "/admin/access/rules" };
         let places = [
             place(sections.coverage, Section::Coverage, "/admin/coverage", icon::COVERAGE, "Coverage"),
             place(sections.devices, Section::Devices, "/admin/devices", icon::DEVICES, "Devices"),
+            place(sections.groups, Section::Groups, "/admin/groups", icon::GROUPS, "Groups"),
             place(sections.rotations, Section::Rotations, "/admin/rotations", icon::ROTATIONS, "Rotations"),
+            place(sections.access || sections.reading_rules, Section::Access, access, icon::ACCESS, "Access"),
             place(sections.policies, Section::Policies, "/admin/policies", icon::POLICIES, "Policies"),
             place(sections.people, Section::People, "/admin/people", icon::PEOPLE, "People and roles"),
             place(sections.audit, Section::Audit, "/admin/audit", icon::AUDIT, "Audit log"),
@@ -134,10 +146,33 @@ fn known_note(code: &str) -> Option<Note> {
         "person_deleted" => ("warn", "Deleted, with roles and sessions."),
         "role_given" => ("good", "The role was given. Sessions of that person have ended, so that it counts at once."),
         "role_taken" => ("warn", "The role was taken. Sessions of that person have ended, so that it counts at once."),
+        "group_made" => ("good", "The group was made."),
+        "group_renamed" => ("good", "The group has its new name."),
+        "group_filtered" => ("good", "The filter was saved; members follow it from now on."),
+        "group_deleted" => ("warn", "The group was deleted; its devices stay."),
+        "member_added" => ("good", "The device is in the group."),
+        "member_removed" => ("warn", "The device is no longer in the group."),
+        "role_saved" => ("good", "The role was saved."),
+        "role_deleted" => ("warn", "The role was deleted."),
+        "join_token_revoked" => ("warn", "The join token was revoked: nothing joins with it any more."),
+        "access_asked" => ("good", "Access was asked for. Those who may approve it see it under “Access”."),
+        "access_approved" => ("good", "You approved the request."),
+        "access_denied" => ("warn", "You denied the request."),
+        "access_cancelled" => ("warn", "You took your request back."),
+        "rule_set" => ("good", "The rule is set. It counts from the next read on."),
+        "rule_cleared" => ("warn", "The rule is gone: nothing is asked of those who read there."),
+        "reading_done" => ("info", "The device was asked for a new password; the one that you read ends with it."),
+        "channel_made" => ("good", "The channel is told from now on. Send a test notice to see that it arrives."),
+        "channel_paused" => ("warn", "The channel is paused. Nothing is lost: it goes on from where it is."),
+        "channel_resumed" => ("good", "The channel goes on from where it was."),
+        "channel_removed" => ("warn", "The channel was removed, with its secret."),
+        "channel_tested" => ("good", "The receiver took a test notice."),
+        "escrow_saved" => ("good", "The schedule was saved. The next export follows it."),
+        "clock_confirmed" => ("good", "The clock is confirmed: what removes passwords by time goes on."),
         "laps_on" => ("good", "LAPS is on: devices may store new passwords."),
         "laps_off" => ("warn", "LAPS is off: devices cannot store new passwords."),
-        "passkey_removed" => ("warn", "The passkey was removed."),
         "session_over" => ("good", "The session has ended; its tokens have stopped working."),
+        "identity_linked" => ("good", "Linked: you can sign in with that account from now on."),
         "token_revoked" => ("warn", "The API token was revoked."),
         "settings_saved" => ("good", "The settings were saved."),
         _ => return None,
@@ -237,7 +272,7 @@ const fn heading(kind: Kind) -> (StatusCode, &'static str) {
 }
 
 /// A sentence of a refusal with a capital letter and a full stop.
-fn sentence(text: &str) -> String {
+pub(super) fn sentence(text: &str) -> String {
     let mut chars = text.chars();
     let mut whole: String = match chars.next() {
         Some(first) => first.to_uppercase().chain(chars).collect(),

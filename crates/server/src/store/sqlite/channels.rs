@@ -11,8 +11,8 @@ use crate::{
 use laps::time::Timestamp;
 use rusqlite::{Connection, Row, params};
 
-const COLUMNS: &str =
-    "id, name, settings, everything, created_at, position, delivered_at, dropped, failures, retry_at, last_error";
+const COLUMNS: &str = "id, name, settings, everything, created_at, position, delivered_at, dropped, failures, retry_at, last_error, \
+     paused";
 
 /// Channels in the order of their names.
 pub(super) fn all(tx: &Connection) -> Result<Vec<Channel>, StoreError> {
@@ -58,6 +58,19 @@ pub(super) fn delete(tx: &Connection, id: [u8; 16], entry: AuditEntry) -> Result
     audit::append(tx, entry, Vec::new())
 }
 
+/// Pauses or resumes a channel; resumed, it is tried at once. `false` when it was so already: nothing is written.
+pub(super) fn pause(tx: &Connection, id: [u8; 16], paused: bool, entry: AuditEntry) -> Result<bool, StoreError> {
+    if !all(tx)?.iter().any(|one| one.channel.id == id) {
+        return Err(StoreError::NotFound("channel"));
+    }
+    let sql = "UPDATE channel SET paused = ?2, retry_at = NULL WHERE id = ?1 AND paused <> ?2";
+    if tx.execute(sql, params![id, paused])? == 0 {
+        return Ok(false);
+    }
+    audit::append(tx, entry, Vec::new())?;
+    Ok(true)
+}
+
 /// Notes how a channel went on from `from`; `false` when somebody else did meanwhile.
 pub(super) fn advance(
     tx: &Connection,
@@ -97,5 +110,6 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<Channel> {
         failures: row.get(8)?,
         retry_at: time_opt(row.get(9)?),
         last_error: row.get(10)?,
+        paused: row.get(11)?,
     })
 }

@@ -145,6 +145,7 @@ pub(super) fn remove_passkey(
     if removed == 0 {
         return Err(StoreError::NotFound("passkey"));
     }
+    people::rights_changed(tx, user)?;
     audit::append(tx, entry, Vec::new())
 }
 

@@ -6,10 +6,13 @@ use std::{
     path::Path,
     sync::{Arc, Mutex, PoisonError},
 };
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 
 /// Read connections.
 const READERS: usize = 4;
+
+/// A verb with the place for its answer.
+type Run = Box<dyn FnOnce(&Connection) + Send>;
 
 /// The pool.
 pub(super) struct Readers {
@@ -29,16 +32,29 @@ impl Readers {
         &self,
         verb: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Answer<'static, T> {
+        let (send, receive) = oneshot::channel();
+        let done = self.run(Box::new(move |connection| {
+            // Nobody may be waiting any more.
+            let _ = send.send(read_in_transaction(connection, verb));
+        }));
+        Box::pin(async move {
+            done.await?;
+            receive.await.unwrap_or_else(|_| Err(closed()))
+        })
+    }
+
+    /// What is the same for every verb, and therefore compiled once.
+    fn run(&self, run: Run) -> Answer<'static, ()> {
         let (connections, free) = (Arc::clone(&self.connections), Arc::clone(&self.free));
         Box::pin(async move {
             let permit = free.acquire_owned().await.map_err(|_| closed())?;
             let work = move || {
                 let taken = connections.lock().unwrap_or_else(PoisonError::into_inner).pop();
                 let connection = taken.ok_or_else(closed)?;
-                let answer = read_in_transaction(&connection, verb);
+                run(&connection);
                 connections.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
                 drop(permit);
-                answer
+                Ok(())
             };
             tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(closed()))
         })

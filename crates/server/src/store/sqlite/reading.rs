@@ -229,13 +229,15 @@ pub(super) fn answer(
         return Err(StoreError::Exists("answer of yours"));
     }
     tx.execute(
-        "INSERT OR REPLACE INTO access_answer VALUES (?, ?, ?, ?, ?)",
+        "INSERT OR REPLACE INTO access_answer (request, principal, principal_name, approved, at, reason) \
+         VALUES (?, ?, ?, ?, ?, ?)",
         params![
             request.sequence as i64,
             answer.principal.as_bytes(),
             answer.principal_name,
             answer.approved,
-            ticks(answer.at)
+            ticks(answer.at),
+            answer.reason,
         ],
     )?;
     audit::append(tx, entry, Vec::new())?;
@@ -361,7 +363,8 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<AccessRequest> {
 fn with_answers(tx: &Connection, mut request: AccessRequest) -> Result<AccessRequest, StoreError> {
     request.answers = tx
         .prepare_cached(
-            "SELECT principal, principal_name, approved, at FROM access_answer WHERE request = ? ORDER BY at, principal",
+            "SELECT principal, principal_name, approved, at, reason FROM access_answer WHERE request = ? \
+             ORDER BY at, principal",
         )?
         .query_map([request.sequence as i64], |row| {
             Ok(AccessAnswer {
@@ -369,6 +372,7 @@ fn with_answers(tx: &Connection, mut request: AccessRequest) -> Result<AccessReq
                 principal_name: row.get(1)?,
                 approved: row.get(2)?,
                 at: time(row.get(3)?),
+                reason: row.get(4)?,
             })
         })?
         .collect::<Result<_, _>>()?;

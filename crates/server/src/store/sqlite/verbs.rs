@@ -611,6 +611,9 @@ impl Store for SqliteStore {
     fn delete_channel(&self, id: [u8; 16], audit: AuditEntry) -> Answer<'_, ()> {
         self.write(move |tx| channels::delete(tx, id, audit))
     }
+    fn pause_channel(&self, id: [u8; 16], paused: bool, audit: AuditEntry) -> Answer<'_, bool> {
+        self.write(move |tx| channels::pause(tx, id, paused, audit))
+    }
     fn advance_channel(&self, id: [u8; 16], from: u64, to: u64, progress: ChannelProgress) -> Answer<'_, bool> {
         self.write(move |tx| channels::advance(tx, id, from, to, &progress))
     }

@@ -1,6 +1,4 @@
--- Campaigns that somebody called off.
-ALTER TABLE campaign ADD COLUMN cancelled_at INTEGER;
-ALTER TABLE campaign ADD COLUMN cancelled_by TEXT;
--- Whether a person asked for this device alone: such a request does not end with a campaign. Of older ones that is
--- not known, so they stay.
-ALTER TABLE request ADD COLUMN alone INTEGER NOT NULL DEFAULT 1;
+-- Why somebody answered a request for access as it was answered.
+ALTER TABLE access_answer ADD COLUMN reason TEXT;
+-- A channel that is told of nothing until somebody resumes it; it goes on from its place then.
+ALTER TABLE channel ADD COLUMN paused INTEGER NOT NULL DEFAULT 0;

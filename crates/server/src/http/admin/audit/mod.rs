@@ -1,5 +1,9 @@
 //! The audit log: what was done, by whom, to what, from where; each record with everything that it holds.
 
+mod export;
+
+pub(crate) use export::{export, proof, prove};
+
 use super::devices::Badge;
 use super::shell::{Section, Shell, ok};
 use super::shown::{Shown, When, words};
