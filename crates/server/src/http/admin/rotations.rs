@@ -95,7 +95,7 @@ fn or_dash(text: &str) -> Shown {
 }
 
 const fn settled(counts: &CampaignCounts) -> u64 {
-    counts.safe + counts.proven + counts.refused + counts.gone + counts.cancelled
+    counts.safe + counts.proven + counts.refused + counts.gone
 }
 
 fn line(campaign: &Campaign, now: Timestamp) -> Line {
@@ -176,7 +176,7 @@ pub(crate) async fn one(visit: Visit, Path(id): Path<String>) -> Result<Response
     ok(&RotationPage {
         shell: visit.shell("Rotation", Section::Rotations).await?,
         line: line(&campaign, visit.now),
-        counts: vec![
+        counts: [
             ("Proven", counts.proven),
             ("Asked, not proven yet", counts.requested),
             ("Not asked yet", counts.waiting),
@@ -184,7 +184,10 @@ pub(crate) async fn one(visit: Visit, Path(id): Path<String>) -> Result<Response
             ("Cannot be asked", counts.refused),
             ("Not there any more", counts.gone),
             ("Called off", counts.cancelled),
-        ],
+        ]
+        .into_iter()
+        .filter(|(name, count)| *count > 0 || *name != "Called off")
+        .collect(),
         open: campaign.completed_date_time.is_none(),
         cancelled: campaign
             .cancelled_date_time
