@@ -2,7 +2,7 @@
 
 use crate::{Error, SignedIn};
 use laps::id::CampaignId;
-use proto::admin::{Campaign, CampaignDevice, NewCampaign, NewRevocation, RevocationPreview};
+use proto::admin::{Campaign, CampaignDevice, CancelCampaign, NewCampaign, NewRevocation, RevocationPreview};
 use reqwest::Method;
 
 impl SignedIn {
@@ -44,6 +44,14 @@ impl SignedIn {
     /// [`Error`]; status 404 when there is none of this id.
     pub async fn campaign(&self, id: CampaignId) -> Result<Campaign, Error> {
         self.get(&format!("/v1.0/lapwing/campaigns/{id}"), &[]).await
+    }
+
+    /// Calls a campaign off.
+    ///
+    /// # Errors
+    /// [`Error`]; status 409 when it has ended.
+    pub async fn cancel_campaign(&self, id: CampaignId, why: &CancelCampaign) -> Result<Campaign, Error> {
+        self.ask(Method::POST, &format!("/v1.0/lapwing/campaigns/{id}/cancel"), Some(why)).await
     }
 
     /// Devices of a campaign; only those in `state`, or all.

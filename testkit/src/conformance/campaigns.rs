@@ -36,6 +36,14 @@ impl World {
         self.store.ask_campaign(id, asked, self.now).await.unwrap()
     }
 
+    async fn called_off(&mut self, id: CampaignId, devices: &[DeviceId]) -> Result<u64, StoreError> {
+        let mut off = Vec::new();
+        for device in devices {
+            off.push(CallOff { device: *device, audit: self.entry() });
+        }
+        self.store.call_off(id, off, self.now).await
+    }
+
     async fn state_in(&self, id: CampaignId, device: DeviceId) -> (CampaignState, Option<String>) {
         let all = self.store.campaign_devices(id, None, Page::first(100)).await.unwrap().items;
         let found = all.into_iter().find(|one| one.chosen.device == device).unwrap();
@@ -308,5 +316,74 @@ pub async fn a_machine_that_was_put_back_is_not_safe(mut w: World) {
     assert_eq!(w.state_in(id, put_back).await.0, CampaignState::Requested);
     w.rotated(put_back).await;
     assert!(w.complete(id).await);
+    w.finish().await;
+}
+
+/// What a campaign that was called off left open is closed, with a record for each request; what is proven stays.
+pub async fn a_campaign_is_called_off(mut w: World) {
+    let (here, away, waits) = (w.device().await, w.device().await, w.device().await);
+    let id = w.gathered(CampaignKind::Devices, &[(here, None), (away, None), (waits, None)]).await;
+    w.ask(id, &[here, away]).await;
+    w.rotated(here).await;
+    assert_eq!(w.called_off(id, &[away]).await, Err(StoreError::Changed), "it was not called off");
+    let entry = w.entry();
+    let cancelled = w.store.cancel_campaign(id, "admin".into(), w.now, entry).await.unwrap();
+    assert_eq!(cancelled.cancelled, Some((w.now, "admin".to_owned())));
+    let entry = w.entry();
+    assert_eq!(w.store.cancel_campaign(id, "admin".into(), w.now, entry).await, Err(StoreError::Changed), "once");
+    assert_eq!(w.ask(id, &[waits]).await, 0, "nobody is asked any more");
+    assert!(!w.complete(id).await, "two are open");
+    let records = w.records().await;
+    assert_eq!(w.called_off(id, &[here, away, waits]).await, Ok(2));
+    assert_eq!(w.records().await, records + 1, "one request was open");
+    assert_eq!(w.called_off(id, &[here, away, waits]).await, Ok(0));
+    assert_eq!(w.state_in(id, here).await.0, CampaignState::Proven);
+    for device in [away, waits] {
+        assert_eq!(w.state_in(id, device).await, (CampaignState::Cancelled, Some(CANCELLED.to_owned())));
+    }
+    let requests = w.store.rotation_requests(away).await.unwrap();
+    assert_eq!(requests[0].closed, Some((w.now, CANCELLED.to_owned())));
+    assert!(w.complete(id).await);
+    // It is over for good: a device that comes back is not asked.
+    w.change(away, DeviceChange::Disable).await.unwrap();
+    w.change(away, DeviceChange::Enable).await.unwrap();
+    assert_eq!(w.store.review_campaign(id, None, 100, w.now).await, Ok(None));
+    assert_eq!(w.state_in(id, away).await.0, CampaignState::Cancelled);
+    let entry = w.entry();
+    assert_eq!(w.store.cancel_campaign(id, "admin".into(), w.now, entry).await, Err(StoreError::Changed), "it ended");
+    let unknown = CampaignId::from_bytes([0xee; 16]);
+    let entry = w.entry();
+    let missing = w.store.cancel_campaign(unknown, "admin".into(), w.now, entry).await;
+    assert_eq!(missing, Err(StoreError::NotFound("campaign")));
+    // One that is not gathered ends too.
+    let early = w.campaign(CampaignKind::All).await;
+    let entry = w.entry();
+    w.store.cancel_campaign(early, "admin".into(), w.now, entry).await.unwrap();
+    let more = w.store.gather_campaign(early, vec![], None, None, w.now).await;
+    assert_eq!(more, Err(StoreError::Changed));
+    assert!(w.complete(early).await);
+    w.finish().await;
+}
+
+/// A request that a person made for one device, or that another campaign follows, does not end with a campaign.
+pub async fn a_request_that_others_follow_stays(mut w: World) {
+    let (asked, joined, shared) = (w.device().await, w.device().await, w.device().await);
+    w.request(asked).await.unwrap();
+    let all = [(asked, None), (joined, None), (shared, None)];
+    let first = w.gathered(CampaignKind::Devices, &all).await;
+    w.ask(first, &[asked, joined, shared]).await;
+    w.request(joined).await.unwrap();
+    let second = w.gathered(CampaignKind::Devices, &[(shared, None)]).await;
+    w.ask(second, &[shared]).await;
+    let mut ended = Vec::new();
+    for id in [first, second] {
+        let entry = w.entry();
+        w.store.cancel_campaign(id, "admin".into(), w.now, entry).await.unwrap();
+        w.called_off(id, &[asked, joined, shared]).await.unwrap();
+        for device in [asked, joined, shared] {
+            ended.push(w.store.rotation_requests(device).await.unwrap()[0].closed.is_some());
+        }
+    }
+    assert_eq!(ended, [false, false, false, false, false, true], "the last that follows it ends it");
     w.finish().await;
 }

@@ -68,7 +68,8 @@ macro_rules! store_conformance {
                 campaigns: a_campaign_is_met_by_later_proofs_only, a_campaign_shares_an_open_request,
                     who_cannot_be_asked_is_listed, exposures_are_what_the_log_names, a_revocation_asks_whom_it_must,
                     a_disclosed_pending_version_is_not_safe, a_revocation_follows_the_machine,
-                    gathering_goes_on_from_its_place, a_machine_that_was_put_back_is_not_safe;
+                    gathering_goes_on_from_its_place, a_machine_that_was_put_back_is_not_safe,
+                    a_campaign_is_called_off, a_request_that_others_follow_stays;
                 reveal: a_reveal_names_every_version, a_reveal_is_refused_on_another_epoch,
                     a_reveal_is_refused_on_another_revision, nothing_to_reveal_is_refused, a_disabled_reader_is_refused,
                     the_audit_log_filters_and_pages, pruning_leaves_a_checkpoint, a_head_must_be_of_the_chain;

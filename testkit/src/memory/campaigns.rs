@@ -70,6 +70,7 @@ impl State {
             place: None,
             gathered_at: None,
             completed_at: None,
+            cancelled: None,
             counts: CampaignCounts::default(),
             new,
         };
@@ -89,7 +90,7 @@ impl State {
     ) -> Result<(), StoreError> {
         let there: Vec<Chosen> = chosen.into_iter().filter(|one| self.devices.contains_key(&one.device)).collect();
         let row = self.campaign_row(id)?;
-        if row.campaign.gathered_at.is_some() || row.campaign.place != from {
+        if row.campaign.gathered_at.is_some() || row.campaign.cancelled.is_some() || row.campaign.place != from {
             return Err(StoreError::Changed);
         }
         for one in there {
@@ -115,6 +116,9 @@ impl State {
         let row = self.campaign_row(id)?.clone();
         let by = row.campaign.principal().ok_or(StoreError::NotFound("principal"))?;
         let mut requested = 0;
+        if row.campaign.cancelled.is_some() {
+            return Ok(0);
+        }
         for ask in asked {
             let Some(waiting) = row.devices.get(&ask.device).filter(|row| row.state == CampaignState::Waiting) else {
                 continue;
@@ -183,6 +187,9 @@ impl State {
         now: Timestamp,
     ) -> Result<Option<String>, StoreError> {
         let looked = self.campaign_devices(id, None, Page::behind(after, limit))?;
+        if self.campaign_row(id)?.campaign.cancelled.is_some() {
+            return Ok(looked.next);
+        }
         for one in looked.items {
             let barred = barred(self.row(one.chosen.device)?.device.state);
             let changes = match barred {
@@ -220,7 +227,7 @@ impl State {
     ) -> Result<bool, StoreError> {
         let Some(row) = self.campaigns.get_mut(&id) else { return Ok(false) };
         let campaign = &mut row.campaign;
-        if campaign.gathered_at.is_none()
+        if (campaign.gathered_at.is_none() && campaign.cancelled.is_none())
             || campaign.completed_at.is_some()
             || row.devices.values().any(|row| row.state.is_open())
         {
@@ -229,6 +236,53 @@ impl State {
         campaign.completed_at = Some(now);
         self.append_audit(audit)?;
         Ok(true)
+    }
+
+    pub(super) fn cancel_campaign(
+        &mut self,
+        id: CampaignId,
+        by: String,
+        now: Timestamp,
+        audit: AuditEntry,
+    ) -> Result<Campaign, StoreError> {
+        let row = self.campaign_row(id)?;
+        if row.campaign.completed_at.is_some() || row.campaign.cancelled.is_some() {
+            return Err(StoreError::Changed);
+        }
+        row.campaign.cancelled = Some((now, by));
+        let shown = row.shown();
+        self.append_audit(audit)?;
+        Ok(shown)
+    }
+
+    pub(super) fn call_off(
+        &mut self,
+        id: CampaignId,
+        devices: Vec<CallOff>,
+        now: Timestamp,
+    ) -> Result<u64, StoreError> {
+        if self.campaign_row(id)?.campaign.cancelled.is_none() {
+            return Err(StoreError::Changed);
+        }
+        let mut cancelled = 0;
+        for one in devices {
+            let row = self.campaign_row(id)?.devices.get_mut(&one.device);
+            let Some(row) = row.filter(|row| row.state.is_open()) else { continue };
+            (row.state, row.reason, row.changed_at) = (CampaignState::Cancelled, Some(CANCELLED.to_owned()), now);
+            cancelled += 1;
+            let wanted = row.request;
+            let followed = self.campaigns.values().filter_map(|campaign| campaign.devices.get(&one.device));
+            let followed =
+                followed.into_iter().any(|row| row.state == CampaignState::Requested && row.request == wanted);
+            let mine = |request: &&mut RotationRequest| {
+                Some(request.sequence) == wanted && request.is_open() && !self.alone.contains(&request.sequence)
+            };
+            if let Some(request) = self.requests.iter_mut().find(mine).filter(|_| !followed) {
+                request.closed = Some((now, CANCELLED.to_owned()));
+                self.append_audit(one.audit)?;
+            }
+        }
+        Ok(cancelled)
     }
 
     pub(super) fn campaign(&self, id: CampaignId) -> Result<Option<Campaign>, StoreError> {

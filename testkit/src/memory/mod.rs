@@ -374,6 +374,8 @@ impl Store for MemoryStore {
         write gather_campaign(id: CampaignId, chosen: Vec<Chosen>, from: Option<String>, place: Option<String>, now: Timestamp) -> ();
         write ask_campaign(id: CampaignId, asked: Vec<Ask>, now: Timestamp) -> u64;
         write review_campaign(id: CampaignId, after: Option<String>, limit: u32, now: Timestamp) -> Option<String>;
+        write cancel_campaign(id: CampaignId, by: String, now: Timestamp, audit: AuditEntry) -> Campaign;
+        write call_off(id: CampaignId, devices: Vec<CallOff>, now: Timestamp) -> u64;
         write complete_campaign(id: CampaignId, now: Timestamp, audit: AuditEntry) -> bool;
         write create_policy(id: PolicyId, name: String, values: String, now: Timestamp, audit: AuditEntry) -> Policy;
         write exclude_policy(policy: PolicyId, group: GroupId, now: Timestamp, audit: AuditEntry) -> ();

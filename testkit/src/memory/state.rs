@@ -75,6 +75,8 @@ pub(super) struct State {
     /// With their places in the order.
     pub(super) uses: Vec<(u64, PasswordUse)>,
     pub(super) requests: Vec<RotationRequest>,
+    /// Those that were asked for one device alone.
+    pub(super) alone: BTreeSet<u64>,
     pub(super) rules: BTreeMap<GroupId, ReadingRule>,
     /// Oldest first.
     pub(super) access: Vec<AccessRequest>,

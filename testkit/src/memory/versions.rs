@@ -450,10 +450,12 @@ impl State {
         now: Timestamp,
         audit: AuditEntry,
     ) -> Result<RequestedRotation, StoreError> {
-        self.request_above(device, by, 0, now, audit)
+        let made = self.request_above(device, by, 0, now, audit)?;
+        self.alone.insert(made.request.sequence);
+        Ok(made)
     }
 
-    /// The same; a request of a sequence up to `above` is not given again.
+    /// The same among the devices of a campaign; a request of a sequence up to `above` is not given again.
     pub(super) fn request_above(
         &mut self,
         device: DeviceId,

@@ -9,7 +9,7 @@ use crate::{
 use clap::Subcommand;
 use client::SignedIn;
 use laps::id::CampaignId;
-use proto::admin::{Campaign, CampaignCounts, CampaignDevice, NewCampaign};
+use proto::admin::{Campaign, CampaignCounts, CampaignDevice, CancelCampaign, NewCampaign};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -26,7 +26,7 @@ pub(crate) enum RotationCommand {
     Show {
         /// Its id, as `rotation list` shows it; the first digits are enough
         id: String,
-        /// Only machines in this state: safe, waiting, requested, proven, refused, gone
+        /// Only machines in this state: safe, waiting, requested, proven, refused, gone, cancelled
         #[arg(long)]
         state: Option<String>,
         /// Stay until no machine is open any more
@@ -35,6 +35,17 @@ pub(crate) enum RotationCommand {
         /// Seconds to stay at most
         #[arg(long, value_name = "SECONDS", default_value_t = WATCH_SECONDS, requires = "watch")]
         timeout: u64,
+    },
+    /// Call one off: what is proven stays, what was only asked is taken back
+    Cancel {
+        /// Its id, as `rotation list` shows it; the first digits are enough
+        id: String,
+        /// Why; it is written into the audit log
+        #[arg(long, default_value_t)]
+        reason: String,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
     },
 }
 
@@ -63,6 +74,19 @@ pub(crate) async fn run(globals: &Globals, command: RotationCommand) -> Result<(
                 false => campaign,
             };
             show(globals, &signed_in, &campaign, state.as_deref()).await
+        }
+        RotationCommand::Cancel { id, reason, yes } => {
+            let campaign = find(&signed_in, &id).await?;
+            if !yes {
+                let open = campaign.counts.waiting + campaign.counts.requested;
+                agreed(&format!("call off the rotation of {} ({open} machines are open)", what(&campaign)))?;
+            }
+            let ended = signed_in.cancel_campaign(campaign.id, &CancelCampaign { reason }).await?;
+            output::message(&format!("called off: {}", progress(&ended.counts)));
+            if globals.output == Form::Json {
+                output::json(&ended)?;
+            }
+            Ok(())
         }
     }
 }
@@ -101,6 +125,7 @@ fn progress(counts: &CampaignCounts) -> String {
         (counts.waiting, "waiting"),
         (counts.refused, "refused"),
         (counts.gone, "gone"),
+        (counts.cancelled, "called off"),
     ];
     let mut text = format!("{} of {} proven", counts.proven, counts.total());
     for (number, word) in others.into_iter().filter(|(number, _)| *number > 0) {
@@ -156,6 +181,7 @@ async fn show(
             ("Made", campaign.created_date_time.to_string()),
             ("Progress", progress(&campaign.counts)),
             ("Ended", time(campaign.completed_date_time)),
+            ("Called off", cancelled(campaign)),
         ],
     )?;
     if devices.is_empty() {
@@ -163,6 +189,13 @@ async fn show(
     }
     output::data("\n")?;
     output::list(globals.output, &devices, &["machine", "state", "since", "last contact", "why"], device_row)
+}
+
+fn cancelled(campaign: &Campaign) -> String {
+    match (&campaign.cancelled_by, campaign.cancelled_date_time) {
+        (Some(by), Some(at)) => format!("{at}, by {by}"),
+        _ => String::new(),
+    }
 }
 
 fn device_row(one: &CampaignDevice) -> Vec<String> {

@@ -129,4 +129,69 @@ fn a_policy_is_edited_previewed_and_taken_back() {
     assert!(world.done(&["policy", "rollout", "halt", "base"]).out.contains("halted"));
     assert!(world.done(&["policy", "rollout", "rollback", "base"]).out.contains("rolled_back"));
     assert!(world.done(&["policy", "conflicts"]).err.contains("none"));
+
+    // Again, up to the end; then all at once.
+    world.done(&["policy", "edit", "base", "PasswordLength=26"]);
+    let show = world.done(&["policy", "rollout", "show", "base"]).out;
+    assert!(show.contains("(reached), 1 machines, 0 took it, 0 failed"), "{show}");
+    machine.cycle();
+    let show = world.done(&["policy", "rollout", "show", "base", "--output", "json"]).out;
+    let show: serde_json::Value = serde_json::from_str(&show).unwrap();
+    assert_eq!((&show["counts"][0]["taken"], &show["state"]), (&1.into(), &"running".into()), "{show}");
+    world.done(&["policy", "rollout", "halt", "base"]);
+    assert_eq!(world.admin.run(&["policy", "rollout", "halt", "base"]).status, 1, "it is halted");
+    assert!(world.done(&["policy", "rollout", "resume", "base"]).out.contains("running"));
+    assert!(world.done(&["policy", "rollout", "complete", "base"]).out.contains("complete"));
+    let cleared = world.done(&["policy", "rings", "base", "--clear"]);
+    assert!(cleared.err.contains("to all machines at once"), "{cleared:?}");
+    let at_once = world.done(&["policy", "edit", "base", "PasswordLength=27"]);
+    assert!(!at_once.err.contains("by rings"), "{at_once:?}");
+
+    // Two policies that contradict each other hold the machine, and both say so.
+    world.done(&["policy", "create", "other", "PasswordLength=40"]);
+    world.done(&["policy", "assign", "other"]);
+    machine.cycle();
+    for arguments in [&["policy", "conflicts"][..], &["policy", "conflicts", "base"], &["policy", "conflicts", "other"]]
+    {
+        let listed = world.done(arguments).out;
+        assert!(listed.contains("pc-1") && listed.contains("PasswordLength"), "{listed}");
+    }
+    let seen = world.done(&["policy", "preview", "other", "--group", "all"]);
+    assert!(seen.out.contains("PasswordLength"), "{seen:?}");
+    world.done(&["policy", "unassign", "other"]);
+    machine.cycle();
+    assert!(world.done(&["policy", "conflicts"]).err.contains("none"));
+}
+
+#[test]
+fn a_rotation_is_called_off() {
+    let world = World::start();
+    world.done(&["setting", "laps", "on"]);
+    world.policy("base", POLICY);
+    world.done(&["policy", "assign", "base"]);
+    let (one, two) = (world.join("one"), world.join("two"));
+    for machine in [&one, &two] {
+        machine.cycle();
+    }
+    let before = world.done(&["password", "get", "two"]).out;
+    world.done(&["password", "rotate", "--all", "--yes", "--reason", "by mistake"]);
+    one.cycle();
+    let list = world.done(&["rotation", "list", "--output", "json"]);
+    let list: serde_json::Value = serde_json::from_str(&list.out).unwrap();
+    let id = list[0]["id"].as_str().unwrap().to_owned();
+    let unasked = world.admin.run(&["rotation", "cancel", &id[..8]]);
+    assert!(unasked.status == 2 && unasked.err.contains("code: not_confirmed"), "{unasked:?}");
+    let help = world.person("hana", "Helpdesk Administrator");
+    assert_eq!(help.run(&["rotation", "cancel", &id, "--yes"]).status, 3);
+    let off = world.done(&["rotation", "cancel", &id[..8], "--yes", "--reason", "wrong machines"]);
+    assert!(off.err.contains("called off: 1 of 2 proven, 1 called off"), "{off:?}");
+    let shown = world.done(&["rotation", "show", &id]).out;
+    assert!(shown.contains("by admin") && shown.contains("cancelled") && shown.contains("was called off"), "{shown}");
+    two.cycle();
+    assert_eq!(world.done(&["password", "get", "two"]).out, before, "it is not asked any more");
+    let again = world.admin.run(&["rotation", "cancel", &id, "--yes"]);
+    assert!(again.status == 1 && again.err.contains("code: campaign_ended"), "{again:?}");
+    assert_eq!(world.admin.run(&["rotation", "cancel", "0000", "--yes"]).status, 4);
+    let log = world.done(&["audit", "list"]).out;
+    assert!(log.contains("Cancel rotation of device local") && log.contains("Close rotation request"), "{log}");
 }

@@ -65,6 +65,15 @@ pub struct RevocationPreview {
     pub names: Vec<String>,
 }
 
+/// Call a campaign off.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CancelCampaign {
+    /// Why, at most [`REASON_CHARS_MAX`] characters.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+}
+
 /// Somebody whose reads a revocation takes back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -112,6 +121,12 @@ pub struct Campaign {
     /// When no device was open any more.
     #[serde(default, with = "serde_text::time_option", skip_serializing_if = "Option::is_none")]
     pub completed_date_time: Option<Timestamp>,
+    /// When it was called off.
+    #[serde(default, with = "serde_text::time_option", skip_serializing_if = "Option::is_none")]
+    pub cancelled_date_time: Option<Timestamp>,
+    /// Who called it off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cancelled_by: Option<String>,
     /// How many devices are in each state.
     pub counts: CampaignCounts,
 }
@@ -131,12 +146,15 @@ pub struct CampaignCounts {
     pub refused: u64,
     /// Not there any more.
     pub gone: u64,
+    /// The campaign was called off before they had a new password.
+    #[serde(default)]
+    pub cancelled: u64,
 }
 
 impl CampaignCounts {
     /// All of them.
     pub const fn total(&self) -> u64 {
-        self.safe + self.waiting + self.requested + self.proven + self.refused + self.gone
+        self.safe + self.waiting + self.requested + self.proven + self.refused + self.gone + self.cancelled
     }
 }
 
@@ -149,7 +167,7 @@ pub struct CampaignDevice {
     pub device: DeviceId,
     /// Its name.
     pub name: String,
-    /// `safe`, `waiting`, `requested`, `proven`, `refused`, `gone`.
+    /// `safe`, `waiting`, `requested`, `proven`, `refused`, `gone`, `cancelled`.
     pub state: String,
     /// Why, as a stable code.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -80,8 +80,8 @@ pub use account::{
     SignInProvider, SignInSession,
 };
 pub use campaign::{
-    CAMPAIGN_DEVICES_MAX, Campaign, CampaignCounts, CampaignDevice, NewCampaign, NewRevocation, REASON_CHARS_MAX,
-    Reader, RevocationPreview,
+    CAMPAIGN_DEVICES_MAX, Campaign, CampaignCounts, CampaignDevice, CancelCampaign, NewCampaign, NewRevocation,
+    REASON_CHARS_MAX, Reader, RevocationPreview,
 };
 pub use directory::{
     CreatedJoinToken, CreatedServicePrincipal, CreatedUser, JoinToken, NewJoinToken, NewServicePrincipal, NewUser,

@@ -194,6 +194,7 @@ impl App {
             let entry = self.entry(caller, own::NOTE_IRREGULARITY, category::DEVICE, on, said)?;
             self.store.append_audit(entry).await?;
             tracing::warn!(device = %device.id, event = event.word(), "seen in a report");
+            self.reads.notify_one();
         }
         let head = self.head_key.sign(answer.audit_head, now)?;
         self.waiters.saw(device.id, newest_work);

@@ -6,16 +6,18 @@
 
 use super::credentials::Listed;
 use super::record::{category, target};
-use super::{App, Error, Result, store_page};
+use super::{App, Error, Kind, Result, store_page};
 use crate::audit::{Actor, activity};
 use crate::authz::{self, Action, Caller, Denied, Identity, Job, Reach, Target};
 use crate::store::{
-    self, Ask, CampaignKind, CampaignState, Chosen, DeviceFilter, DeviceState, ExposureFilter, Page, StoreError,
+    self, Ask, CallOff, CampaignKind, CampaignState, Chosen, DeviceFilter, DeviceState, ExposureFilter, Page,
+    StoreError,
 };
 use laps::id::{CampaignId, DeviceId, GroupId, PrincipalId};
 use laps::time::Timestamp;
 use proto::admin::{
-    CAMPAIGN_DEVICES_MAX, Campaign, CampaignCounts, CampaignDevice, NewCampaign, REASON_CHARS_MAX, Reader,
+    CAMPAIGN_DEVICES_MAX, Campaign, CampaignCounts, CampaignDevice, CancelCampaign, NewCampaign, REASON_CHARS_MAX,
+    Reader,
 };
 use proto::device::Evidence;
 use serde::{Deserialize, Serialize};
@@ -29,6 +31,8 @@ const GATHERED_AT_ONCE: u32 = 1_000;
 pub(super) const RECORDS_AT_ONCE: u32 = 200;
 /// Steps that the request which makes a campaign takes itself.
 const FIRST_STEPS: u32 = 10;
+/// Devices that one step takes off the list of a campaign that was called off.
+const CALLED_OFF_AT_ONCE: u32 = 500;
 /// Devices that are reviewed in one transaction.
 const REVIEWED_AT_ONCE: u32 = 500;
 /// Completed revocations that are still looked after: a device that comes back is asked.
@@ -134,13 +138,7 @@ impl App {
         selector: Selector,
         activity: &str,
     ) -> Result<Campaign> {
-        let reason = reason.trim();
-        if reason.chars().count() > REASON_CHARS_MAX || reason.chars().any(char::is_control) {
-            return Err(Error::invalid(
-                "bad_reason",
-                format!("the reason has at most {REASON_CHARS_MAX} characters and no control characters"),
-            ));
-        }
+        let reason = checked_reason(reason)?;
         let by = match &caller.identity {
             Identity::User(principal) => Actor::User(principal.id, principal.name.clone()),
             Identity::App(principal) => Actor::Application(principal.id, principal.name.clone()),
@@ -176,6 +174,46 @@ impl App {
         campaign_entity(&self.stored_campaign(id).await?)
     }
 
+    /// Calls a campaign off. Its devices are not asked any more, what they were asked is taken back where nobody else
+    /// asked for it, and the campaign ends; what is proven stays so. Who may revoke calls off a revocation; another
+    /// campaign who may rotate in the whole tenant, or who started it.
+    pub async fn cancel_campaign(&self, caller: &Caller, id: CampaignId, asked: &CancelCampaign) -> Result<Campaign> {
+        let reach = authz::reach(caller, Action::Rotate)?;
+        let campaign = self.campaign_for(caller, id).await?;
+        let own = caller.principal().map(|principal| principal.id) == campaign.principal();
+        match (campaign.new.kind, reach) {
+            (CampaignKind::Revoke, _) => authz::decide(caller, Action::Revoke, Target::Tenant)?,
+            (_, Reach::Groups(_)) if !own => return Err(unknown_campaign()),
+            _ => {}
+        }
+        let reason = checked_reason(&asked.reason)?;
+        let by = caller.principal().map(|principal| principal.name.clone()).unwrap_or_default();
+        let audit = self.entry(
+            caller,
+            activity::CANCEL_CAMPAIGN,
+            category::DEVICE,
+            target("campaign", &id, &Selector::of(&campaign)?.about),
+            json!({"kind": campaign.new.kind.word(), "reason": reason, "counts": counts(&campaign)}),
+        )?;
+        let mut campaign =
+            self.store.cancel_campaign(id, by, self.now(), audit).await.map_err(|error| match error {
+                StoreError::Changed => Error::refused(
+                    Kind::Conflict,
+                    "campaign_ended",
+                    "this rotation has ended or was called off before; there is nothing to call off",
+                ),
+                other => other.into(),
+            })?;
+        for _ in 0..FIRST_STEPS {
+            if self.call_off(&campaign).await? == 0 {
+                self.complete(&campaign).await?;
+                break;
+            }
+            campaign = self.stored_campaign(id).await?;
+        }
+        campaign_entity(&self.stored_campaign(id).await?)
+    }
+
     /// Campaigns, newest first: all for who may rotate or read the audit log in the whole tenant, else one's own.
     pub async fn campaigns(&self, caller: &Caller, after: Option<String>, limit: u32) -> Result<Listed<Campaign>> {
         let by = self.campaign_reach(caller)?;
@@ -202,7 +240,7 @@ impl App {
         let state = match state {
             None => None,
             Some(word) => Some(CampaignState::from_word(&word.to_lowercase()).ok_or_else(|| {
-                Error::invalid("bad_filter", "state is safe, waiting, requested, proven, refused or gone")
+                Error::invalid("bad_filter", "state is safe, waiting, requested, proven, refused, gone or cancelled")
             })?),
         };
         let page = self.store.campaign_devices(campaign.new.id, state, store_page(after, limit)).await?;
@@ -236,6 +274,12 @@ impl App {
         Self::only(caller, Job::Campaigns)?;
         let mut budget = ASKED_PER_SECOND;
         for campaign in self.store.open_campaigns().await? {
+            if campaign.cancelled.is_some() {
+                if self.call_off(&campaign).await? == 0 {
+                    self.complete(&campaign).await?;
+                }
+                continue;
+            }
             if campaign.gathered_at.is_none() {
                 self.gather(&campaign).await?;
                 continue;
@@ -258,7 +302,7 @@ impl App {
             let counts = &campaign.counts;
             let left = counts.of(CampaignState::Refused) + counts.of(CampaignState::Gone);
             let ended = campaign.completed_at.is_some();
-            if ended && (campaign.new.kind != CampaignKind::Revoke || left == 0) {
+            if campaign.cancelled.is_some() || ended && (campaign.new.kind != CampaignKind::Revoke || left == 0) {
                 continue;
             }
             let mut after = None;
@@ -337,6 +381,29 @@ impl App {
         Ok(judged)
     }
 
+    /// Takes the next devices off the list of a campaign that was called off; answers how many.
+    async fn call_off(&self, campaign: &store::Campaign) -> Result<u64> {
+        let (id, job) = (campaign.new.id, Caller::system(Job::Campaigns));
+        let by = campaign.cancelled.as_ref().map(|(_, by)| by.as_str());
+        let mut devices = Vec::new();
+        for state in [CampaignState::Waiting, CampaignState::Requested] {
+            for one in self.store.campaign_devices(id, Some(state), Page::first(CALLED_OFF_AT_ONCE)).await?.items {
+                let audit = self.entry(
+                    &job,
+                    activity::CLOSE_ROTATION,
+                    category::DEVICE,
+                    target("device", &one.chosen.device, &one.name),
+                    json!({"reason": store::CANCELLED, "campaign": id.to_string(), "by": by}),
+                )?;
+                devices.push(CallOff { device: one.chosen.device, audit });
+            }
+        }
+        if devices.is_empty() {
+            return Ok(0);
+        }
+        Ok(self.store.call_off(id, devices, self.now()).await?)
+    }
+
     async fn complete(&self, campaign: &store::Campaign) -> Result<()> {
         let id = campaign.new.id;
         // Cheap while something is open, which is nearly always.
@@ -349,7 +416,11 @@ impl App {
             activity::COMPLETE_CAMPAIGN,
             category::DEVICE,
             target("campaign", &id, &Selector::of(&campaign)?.about),
-            json!({"kind": campaign.new.kind.word(), "counts": counts(&campaign)}),
+            json!({
+                "kind": campaign.new.kind.word(),
+                "counts": counts(&campaign),
+                "cancelledBy": campaign.cancelled.as_ref().map(|(_, by)| by),
+            }),
         )?;
         self.store.complete_campaign(id, self.now(), audit).await?;
         Ok(())
@@ -373,6 +444,18 @@ fn may_see(caller: &Caller, campaign: &store::Campaign) -> bool {
         || [Action::Revoke, Action::AuditRead]
             .into_iter()
             .any(|action| authz::decide(caller, action, Target::Tenant).is_ok())
+}
+
+/// A reason as a person gives it.
+fn checked_reason(reason: &str) -> Result<&str> {
+    let reason = reason.trim();
+    if reason.chars().count() > REASON_CHARS_MAX || reason.chars().any(char::is_control) {
+        return Err(Error::invalid(
+            "bad_reason",
+            format!("the reason has at most {REASON_CHARS_MAX} characters and no control characters"),
+        ));
+    }
+    Ok(reason)
 }
 
 fn unknown_campaign() -> Error {
@@ -401,6 +484,7 @@ fn counts(campaign: &store::Campaign) -> CampaignCounts {
         proven: of(CampaignState::Proven),
         refused: of(CampaignState::Refused),
         gone: of(CampaignState::Gone),
+        cancelled: of(CampaignState::Cancelled),
     }
 }
 
@@ -418,6 +502,8 @@ fn campaign_entity(campaign: &store::Campaign) -> Result<Campaign> {
         created_date_time: campaign.created_at,
         gathered_date_time: campaign.gathered_at,
         completed_date_time: campaign.completed_at,
+        cancelled_date_time: campaign.cancelled.as_ref().map(|(at, _)| *at),
+        cancelled_by: campaign.cancelled.as_ref().map(|(_, by)| by.clone()),
         counts: counts(campaign),
     })
 }
@@ -450,6 +536,9 @@ fn sentence(code: &str) -> &'static str {
             "the device was deleted, and its password still opens the machine; restore it, and it is asked at once"
         }
         store::GONE_PURGED => "the device was removed for good; join the machine again, which rotates it",
+        store::CANCELLED => {
+            "the rotation was called off before this device had a new password; ask it again if that is still needed"
+        }
         REFUSED_DIRECTORY => "the device keeps its password in Active Directory; rotate it there: lapwing ad expire",
         REFUSED_UNMANAGED => {
             "policy manages no account on the device, so it does not rotate; lapwing explain says what is missing"

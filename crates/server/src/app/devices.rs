@@ -493,9 +493,17 @@ fn managed_entity(device: &store::Device, requests: &[RotationRequest], reset_fa
                     .unwrap_or(request.requested_at),
                 sequence: request.sequence,
                 reason_code: request.closed.as_ref().map(|(_, code)| code.clone()),
-                reason: request.closed.as_ref().map(|_| in_active_directory()),
+                reason: request.closed.as_ref().map(|(_, code)| closed_because(code)),
             })
             .collect(),
+    }
+}
+
+/// Why no rotation meets a request any more.
+fn closed_because(code: &str) -> String {
+    match code {
+        store::CANCELLED => "the rotation of many devices that asked for it was called off".to_owned(),
+        _ => in_active_directory(),
     }
 }
 

@@ -6,6 +6,7 @@
 mod access;
 mod account;
 mod admit;
+mod alarm;
 mod api_tokens;
 mod audit_export;
 pub mod audit_proof;

@@ -1,9 +1,10 @@
-//! Channels by which people are told of reads: webhook, mail, syslog.
+//! Channels by which people are told of reads, and of what somebody must decide: webhook, mail, syslog.
 //!
 //! The outbox is the audit log itself: a channel keeps the place that it was told of. A read writes nothing for it and
 //! waits for nobody, what is told can be no more than the record (never a password), and after a crash each channel
 //! goes on from its place: at least once, with the record's id.
 
+use super::alarm::Alarm;
 use super::groups::checked_name;
 use super::record::{activity as own, category, target};
 use super::{App, Error, Kind, Result, hex};
@@ -233,7 +234,7 @@ impl App {
         Ok(told)
     }
 
-    /// Waits until a read was recorded, so that people are told at once.
+    /// Waits until something was recorded that every channel tells, so that people are told at once.
     pub async fn await_reads(&self) {
         self.reads.notified().await;
     }
@@ -312,11 +313,12 @@ impl App {
 
     /// A CloudEvent 1.0 in its structured form (protocols.md 7).
     fn cloud_event(&self, record: &Record) -> serde_json::Value {
+        let alarm = Alarm::of(&record.activity, &record.detail);
         let kind = match (record.activity.as_str(), record.failure.is_some()) {
             (activity::RECOVER_PASSWORD, false) if record.is_break_glass() => "lapwing.password.breakGlass",
             (activity::RECOVER_PASSWORD, false) => "lapwing.password.read",
             (activity::RECOVER_PASSWORD, true) => "lapwing.password.readRefused",
-            _ => "lapwing.audit",
+            _ => alarm.map_or("lapwing.audit", Alarm::event),
         };
         json!({
             "specversion": "1.0",
@@ -336,6 +338,7 @@ impl App {
                 "reason": record.detail_member("reason"),
                 "ticket": record.detail_member("ticket"),
                 "breakGlass": record.is_break_glass(),
+                "detail": alarm.and_then(|_| serde_json::from_str::<serde_json::Value>(&record.detail).ok()),
                 "record": format!("{}:{}", record.chain, record.sequence),
             },
         })
@@ -356,7 +359,10 @@ fn is_for(channel: &store::Channel, record: &AuditRecord) -> bool {
     if entry.activity == own::DROP_NOTICES {
         return false;
     }
-    channel.channel.everything || entry.activity == activity::RECOVER_PASSWORD || !record.disclosed.is_empty()
+    channel.channel.everything
+        || entry.activity == activity::RECOVER_PASSWORD
+        || !record.disclosed.is_empty()
+        || Alarm::of(&entry.activity, &entry.detail).is_some()
 }
 
 fn secret_name(id: &[u8; 16]) -> String {
@@ -449,7 +455,10 @@ fn subject(record: &Record) -> String {
         }
         (activity::RECOVER_PASSWORD, false) => format!("{who} read a password of {what}"),
         (activity::RECOVER_PASSWORD, true) => format!("{who} was refused a password of {what}"),
-        _ => format!("{who}: {} ({what})", named(&record.activity, "")),
+        _ => match Alarm::of(&record.activity, &record.detail) {
+            Some(alarm) => alarm.subject(&who, &what, &record.detail),
+            None => format!("{who}: {} ({what})", named(&record.activity, "")),
+        },
     }
 }
 
@@ -468,6 +477,9 @@ fn mail_text(record: &Record, url: &str) -> String {
     line("Activity", &record.activity);
     line("Refused", record.failure.as_deref().unwrap_or_default());
     line("Reason", &record.detail_member("reason").unwrap_or_default());
+    if Alarm::of(&record.activity, &record.detail).is_some() {
+        line("Detail", &record.detail);
+    }
     line("Ticket", &record.detail_member("ticket").unwrap_or_default());
     line("Record", &format!("{}:{} of {url}", record.chain, record.sequence));
     text

@@ -5,10 +5,11 @@ use super::record::{activity, category, target};
 use super::{App, Error, Kind, Result};
 use crate::authz::{Action, Caller, Job};
 use crate::store::{self, ALL_DEVICES, DeviceFilter, DeviceState, Page, RolloutChange, RolloutState, StoreError};
-use laps::id::GroupId;
+use laps::id::{GroupId, PolicyId};
 use laps::rollout::{self, Limit, Progress, Step, Who, ring_of, step};
 use proto::admin::{Ring, RingCounts, RingPlan, Rollout};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 /// Devices that one look at a rollout counts.
 const DEVICES_MAX: u64 = 20_000;
@@ -155,6 +156,13 @@ impl App {
         self.rollout_entity(&policy, &rollout).await
     }
 
+    /// The policies of which a version is on its way by rings, and how it stands: `running` or `halted`.
+    pub async fn open_rollouts(&self, caller: &Caller) -> Result<BTreeMap<PolicyId, &'static str>> {
+        self.require(caller, Action::PolicyRead)?;
+        let open = self.store.open_rollouts().await?;
+        Ok(open.into_iter().map(|open| (open.policy, open.state.word())).collect())
+    }
+
     /// A person decides about a rollout; `act` is a word of [`RolloutAct`].
     pub async fn act_on_rollout(&self, caller: &Caller, name: &str, act: &str) -> Result<Rollout> {
         self.require(caller, Action::PolicyWrite)?;
@@ -210,6 +218,9 @@ impl App {
         let audit =
             self.entry(caller, activity, category::POLICY, target("policy", &policy.id, &policy.name), about)?;
         let changed = self.store.change_rollout(from, change, detail.to_string(), self.now(), audit).await?;
+        if change == RolloutChange::Halt {
+            self.reads.notify_one();
+        }
         self.rollout_entity(policy, &changed).await
     }
 

@@ -50,5 +50,7 @@ pub const PRUNE_AUDIT: &str = "Prune audit log";
 pub const START_CAMPAIGN: &str = "Rotate device local administrator passwords";
 /// Somebody asked that everything that a person was given be rotated.
 pub const REVOKE_PASSWORDS: &str = "Revoke disclosed device local administrator passwords";
+/// Somebody called such a rotation off.
+pub const CANCEL_CAMPAIGN: &str = "Cancel rotation of device local administrator passwords";
 /// The last device of such a rotation was proven, or is known not to follow.
 pub const COMPLETE_CAMPAIGN: &str = "Complete rotation of device local administrator passwords";

@@ -41,6 +41,10 @@ pub(crate) async fn one(who: Who, Path(id): Path<String>) -> Answer {
     ok(&who.app.campaign(&who.caller, key(&id)?).await?)
 }
 
+pub(crate) async fn cancel(who: Who, Path(id): Path<String>, body: Bytes) -> Answer {
+    ok(&who.app.cancel_campaign(&who.caller, key(&id)?, &from_json(&body)?).await?)
+}
+
 pub(crate) async fn devices(asked: Asked, Path(id): Path<String>) -> Answer {
     let filter = asked.query.filter.as_ref();
     let state = filter.and_then(|filter| filter.value_of("state", Operator::Equal));

@@ -219,6 +219,7 @@ pub(crate) fn rows() -> Vec<Handled> {
         POST post "/admin/rotations/preview" Cookie Admin admin::rotations::preview;
         POST post "/admin/rotations/revoke" Cookie Admin admin::rotations::revoke;
         GET get "/admin/rotations/{rotation}" Cookie Admin admin::rotations::one;
+        POST post "/admin/rotations/{rotation}/cancel" Cookie Admin admin::rotations::cancel;
         GET get "/admin/policies" Cookie Admin admin::policies::list;
         POST post "/admin/policies" Cookie Admin admin::policies::save;
         GET get "/admin/policies/new" Cookie Admin admin::policies::new_form;
@@ -314,6 +315,7 @@ pub(crate) fn rows() -> Vec<Handled> {
         POST post "/v1.0/lapwing/campaigns" Bearer Graph campaigns::create;
         GET get "/v1.0/lapwing/campaigns/{campaign}" Bearer Graph campaigns::one;
         GET get "/v1.0/lapwing/campaigns/{campaign}/devices" Bearer Graph campaigns::devices;
+        POST post "/v1.0/lapwing/campaigns/{campaign}/cancel" Bearer Graph campaigns::cancel;
         POST post "/v1.0/lapwing/revocations" Bearer Graph campaigns::revoke;
         POST post "/v1.0/lapwing/revocations/preview" Bearer Graph campaigns::preview_revocation;
         GET get "/v1.0/lapwing/settingsTable" Bearer Graph policies::settings_table;

@@ -52,11 +52,14 @@ pub enum CampaignState {
     Refused,
     /// The device object is not there any more; the reason says why.
     Gone,
+    /// Somebody called the campaign off before it was proven.
+    Cancelled,
 }
 
 impl CampaignState {
     /// Every state, in the order that they are shown in.
-    pub const ALL: [Self; 6] = [Self::Safe, Self::Waiting, Self::Requested, Self::Proven, Self::Refused, Self::Gone];
+    pub const ALL: [Self; 7] =
+        [Self::Safe, Self::Waiting, Self::Requested, Self::Proven, Self::Refused, Self::Gone, Self::Cancelled];
     /// The stored and shown word.
     pub const fn word(self) -> &'static str {
         match self {
@@ -66,6 +69,7 @@ impl CampaignState {
             Self::Proven => "proven",
             Self::Refused => "refused",
             Self::Gone => "gone",
+            Self::Cancelled => "cancelled",
         }
     }
     /// From the word.
@@ -108,6 +112,8 @@ pub struct Campaign {
     pub gathered_at: Option<Timestamp>,
     /// When no device was open any more.
     pub completed_at: Option<Timestamp>,
+    /// When it was called off, and by whom.
+    pub cancelled: Option<(Timestamp, String)>,
     /// How many devices are in each state.
     pub counts: CampaignCounts,
 }
@@ -124,7 +130,7 @@ impl Campaign {
 
 /// How many devices of a campaign are in each state, in the order of [`CampaignState::ALL`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct CampaignCounts([u64; 6]);
+pub struct CampaignCounts([u64; 7]);
 
 impl CampaignCounts {
     /// Counts `number` more in `state`.
@@ -187,6 +193,15 @@ pub struct Ask {
     pub audit: AuditEntry,
 }
 
+/// A device of a campaign that was called off.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallOff {
+    /// The device.
+    pub device: DeviceId,
+    /// The record of its request's end, if that is closed.
+    pub audit: AuditEntry,
+}
+
 /// Whose reads, and when.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ExposureFilter {
@@ -228,6 +243,8 @@ pub fn exposed(live: &[Version], exposed: u64) -> Exposed {
 pub const REFUSED_DISABLED: &str = "device_disabled";
 /// The code of a device whose disclosed passwords are of accounts that policy has left.
 pub const REFUSED_RELEASED: &str = "account_released";
+/// The code of a device, and of a request, whose campaign was called off.
+pub const CANCELLED: &str = "campaign_cancelled";
 /// The code of a tombstone.
 pub const GONE_DELETED: &str = "device_deleted";
 /// The code of a device that was removed for good.

@@ -29,8 +29,9 @@ mod survey;
 mod tenant;
 
 pub use campaign::{
-    Ask, Campaign, CampaignCounts, CampaignDevice, CampaignKind, CampaignState, Chosen, Exposed, ExposureFilter,
-    GONE_DELETED, GONE_PURGED, NewCampaign, REFUSED_DISABLED, REFUSED_RELEASED, SAFE_SUPERSEDED, exposed,
+    Ask, CANCELLED, CallOff, Campaign, CampaignCounts, CampaignDevice, CampaignKind, CampaignState, Chosen, Exposed,
+    ExposureFilter, GONE_DELETED, GONE_PURGED, NewCampaign, REFUSED_DISABLED, REFUSED_RELEASED, SAFE_SUPERSEDED,
+    exposed,
 };
 pub use channel::{CHANNELS_MAX, Channel, ChannelProgress, NewChannel};
 pub use credential::{
@@ -421,8 +422,15 @@ pub trait Store: Send + Sync + 'static {
         limit: u32,
         now: Timestamp,
     ) -> Answer<'_, Option<String>>;
-    /// Ends a campaign that is gathered and has no open device; answers whether it did so now.
+    /// Ends a campaign that is gathered, or called off, and has no open device; answers whether it did so now.
     fn complete_campaign(&self, id: CampaignId, now: Timestamp, audit: AuditEntry) -> Answer<'_, bool>;
+    /// Calls a campaign off: nothing more is gathered or asked for it, and it can end before it is gathered.
+    /// [`StoreError::Changed`] when it has ended or was called off before.
+    fn cancel_campaign(&self, id: CampaignId, by: String, now: Timestamp, audit: AuditEntry) -> Answer<'_, Campaign>;
+    /// Takes devices of a campaign that was called off from its list: one that waits or is requested becomes
+    /// cancelled. Its request is closed, with its record, unless a person asked for it too or another campaign
+    /// follows it. Answers how many were cancelled. [`StoreError::Changed`] when the campaign was not called off.
+    fn call_off(&self, id: CampaignId, devices: Vec<CallOff>, now: Timestamp) -> Answer<'_, u64>;
     /// A campaign.
     fn campaign(&self, id: CampaignId) -> Answer<'_, Option<Campaign>>;
     /// Campaigns, newest first; only those of `by`, or all. The cursor is the sequence.

@@ -239,18 +239,18 @@ async fn groups_are_left_out_and_conflicts_are_shown() {
 async fn an_assignment_that_locks_somebody_out_is_confirmed_on_the_page() {
     let server = TestServer::start().await;
     let device = server.device("pc-1").await;
-    let mut evidence = told(8, &["root"]);
-    evidence.machine.as_mut().unwrap().accounts[0].enabled = false;
-    assert_eq!(device.report_told(evidence).await.status(), 200);
-    let settings = json!({"BackupDirectory": 1, "PostAuthenticationActions": 3, "PasswordLength": 20});
+    assert_eq!(device.report_told(told(8, &["root"])).await.status(), 200);
+    // The only administrator becomes the managed account, and that is kept disabled.
+    let settings = json!({"BackupDirectory": 1, "AutomaticAccountManagementEnabled": true, "PasswordLength": 20,
+        "AutomaticAccountManagementTarget": 0, "AutomaticAccountManagementEnableAccount": false});
     let place = policy(&server, "Base", settings).await;
     let browser = Browser::sign_in_first(&server, &server.administrator).await;
     let token = browser.get(&place).await.form_token();
     let all = [("form_token", token.as_str()), ("group", "all"), ("confirmed", "yes")];
     let first = browser.send(&format!("{place}/assign"), &all[..2]).await;
-    if first.status == 409 {
-        assert!(first.text.contains("role=\"alert\"") && first.text.contains("pc-1"), "{}", first.text);
-    }
+    assert_eq!(first.status, 409);
+    assert!(first.text.contains("role=\"alert\"") && first.text.contains("on 1 devices (pc-1)"), "{}", first.text);
+    assert!(first.text.contains("value=\"all\" selected") && first.text.contains("No group yet"), "nothing was done");
     assert_eq!(browser.send(&format!("{place}/assign"), &all).await.status, 303);
     server.stop().await;
 }
@@ -349,6 +349,8 @@ async fn rings_are_set_by_their_form_and_a_roll_out_is_decided_on() {
         "{}",
         halted.text
     );
+    let list = browser.get("/admin/policies").await;
+    assert!(list.text.contains("Halted: the rings of Base"), "{}", list.text);
     let again = browser.send(&way, &[("form_token", &token), ("act", "halt")]).await;
     assert_eq!(again.status, 409);
     assert!(again.text.contains("not in a state for this"), "{}", again.text);

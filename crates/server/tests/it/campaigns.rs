@@ -223,3 +223,117 @@ async fn the_programs_that_a_person_made_read_as_the_person_and_a_deleted_person
     assert_eq!(admin.post("/v1.0/lapwing/revocations/preview", before).await.1["devices"], 0);
     server.stop().await;
 }
+
+#[tokio::test]
+async fn a_rotation_is_called_off_and_what_is_proven_stays() {
+    let server = TestServer::start().await;
+    server.switch_on().await;
+    let (done, open, asked) = (server.device("done").await, server.device("open").await, server.device("asked").await);
+    for (n, device) in [&done, &open, &asked].into_iter().enumerate() {
+        device.rotate(u8::try_from(n + 1).unwrap(), "first").await;
+    }
+    let admin = server.admin().await;
+    let managed = |device: &TestDevice<'_>| format!("/v1.0/deviceManagement/managedDevices/{}", device.id());
+    let results = async |device: &TestDevice<'_>| {
+        let shown = admin.get_ok(&managed(device)).await;
+        let newest = shown["deviceActionResults"][0].clone();
+        (
+            newest["actionState"].as_str().unwrap().to_owned(),
+            newest["reasonCode"].as_str().unwrap_or_default().to_owned(),
+        )
+    };
+    let (_, campaign) = admin.post(CAMPAIGNS, json!({"all": true, "reason": "new image"})).await;
+    assert_eq!(campaign["counts"]["requested"], 3, "{campaign}");
+    let cancel = format!("{CAMPAIGNS}/{}/cancel", campaign["id"].as_str().unwrap());
+    done.rotate(11, "second").await;
+    // A person wants this one whatever becomes of the others.
+    let own = admin.ask(Method::POST, &format!("{}/rotateLocalAdminPassword", managed(&asked)), None).await;
+    assert!(own.status().is_success(), "{}", own.status());
+
+    for role in ["Helpdesk Administrator", "Security Reader", "Cloud Device Administrator"] {
+        let other = server.program(Some(role), &[]).await;
+        assert_eq!(other.post(&cancel, json!({})).await.0, 403, "{role}");
+    }
+    let (status, wrong) = admin.post(&cancel, json!({"reason": "x".repeat(501)})).await;
+    assert_eq!((status.as_u16(), &wrong["error"]["innerError"]["code"]), (400, &json!("bad_reason")));
+    let unknown = "00000000-0000-4000-8000-000000000000";
+    assert_eq!(admin.post(&format!("{CAMPAIGNS}/{unknown}/cancel"), json!({})).await.0, 404);
+
+    let (status, off) = admin.post(&cancel, json!({"reason": "wrong machines"})).await;
+    assert_eq!(status, 200, "{off}");
+    assert_eq!((&off["counts"]["proven"], &off["counts"]["cancelled"]), (&json!(1), &json!(2)), "{off}");
+    assert!(off["completedDateTime"].is_string() && off["cancelledDateTime"].is_string(), "{off}");
+    assert!(off["cancelledBy"].is_string());
+    let (status, again) = admin.post(&cancel, json!({})).await;
+    assert_eq!((status.as_u16(), &again["error"]["innerError"]["code"]), (409, &json!("campaign_ended")));
+    let id = campaign["id"].as_str().unwrap();
+    let expected = [
+        row("asked", "cancelled", "campaign_cancelled"),
+        row("done", "proven", ""),
+        row("open", "cancelled", "campaign_cancelled"),
+    ];
+    assert_eq!(states(&admin, id).await, expected);
+    assert_eq!(results(&open).await, ("canceled".into(), "campaign_cancelled".into()));
+    assert_eq!(results(&asked).await.0, "pending", "a person asked for it too");
+    let told: Value = open.report(Some(2)).await.json().await.unwrap();
+    assert!(told["rotate_requested"].is_null(), "{told}");
+    step(&server).await;
+    assert_eq!(states(&admin, id).await, expected, "it is over for good");
+
+    let log = admin.get_ok("/v1.0/lapwing/audit?$top=999").await;
+    let named = |name: &str| {
+        let all = log["value"].as_array().unwrap().iter();
+        all.filter(|record| record["activity"] == name).collect::<Vec<_>>()
+    };
+    let cancelled = named("Cancel rotation of device local administrator passwords");
+    assert_eq!((cancelled.len(), &cancelled[0]["detail"]["reason"]), (1, &json!("wrong machines")));
+    let closed = named("Close rotation request");
+    assert_eq!((closed.len(), &closed[0]["detail"]["campaign"]), (1, &json!(id)), "{closed:?}");
+    assert_eq!(named("Complete rotation of device local administrator passwords").len(), 1);
+
+    // Of a group's administrators each calls off the own ones alone; a revocation only who may revoke.
+    let rotator = json!({"displayName": "Rotator", "actions": [
+        "microsoft.directory/devices/standard/read", "microsoft.intune/managedDevices/rotateLocalAdminPassword"]});
+    assert_eq!(admin.post("/v1.0/lapwing/roles", rotator).await.0, 201);
+    let rotator = server.program(Some("Rotator"), &[]).await;
+    let (_, theirs) = rotator.post(CAMPAIGNS, json!({"devices": [open.id()]})).await;
+    let cancel = format!("{CAMPAIGNS}/{}/cancel", theirs["id"].as_str().unwrap());
+    assert_eq!(rotator.post(&cancel, json!({})).await.0, 200);
+    read(&admin, &open).await;
+    let (status, revocation) = admin.post("/v1.0/lapwing/revocations", json!({"person": "admin"})).await;
+    assert_eq!(status, 200, "{revocation}");
+    let cancel = format!("{CAMPAIGNS}/{}/cancel", revocation["id"].as_str().unwrap());
+    assert_eq!(rotator.post(&cancel, json!({})).await.0, 404, "it may not see it either");
+    assert_eq!(admin.post(&cancel, json!({})).await.0, 200);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_rotation_is_called_off_on_its_page() {
+    let server = TestServer::start().await;
+    server.switch_on().await;
+    let device = server.device("pc-1").await;
+    device.rotate(1, "first").await;
+    let browser = crate::admin::Browser::sign_in_first(&server, &server.administrator).await;
+    let token = browser.get("/admin/rotations").await.form_token();
+    let all = [("form_token", token.as_str()), ("group", "all"), ("reason", "<b>by mistake")];
+    let begun = browser.send("/admin/rotations", &all).await;
+    assert_eq!(begun.status, 303, "{}", begun.text);
+    let place = begun.location.split('?').next().unwrap().to_owned();
+    let page = browser.get(&place).await;
+    assert!(page.text.contains("Call this rotation off") && page.text.contains("Under way"), "{}", page.text);
+    let off = browser.send(&format!("{place}/cancel"), &[all[0], ("reason", "wrong machines")]).await;
+    let page = browser.get(&off.location).await;
+    assert!(
+        page.text.contains("The rotation was called off") && page.text.contains(">Called off</span>"),
+        "{}",
+        page.text
+    );
+    assert!(
+        page.text.contains("by <bdi>admin</bdi>. Devices that had not")
+            && !page.text.contains("Call this rotation off")
+    );
+    let again = browser.send(&format!("{place}/cancel"), &all[..1]).await;
+    assert_eq!((again.status.as_u16(), again.code()), (409, "campaign_ended"));
+    server.stop().await;
+}

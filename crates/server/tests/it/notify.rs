@@ -174,6 +174,50 @@ async fn a_webhook_is_signed_repeated_and_never_blocks_a_read() {
     server.stop().await;
 }
 
+/// What somebody must decide is told to every channel: a halted version, a forked device.
+#[tokio::test]
+async fn halts_and_forks_are_told_to_every_channel() {
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    let device = ruled_device(&server).await;
+    let trusted = certificates();
+    let (port, mut taken) = hook(&trusted, vec!["204 Taken"; 4]).await;
+    let to =
+        json!({"kind": "webhook", "url": format!("https://localhost:{port}/"), "ca": trusted.ca, "allowPrivate": true});
+    add(&admin, "soar", to, None).await;
+    let policies = "/v1.0/lapwing/policies";
+    let base = json!({"name": "Base <b>", "settings": {"BackupDirectory": 1, "PasswordLength": 20}});
+    let (_, made) = admin.post(policies, base).await;
+    let base = format!("{policies}/{}", made["id"].as_str().unwrap());
+    assert_eq!(admin.post(&format!("{base}/assign"), json!({"group": "all"})).await.0, 200);
+    let rings = json!({"rings": [{"percent": 100, "soakHours": 1}]});
+    assert_eq!(admin.ask(reqwest::Method::PUT, &format!("{base}/rings"), Some(rings)).await.status(), 200);
+    assert_eq!(admin.post(&format!("{base}/edit"), json!({"set": {"PasswordLength": 24}})).await.0, 200);
+    for act in ["halt", "resume"] {
+        assert_eq!(admin.post(&format!("{base}/rollout/{act}"), json!({})).await.0, 200, "{act}");
+    }
+    let (_, body) = next(&mut taken).await;
+    let event: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(
+        (&event["type"], &event["data"]["target"]["name"]),
+        (&json!("lapwing.rollout.halted"), &json!("Base <b>"))
+    );
+    assert_eq!(
+        (&event["data"]["detail"]["version"], &event["data"]["detail"]["ring"]),
+        (&json!(2), &json!(1)),
+        "{event}"
+    );
+
+    // A machine that holds what it held before: it was put back. Neither the resuming nor the rotations are told.
+    device.rotate(2, "another").await;
+    assert_eq!(device.report(Some(1)).await.status(), 200);
+    let (_, body) = next(&mut taken).await;
+    let event: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!((&event["type"], &event["subject"]), (&json!("lapwing.device.forked"), &json!(device.id())), "{event}");
+    assert!(!body.contains("another") && !body.contains("the-secret-password"));
+    server.stop().await;
+}
+
 #[tokio::test]
 async fn a_paused_channel_keeps_its_place() {
     let server = TestServer::start().await;

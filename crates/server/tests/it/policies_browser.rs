@@ -116,6 +116,19 @@ async fn a_policy_is_previewed_sent_by_rings_halted_and_taken_back_in_a_browser(
     browser.complaints().await;
     pictures.take(&browser, "policy-import").await;
     is_sound(&browser).await;
+
+    // A rotation of all is asked for by mistake, and called off.
+    browser.open(&server.at("/admin/rotations")).await;
+    browser.fill("#reason", "by mistake").await;
+    browser.click("#many-title ~ form button").await;
+    browser.until_it_says("Under way").await;
+    browser.script("document.querySelector('details.act').open = true").await;
+    pictures.take(&browser, "rotation-open").await;
+    is_sound(&browser).await;
+    browser.click("details.act button").await;
+    browser.until_it_says("Called off").await;
+    pictures.take(&browser, "rotation-called-off").await;
+    is_sound(&browser).await;
     browser.quit().await;
     server.stop().await;
 }

@@ -40,6 +40,8 @@ struct Line {
     settings: usize,
     groups: Vec<Shown>,
     changed: When,
+    /// A version is on its way by rings.
+    way: Option<Badge>,
 }
 
 impl Line {
@@ -74,6 +76,8 @@ struct Head {
     version: u32,
     changed: When,
     state: Badge,
+    /// A version is on its way by rings.
+    way: Option<Badge>,
     /// The page of the policy that is open.
     tab: &'static str,
     may_write: bool,
@@ -86,14 +90,24 @@ impl Head {
             name: Shown::new(&policy.name),
             version: policy.version,
             changed: When::of(policy.changed_date_time, visit.now),
-            state: line(policy, visit).badge(),
+            state: line(policy, None, visit).badge(),
+            way: way(visit.app.open_rollouts(&visit.caller).await?.get(&policy.id)),
             tab,
             may_write: visit.app.sections(&visit.caller).await?.write_policies,
         })
     }
 }
 
-fn line(policy: &Policy, visit: &Visit) -> Line {
+/// How a version stands that is on its way by rings.
+fn way(state: Option<&&'static str>) -> Option<Badge> {
+    match state {
+        Some(&"halted") => Some(Badge::new("bad", "Halted")),
+        Some(_) => Some(Badge::new("info", "On its way")),
+        None => None,
+    }
+}
+
+fn line(policy: &Policy, way: Option<Badge>, visit: &Visit) -> Line {
     Line {
         id: policy.id.to_string(),
         name: Shown::new(&policy.name),
@@ -101,6 +115,7 @@ fn line(policy: &Policy, visit: &Visit) -> Line {
         settings: policy.settings.len(),
         groups: policy.groups.iter().map(|group| Shown::new(group_label(group))).collect(),
         changed: When::of(policy.changed_date_time, visit.now),
+        way,
     }
 }
 
@@ -136,9 +151,10 @@ pub(crate) async fn list(visit: Visit) -> Result<Response, Error> {
     let Asked { after } = visit.query()?;
     let after = visit.after("admin/policies", &after)?;
     let listed = visit.app.policies(&visit.caller, after, POLICIES).await?;
+    let open = visit.app.open_rollouts(&visit.caller).await?;
     ok(&PoliciesPage {
         shell: visit.shell("Policies", Section::Policies).await?,
-        lines: listed.items.iter().map(|policy| line(policy, &visit)).collect(),
+        lines: listed.items.iter().map(|policy| line(policy, way(open.get(&policy.id)), &visit)).collect(),
         next: visit.next("/admin/policies", "admin/policies", &[], listed.next),
         held: visit.app.conflicts(&visit.caller, None).await?.len(),
         may_write: visit.app.sections(&visit.caller).await?.write_policies,

@@ -12,7 +12,7 @@ use axum::extract::Path;
 use axum::response::Response;
 use laps::id::{CampaignId, GroupId};
 use laps::time::Timestamp;
-use proto::admin::{Campaign, CampaignCounts, NewCampaign, NewRevocation};
+use proto::admin::{Campaign, CampaignCounts, CancelCampaign, NewCampaign, NewRevocation};
 use serde::Deserialize;
 
 /// Rotations of one page of the list.
@@ -64,6 +64,9 @@ struct RotationPage {
     line: Line,
     counts: Vec<(&'static str, u64)>,
     open: bool,
+    /// Who called it off, and when.
+    cancelled: Option<(Shown, When)>,
+    may_cancel: bool,
     readers: Vec<Shown>,
     devices: Vec<Device>,
     next: Option<String>,
@@ -109,9 +112,11 @@ fn line(campaign: &Campaign, now: Timestamp) -> Line {
         by: Shown::new(&campaign.requested_by),
         reason: or_dash(&campaign.reason),
         at: When::of(campaign.created_date_time, now),
-        state: match campaign.completed_date_time {
-            Some(_) => Badge::new("good", "Complete"),
-            None => Badge::new("info", "Under way"),
+        state: match (campaign.completed_date_time, campaign.cancelled_date_time) {
+            (Some(_), Some(_)) => Badge::new("warn", "Called off"),
+            (None, Some(_)) => Badge::new("warn", "Being called off"),
+            (Some(_), None) => Badge::new("good", "Complete"),
+            (None, None) => Badge::new("info", "Under way"),
         },
         length: (settled * 1_000).checked_div(total).unwrap_or_default(),
         settled,
@@ -165,18 +170,29 @@ pub(crate) async fn one(visit: Visit, Path(id): Path<String>) -> Result<Response
     let after = visit.after(&name, &after)?;
     let listed = visit.app.campaign_devices(&visit.caller, id, None, after, DEVICES).await?;
     let counts = &campaign.counts;
+    let sections = visit.app.sections(&visit.caller).await?;
+    let may = if campaign.kind == "revoke" { sections.revoke } else { sections.rotate };
+    let may_cancel = may && campaign.completed_date_time.is_none() && campaign.cancelled_date_time.is_none();
     ok(&RotationPage {
         shell: visit.shell("Rotation", Section::Rotations).await?,
         line: line(&campaign, visit.now),
-        counts: vec![
+        counts: [
             ("Proven", counts.proven),
             ("Asked, not proven yet", counts.requested),
             ("Not asked yet", counts.waiting),
             ("Safe already", counts.safe),
             ("Cannot be asked", counts.refused),
             ("Not there any more", counts.gone),
-        ],
+            ("Called off", counts.cancelled),
+        ]
+        .into_iter()
+        .filter(|(name, count)| *count > 0 || *name != "Called off")
+        .collect(),
         open: campaign.completed_date_time.is_none(),
+        cancelled: campaign
+            .cancelled_date_time
+            .map(|at| (Shown::new(campaign.cancelled_by.as_deref().unwrap_or_default()), When::of(at, visit.now))),
+        may_cancel,
         readers: campaign.readers.iter().map(|reader| Shown::new(&reader.name)).collect(),
         devices: listed
             .items
@@ -190,6 +206,7 @@ pub(crate) async fn one(visit: Visit, Path(id): Path<String>) -> Result<Response
                     "requested" => Badge::new("info", "Asked"),
                     "waiting" => Badge::new("plain", "Not asked yet"),
                     "refused" => Badge::new("bad", "Cannot be asked"),
+                    "cancelled" => Badge::new("warn", "Called off"),
                     _ => Badge::new("plain", "Not there any more"),
                 },
                 text: or_dash(device.text.as_deref().unwrap_or_default()),
@@ -214,6 +231,20 @@ pub(crate) async fn start(visit: Visit, body: Bytes) -> Result<Response, Error> 
     let new = NewCampaign { group: (!all).then_some(asked.group), all, reason: asked.reason, ..NewCampaign::default() };
     let campaign = visit.app.start_campaign(&visit.caller, &new).await?;
     Ok(done(&format!("/admin/rotations/{}", campaign.id), "rotations_asked"))
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Cancelled {
+    reason: String,
+}
+
+/// Calls one off.
+pub(crate) async fn cancel(visit: Visit, Path(id): Path<String>, body: Bytes) -> Result<Response, Error> {
+    let asked: Cancelled = form(&body)?;
+    let campaign =
+        visit.app.cancel_campaign(&visit.caller, key(&id)?, &CancelCampaign { reason: asked.reason }).await?;
+    Ok(done(&format!("/admin/rotations/{}", campaign.id), "rotation_cancelled"))
 }
 
 #[derive(Deserialize, Default)]

@@ -129,6 +129,9 @@ fn known_note(code: &str) -> Option<Note> {
         "fork_cleared" => ("good", "The fork is cleared."),
         "linked" => ("good", "The former object of this machine is linked."),
         "rotations_asked" => ("info", "The devices are asked now; those that are off stay on the list."),
+        "rotation_cancelled" => {
+            ("warn", "The rotation was called off. What is proven stays; what was only asked is taken back.")
+        }
         "policy_saved" => ("good", "The policy was saved. Devices of its groups get it at their next check-in."),
         "policy_assigned" => ("good", "The policy was assigned."),
         "policy_unassigned" => ("warn", "The assignment was ended: devices of that group drop these settings."),

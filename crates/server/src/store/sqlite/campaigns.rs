@@ -3,14 +3,15 @@
 use super::{
     StoreError, audit,
     column::{known, ticks, ticks_opt, time, time_opt},
-    devices as device_rows, tenant, versions, work,
+    devices as device_rows, tenant, versions,
+    work::{self, Asked},
 };
 use crate::{
     audit::{Actor, AuditEntry},
     store::{
-        Ask, Campaign, CampaignCounts, CampaignDevice, CampaignKind, CampaignState, Chosen, DeviceState, Exposed,
-        ExposureFilter, GONE_DELETED, GONE_PURGED, NewCampaign, Page, PageOf, REFUSED_DISABLED, REFUSED_RELEASED,
-        SAFE_SUPERSEDED, exposed,
+        Ask, CANCELLED, CallOff, Campaign, CampaignCounts, CampaignDevice, CampaignKind, CampaignState, Chosen,
+        DeviceState, Exposed, ExposureFilter, GONE_DELETED, GONE_PURGED, NewCampaign, Page, PageOf, REFUSED_DISABLED,
+        REFUSED_RELEASED, SAFE_SUPERSEDED, exposed,
     },
 };
 use laps::{
@@ -21,7 +22,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::collections::BTreeMap;
 
 const COLUMNS: &str = "id, sequence, kind, by_kind, by_id, by_name, reason, selector, created_at, place, gathered_at, \
-     completed_at";
+     completed_at, cancelled_at, cancelled_by";
 /// Open campaigns that are worked on.
 const OPEN_MAX: u32 = 100;
 /// Principals of one name.
@@ -48,6 +49,7 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<Campaign> {
         place: row.get(9)?,
         gathered_at: time_opt(row.get(10)?),
         completed_at: time_opt(row.get(11)?),
+        cancelled: time_opt(row.get(12)?).zip(row.get(13)?),
         counts: CampaignCounts::default(),
     })
 }
@@ -118,7 +120,7 @@ pub(super) fn create(
     }
     let sequence = tenant::next_sequence(tx)?;
     tx.execute(
-        "INSERT INTO campaign VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL, NULL)",
+        "INSERT INTO campaign VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL, NULL, NULL, NULL)",
         params![
             new.id.as_bytes(),
             sequence as i64,
@@ -145,7 +147,7 @@ pub(super) fn gather(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let campaign = campaign(tx, id)?.ok_or(StoreError::NotFound("campaign"))?;
-    if campaign.gathered_at.is_some() || campaign.place.as_deref() != from {
+    if campaign.gathered_at.is_some() || campaign.cancelled.is_some() || campaign.place.as_deref() != from {
         return Err(StoreError::Changed);
     }
     let mut insert = tx.prepare_cached(
@@ -204,6 +206,9 @@ fn barred(state: Option<DeviceState>) -> Option<(CampaignState, &'static str)> {
 pub(super) fn ask(tx: &Connection, id: CampaignId, asked: Vec<Ask>, now: Timestamp) -> Result<u64, StoreError> {
     let campaign = campaign(tx, id)?.ok_or(StoreError::NotFound("campaign"))?;
     let by = campaign.principal().ok_or(StoreError::NotFound("principal"))?;
+    if campaign.cancelled.is_some() {
+        return Ok(0);
+    }
     let mut requested = 0;
     for ask in asked {
         let waiting: Option<Option<i64>> = tx
@@ -230,7 +235,7 @@ pub(super) fn ask(tx: &Connection, id: CampaignId, asked: Vec<Ask>, now: Timesta
         match judged {
             Some((state, reason)) => put(tx, id, ask.device, state, Some(&reason), None, now)?,
             None => {
-                let made = work::request_rotation(tx, ask.device, by, at.unwrap_or(0), now, ask.audit)?;
+                let made = work::request_rotation(tx, ask.device, by, Asked::Among(at.unwrap_or(0)), now, ask.audit)?;
                 put(tx, id, ask.device, CampaignState::Requested, None, Some(made.request.sequence), now)?;
                 requested += 1;
             }
@@ -295,6 +300,9 @@ pub(super) fn review(
     found: &[CampaignDevice],
     now: Timestamp,
 ) -> Result<(), StoreError> {
+    if campaign(tx, id)?.is_none_or(|campaign| campaign.cancelled.is_some()) {
+        return Ok(());
+    }
     for one in found {
         let Some((state, reason)) = reviewed(tx, one)? else { continue };
         put(tx, id, one.chosen.device, state, reason, None, now)?;
@@ -309,7 +317,8 @@ pub(super) fn review(
 pub(super) fn complete(tx: &Connection, id: CampaignId, now: Timestamp, entry: AuditEntry) -> Result<bool, StoreError> {
     let ended = tx
         .prepare_cached(
-            "UPDATE campaign SET completed_at = ?2 WHERE id = ?1 AND gathered_at IS NOT NULL AND completed_at IS NULL \
+            "UPDATE campaign SET completed_at = ?2 WHERE id = ?1 AND completed_at IS NULL \
+             AND (gathered_at IS NOT NULL OR cancelled_at IS NOT NULL) \
              AND NOT EXISTS (SELECT 1 FROM campaign_device WHERE campaign = ?1 AND state IN ('waiting', 'requested'))",
         )?
         .execute(params![id.as_bytes(), ticks(now)])?;
@@ -317,6 +326,63 @@ pub(super) fn complete(tx: &Connection, id: CampaignId, now: Timestamp, entry: A
         audit::append(tx, entry, Vec::new())?;
     }
     Ok(ended > 0)
+}
+
+/// Calls a campaign off.
+pub(super) fn cancel(
+    tx: &Connection,
+    id: CampaignId,
+    by: &str,
+    now: Timestamp,
+    entry: AuditEntry,
+) -> Result<Campaign, StoreError> {
+    let known = campaign(tx, id)?.ok_or(StoreError::NotFound("campaign"))?;
+    if known.completed_at.is_some() || known.cancelled.is_some() {
+        return Err(StoreError::Changed);
+    }
+    tx.prepare_cached("UPDATE campaign SET cancelled_at = ?, cancelled_by = ? WHERE id = ?")?.execute(params![
+        ticks(now),
+        by,
+        id.as_bytes()
+    ])?;
+    audit::append(tx, entry, Vec::new())?;
+    Ok(Campaign { cancelled: Some((now, by.to_owned())), ..known })
+}
+
+/// Takes devices of a campaign that was called off from its list.
+pub(super) fn call_off(
+    tx: &Connection,
+    id: CampaignId,
+    devices: Vec<CallOff>,
+    now: Timestamp,
+) -> Result<u64, StoreError> {
+    if campaign(tx, id)?.ok_or(StoreError::NotFound("campaign"))?.cancelled.is_none() {
+        return Err(StoreError::Changed);
+    }
+    let mut cancelled = 0;
+    for one in devices {
+        let open: Option<Option<i64>> = tx
+            .prepare_cached(
+                "SELECT request FROM campaign_device WHERE campaign = ? AND device = ? \
+                 AND state IN ('waiting', 'requested')",
+            )?
+            .query_row(params![id.as_bytes(), one.device.as_bytes()], |row| row.get(0))
+            .optional()?;
+        let Some(request) = open else { continue };
+        put(tx, id, one.device, CampaignState::Cancelled, Some(CANCELLED), None, now)?;
+        cancelled += 1;
+        let closed = tx
+            .prepare_cached(
+                "UPDATE request SET closed_at = ?1, closed_code = ?2 WHERE sequence = ?3 AND alone = 0 \
+                 AND met_at IS NULL AND closed_at IS NULL AND NOT EXISTS (SELECT 1 FROM campaign_device \
+                 WHERE device = ?4 AND state = 'requested' AND request = ?3)",
+            )?
+            .execute(params![ticks(now), CANCELLED, request, one.device.as_bytes()])?;
+        if closed > 0 {
+            audit::append(tx, one.audit, Vec::new())?;
+        }
+    }
+    Ok(cancelled)
 }
 
 /// Devices of a campaign.

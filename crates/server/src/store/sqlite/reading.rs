@@ -305,7 +305,7 @@ pub(super) fn rotate(
     let Some(due) = due(tx, device)?.filter(|due| due.due_at <= by) else {
         return Ok(false);
     };
-    work::request_rotation(tx, device, due.read_by, 0, now, entry)?;
+    work::request_rotation(tx, device, due.read_by, work::Asked::Alone, now, entry)?;
     forget(tx, device, u64::MAX)?;
     Ok(true)
 }

@@ -311,7 +311,7 @@ impl Store for SqliteStore {
         now: Timestamp,
         audit: AuditEntry,
     ) -> Answer<'_, RequestedRotation> {
-        self.write(move |tx| work::request_rotation(tx, device, by, 0, now, audit))
+        self.write(move |tx| work::request_rotation(tx, device, by, work::Asked::Alone, now, audit))
     }
     fn rotation_requests(&self, device: DeviceId) -> Answer<'_, Vec<RotationRequest>> {
         self.read(move |tx| work::requests(tx, device))
@@ -395,6 +395,12 @@ impl Store for SqliteStore {
     }
     fn complete_campaign(&self, id: CampaignId, now: Timestamp, audit: AuditEntry) -> Answer<'_, bool> {
         self.write(move |tx| campaigns::complete(tx, id, now, audit))
+    }
+    fn cancel_campaign(&self, id: CampaignId, by: String, now: Timestamp, audit: AuditEntry) -> Answer<'_, Campaign> {
+        self.write(move |tx| campaigns::cancel(tx, id, &by, now, audit))
+    }
+    fn call_off(&self, id: CampaignId, devices: Vec<CallOff>, now: Timestamp) -> Answer<'_, u64> {
+        self.write(move |tx| campaigns::call_off(tx, id, devices, now))
     }
     fn campaign(&self, id: CampaignId) -> Answer<'_, Option<Campaign>> {
         self.read(move |tx| campaigns::campaign(tx, id))

@@ -22,12 +22,21 @@ const REQUEST: &str = "sequence, device, requested_by, requested_at, met_at, met
 /// Requests that a list shows.
 const REQUESTS_SHOWN: u32 = 20;
 
-/// A person asks for a rotation. A request of a sequence up to `above` is not given again.
+/// How a rotation is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// For this device alone: no campaign ends the request.
+    Alone,
+    /// Among the devices of a campaign. A request of a sequence up to this is not given again.
+    Among(u64),
+}
+
+/// A rotation is asked for.
 pub(super) fn request_rotation(
     tx: &Connection,
     device: DeviceId,
     by: PrincipalId,
-    above: u64,
+    asked: Asked,
     now: Timestamp,
     entry: AuditEntry,
 ) -> Result<RequestedRotation, StoreError> {
@@ -37,6 +46,10 @@ pub(super) fn request_rotation(
         Some(DeviceState::Disabled) => return Err(StoreError::DeviceDisabled),
         Some(DeviceState::Enabled) => {}
     }
+    let (alone, above) = match asked {
+        Asked::Alone => (true, 0),
+        Asked::Among(above) => (false, above),
+    };
     // Repeats coalesce, unless a rotation has begun since: that one may already be past what is asked.
     let open = tx
         .prepare_cached(&format!(
@@ -47,12 +60,16 @@ pub(super) fn request_rotation(
         .query_row(params![device.as_bytes(), above as i64], request)
         .optional()?;
     if let Some(request) = open {
+        if alone {
+            tx.prepare_cached("UPDATE request SET alone = 1 WHERE sequence = ? AND alone = 0")?
+                .execute([request.sequence as i64])?;
+        }
         return Ok(RequestedRotation { request, again: true });
     }
     let sequence = tenant::next_sequence(tx)?;
     tx.execute(
-        "INSERT INTO request (sequence, device, requested_by, requested_at) VALUES (?, ?, ?, ?)",
-        params![sequence as i64, device.as_bytes(), by.as_bytes(), ticks(now)],
+        "INSERT INTO request (sequence, device, requested_by, requested_at, alone) VALUES (?, ?, ?, ?, ?)",
+        params![sequence as i64, device.as_bytes(), by.as_bytes(), ticks(now), alone],
     )?;
     push(tx, WorkTarget::Device(device), WorkKind::Rotate, now)?;
     audit::append(tx, entry, Vec::new())?;

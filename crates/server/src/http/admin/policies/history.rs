@@ -17,7 +17,8 @@ const VERSIONS: usize = 25;
 
 struct Version {
     number: u32,
-    name: Shown,
+    /// Its name, where that was another one.
+    name: Option<Shown>,
     at: When,
     by: Shown,
     changes: Vec<Change>,
@@ -97,14 +98,11 @@ pub(crate) async fn history(visit: Visit, Path(id): Path<String>) -> Result<Resp
     let earlier = listed.next().and(page.last()).map(|last| last.version);
     let first = versions.last().map(|one| one.version);
     let (from, to) = (from.or(policy.version.checked_sub(1)), to.unwrap_or(policy.version));
-    let rollout_open = match visit.app.rollout(&visit.caller, &id).await {
-        Ok(rollout) => matches!(rollout.state.as_str(), "running" | "halted"),
-        Err(Error::NotFound { .. }) => false,
-        Err(error) => return Err(error),
-    };
+    let head = Head::of(&visit, &policy, "history").await?;
     ok(&HistoryPage {
         shell: visit.shell(&Shown::new(&policy.name).to_string(), Section::Policies).await?,
-        head: Head::of(&visit, &policy, "history").await?,
+        rollout_open: head.way.is_some(),
+        head,
         choices: versions
             .iter()
             .map(|one| Choice { number: one.version, from: Some(one.version) == from, to: one.version == to })
@@ -113,7 +111,7 @@ pub(crate) async fn history(visit: Visit, Path(id): Path<String>) -> Result<Resp
             .into_iter()
             .map(|one| Version {
                 number: one.version,
-                name: Shown::new(&one.name),
+                name: (one.name != policy.name).then(|| Shown::new(&one.name)),
                 at: When::of(one.changed_date_time, visit.now),
                 by: Shown::new(one.changed_by.as_deref().unwrap_or("not known any more")),
                 changes: one.changes.iter().map(Change::of).collect(),
@@ -123,7 +121,6 @@ pub(crate) async fn history(visit: Visit, Path(id): Path<String>) -> Result<Resp
             .collect(),
         difference,
         earlier,
-        rollout_open,
     })
 }
 
