@@ -76,13 +76,13 @@
   // A document of a policy is read into the form; it is sent with it, as if it were typed.
   const reader = document.querySelector("[data-read-file]");
   if (reader) {
-    const FILE_BYTES_MAX = 200 * 1024;
+    const FILE_BYTES_MAX = 60 * 1024;
     reader.hidden = false;
     reader.querySelector("input").addEventListener("change", async (event) => {
       const [file] = event.target.files, said = reader.querySelector("[data-said]");
       if (!file) return;
       if (file.size > FILE_BYTES_MAX) {
-        said.textContent = "The file is larger than 200 kB: that is no policy.";
+        said.textContent = "The file is larger than 60 kB: that is no policy.";
         return;
       }
       document.getElementById("document").value = await file.text();

@@ -28,6 +28,7 @@ const NEED_SIGN_IN: &[&[&str]] = &[
     &["password", "rotate", "x"],
     &["rotation", "list"],
     &["rotation", "show", "x"],
+    &["rotation", "cancel", "x", "--yes"],
     &["revoke", "x"],
     &["policy", "create", "x", "PasswordLength=20"],
     &["policy", "edit", "x", "PasswordLength=20"],

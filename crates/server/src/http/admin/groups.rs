@@ -437,8 +437,9 @@ pub(crate) async fn remove_member(visit: Visit, Path(id): Path<String>, body: By
     visit.app.may_write_groups(&visit.caller)?;
     let Chosen { device } = form(&body)?;
     let device = super::super::graph::device_key(&device)?;
+    let group = visit.app.group(&visit.caller, &id).await?;
     visit.app.set_member(&visit.caller, &id, device, false).await?;
-    Ok(done(&format!("/admin/groups/{id}"), "member_removed"))
+    Ok(done(&format!("/admin/groups/{}", group.id), "member_removed"))
 }
 
 /// Deletes a group on which nothing hangs.

@@ -222,6 +222,8 @@ impl Change {
 fn form_status(error: &Error) -> Option<StatusCode> {
     match error.kind() {
         Kind::Invalid => Some(StatusCode::UNPROCESSABLE_ENTITY),
+        // A group that is not there any more; the page of a policy that is not there is an error of its own.
+        Kind::NotFound => Some(StatusCode::NOT_FOUND),
         Kind::Conflict => Some(StatusCode::CONFLICT),
         Kind::Changed => Some(StatusCode::PRECONDITION_FAILED),
         _ => None,

@@ -323,10 +323,17 @@ async fn shown(
     }
     let mut rows = Vec::new();
     for (number, ring) in rings.iter().enumerate() {
+        let mut offered = groups(visit, false, &ring.groups).await;
+        // One that is not among those that are offered stays part of the ring.
+        for name in &ring.groups {
+            if !offered.iter().any(|group| group.chosen && group.value == *name) {
+                offered.push(Group { value: name.clone(), label: Shown::new(name), chosen: true });
+            }
+        }
         rows.push(Row {
             number,
             percent: ring.percent.clone(),
-            groups: groups(visit, false, &ring.groups).await,
+            groups: offered,
             soak: ring.soak.clone(),
             limit: ring.limit.clone(),
             by_percent: ring.by_percent,
