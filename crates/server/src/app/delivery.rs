@@ -207,7 +207,8 @@ fn state_of(row: &DeviceSetting) -> &'static str {
         (Some(assigned), Some(in_force)) if assigned == in_force => "in_force",
         (Some(assigned), _) if row.sent.as_ref() != Some(assigned) => "not_sent",
         (Some(_), _) => match row.status {
-            None => "sent",
+            // Taken, but the delivery as a whole was not: it is not in force.
+            None | Some(200..=299) => "sent",
             Some(_) => "refused",
         },
         (None, _) => "leaving",

@@ -9,12 +9,16 @@ use crate::app::Error;
 use askama::Template;
 use axum::extract::Path;
 use axum::response::Response;
+use proto::admin::DeviceSetting;
+use serde_json::Value;
 
 /// A setting as the policy of a device has it.
 struct SettingRow {
     name: String,
+    /// As it is assigned.
     value: String,
     sources: Vec<Shown>,
+    sent: String,
     status: Badge,
     in_force: String,
 }
@@ -36,33 +40,22 @@ pub(crate) async fn policy(visit: Visit, Path(id): Path<String>) -> Result<Respo
     let (sheet, shell) = opened(&visit, &id).await?;
     let now = visit.now;
     let found = visit.app.device_policy(&visit.caller, sheet.line.id).await?;
-    let status_of = |name: &str| {
-        let sent = found.sent.as_ref()?;
-        sent.statuses.iter().find(|status| status.uri.rsplit('/').next() == Some(name)).map(|status| status.status)
-    };
-    let in_force = |name: &str| found.in_force.as_ref().and_then(|delivery| delivery.values["settings"].get(name));
-    let mut settings: Vec<SettingRow> = Vec::new();
-    for policy in &found.assigned {
-        for (name, value) in &policy.settings {
-            if let Some(known) = settings.iter_mut().find(|known| known.name == *name) {
-                known.sources.push(Shown::new(&policy.name));
-                continue;
-            }
-            let status = match (status_of(name), &found.sent) {
-                (Some(status @ 200..=299), _) => Badge::new("good", format!("Taken ({status})")),
-                (Some(status), _) => Badge::new("bad", format!("Refused ({status})")),
-                (None, Some(sent)) if sent.answered_date_time.is_none() => Badge::new("info", "Sent, not answered"),
-                _ => Badge::new("plain", "Not sent yet"),
-            };
-            settings.push(SettingRow {
-                name: name.clone(),
-                value: text_of(value),
-                sources: vec![Shown::new(&policy.name)],
-                status,
-                in_force: in_force(name).map_or_else(|| "—".to_owned(), text_of),
-            });
-        }
-    }
+    let shown = |value: Option<&Value>| value.map_or_else(|| "—".to_owned(), text_of);
+    let settings = found
+        .settings
+        .iter()
+        .map(|row| SettingRow {
+            name: row.setting.clone(),
+            value: shown(row.assigned.as_ref()),
+            sources: row.policies.iter().map(|policy| Shown::new(policy)).collect(),
+            sent: match &row.sent {
+                Some(Value::Null) => "deletion".to_owned(),
+                sent => shown(sent.as_ref()),
+            },
+            status: status(row),
+            in_force: shown(row.in_force.as_ref()),
+        })
+        .collect();
     ok(&PolicyPage {
         shell,
         head: head(&sheet, "policy", now),
@@ -76,4 +69,18 @@ pub(crate) async fn policy(visit: Visit, Path(id): Path<String>) -> Result<Respo
         answered: found.sent.as_ref().and_then(|sent| When::maybe(sent.answered_date_time, now)),
         held: found.held.as_ref().map(|held| Shown::cut(&text_of(held), 600)),
     })
+}
+
+/// How a setting stands, in a few words, with the device's SyncML status where it gave one.
+fn status(row: &DeviceSetting) -> Badge {
+    let code = row.status.map(|code| format!(" ({code})")).unwrap_or_default();
+    match row.state.as_str() {
+        "in_force" => Badge::new("good", format!("In force{code}")),
+        "conflict" => Badge::new("bad", "Policies disagree"),
+        "refused" => Badge::new("bad", format!("Refused{code}")),
+        "sent" if row.status.is_some() => Badge::new("good", format!("Taken{code}")),
+        "sent" => Badge::new("info", "Sent, not answered"),
+        "leaving" => Badge::new("warn", "Leaving"),
+        _ => Badge::new("plain", "Not sent yet"),
+    }
 }
