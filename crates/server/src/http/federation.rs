@@ -136,7 +136,7 @@ pub(crate) async fn arrive(
         Arrived::Known(arrival) => arrival,
         Arrived::ToLink { code, provider, subject } => {
             let body = format!(
-                "<p class=\"note\" role=\"status\">At {} you are {}.</p>\
+                "<p class=\"note info\" role=\"status\">At {} you are {}.</p>\
 <p>To sign in here with that account, type this code together with your password here, within ten minutes: on \
 <a href=\"/admin/account\">My account</a>, or with <code>lapwing account link</code>. Give it to nobody.</p>\
 <p><output aria-label=\"Code\"><strong>{}</strong></output></p>",
@@ -150,9 +150,9 @@ pub(crate) async fn arrive(
     let next = arrival.to["next"].as_str().unwrap_or_default();
     if !next.is_empty() {
         let body = format!(
-            "<p class=\"note\" role=\"status\">You are {} at {}.</p>\
-<form method=\"post\" action=\"/admin/sign-in\"><input type=\"hidden\" name=\"next\" value=\"{}\">\
-<input type=\"hidden\" name=\"ticket\" value=\"{}\"><button class=\"main\">Go on</button></form>",
+            "<p class=\"note info\" role=\"status\">You are {} at {}.</p>\
+<form method=\"post\" action=\"/admin/sign-in\" class=\"stack\"><input type=\"hidden\" name=\"next\" value=\"{}\">\
+<input type=\"hidden\" name=\"ticket\" value=\"{}\"><button class=\"main wide\">Go on</button></form>",
             escaped(&arrival.user_name),
             escaped(&arrival.provider),
             escaped(next),
@@ -167,11 +167,11 @@ pub(crate) async fn arrive(
         |client| format!("The program {client} asks to sign in as you."),
     );
     let body = format!(
-        "<p class=\"note\" role=\"status\">You are {} at {}. {}</p>\
+        "<p class=\"note info\" role=\"status\">You are {} at {}. {}</p>\
 <p>Go on only if you started this sign-in yourself. The program that shows the code {} gets your rights.</p>\
-<form method=\"post\" action=\"/device\"><input type=\"hidden\" name=\"user_code\" value=\"{}\">\
+<form method=\"post\" action=\"/device\" class=\"stack\"><input type=\"hidden\" name=\"user_code\" value=\"{}\">\
 <input type=\"hidden\" name=\"ticket\" value=\"{}\">\
-<button class=\"main\" name=\"answer\" value=\"agree\">Sign in</button><button name=\"answer\" value=\"refuse\">Refuse</button></form>",
+<button class=\"main wide\" name=\"answer\" value=\"agree\">Sign in</button><button class=\"wide\" name=\"answer\" value=\"refuse\">Refuse</button></form>",
         escaped(&arrival.user_name),
         escaped(&arrival.provider),
         escaped(&asks),

@@ -3,6 +3,7 @@
 //! It sets no cookie and acts only with a name and a password in the form itself, so a page of somebody
 //! else has nothing to ride on; forms of other origins are refused all the same.
 
+use super::admin::ASSETS;
 use super::context::{Base, Shared};
 use super::{json_response, no_store, oauth, problem};
 use crate::app::Error;
@@ -14,12 +15,6 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use proto::oauth::{Secret, Verification, VerificationAnswer, VerificationResult};
 use serde::Deserialize;
-
-const STYLE: &str = "body{font:1rem/1.5 system-ui,sans-serif;max-width:26rem;margin:3rem auto;padding:0 1rem;color:#1b1f24;background:#fff}\
-label{display:block;margin:.8rem 0 .2rem}input{font:inherit;width:100%;box-sizing:border-box;padding:.5rem;border:1px solid #767676;border-radius:4px}\
-button{font:inherit;margin:1.2rem .6rem 0 0;padding:.5rem 1.2rem;border:1px solid #1b1f24;border-radius:4px;background:#fff}\
-button.main{background:#0b5cad;border-color:#0b5cad;color:#fff}.note{border-left:4px solid #0b5cad;padding:.2rem .8rem;background:#eef4fa}\
-.bad{border-left-color:#b3261e;background:#fbeeee}";
 
 #[derive(Deserialize, Default)]
 pub(crate) struct Typed {
@@ -41,73 +36,74 @@ pub(super) fn escaped(text: &str) -> String {
     })
 }
 
+/// A page in the look of the admin centre's sign-in; `body` is markup.
 pub(super) fn html(status: StatusCode, title: &str, body: &str) -> Response {
+    let (style, icon) = (&ASSETS.style, ASSETS.icon.path.as_str());
     let text = format!(
-        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\
-<title>{title}</title><style>{STYLE}</style></head><body><main><h1>{title}</h1>\n{body}\n</main></body></html>\n"
+        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
+<meta name=\"color-scheme\" content=\"light dark\"><title>{title}</title><link rel=\"icon\" href=\"{icon}\" type=\"image/svg+xml\">\
+<link rel=\"stylesheet\" href=\"{}\" integrity=\"{}\"></head><body class=\"gate\"><main>\
+<p class=\"brand\"><img src=\"{icon}\" width=\"40\" height=\"40\" alt=\"\"><span>Lapwing</span></p>\
+<div class=\"card stack\"><h1>{title}</h1>\n{body}\n</div></main></body></html>\n",
+        style.path, style.integrity
     );
     let mut response = (status, [(header::CONTENT_TYPE, "text/html; charset=utf-8")], text).into_response();
     no_store(&mut response);
     let headers = response.headers_mut();
-    let policy = format!(
-        "default-src 'none'; style-src 'sha256-{}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-        style_hash()
+    headers.insert(
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static(
+            "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+        ),
     );
-    if let Ok(policy) = HeaderValue::from_str(&policy) {
-        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
-    }
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     headers.insert(HeaderName::from_static("cross-origin-opener-policy"), HeaderValue::from_static("same-origin"));
     response
 }
 
-fn style_hash() -> String {
-    use base64::{Engine, engine::general_purpose::STANDARD};
-    use sha2::{Digest, Sha256};
-    STANDARD.encode(Sha256::digest(STYLE))
+/// A note at the head of a form.
+pub(super) fn note(text: &str, bad: bool) -> String {
+    let (tone, role) = if bad { ("bad", "alert") } else { ("info", "status") };
+    format!("<p class=\"note {tone}\" role=\"{role}\">{}</p>", escaped(text))
 }
 
 fn sign_in_form(code: &str, name: &str, note: Option<(&str, bool)>) -> String {
-    let note = note.map_or_else(String::new, |(text, bad)| {
-        format!("<p class=\"note{}\" role=\"status\">{}</p>", if bad { " bad" } else { "" }, escaped(text))
-    });
+    let note = note.map_or_else(String::new, |(text, bad)| self::note(text, bad));
     format!(
         "{note}<p>Go on only if you started this sign-in yourself. The program that shows the code gets your rights.</p>\
-<form method=\"post\" action=\"/device\" autocomplete=\"off\">\
-<label for=\"c\">Code</label><input id=\"c\" name=\"user_code\" value=\"{}\" required maxlength=\"20\" autocapitalize=\"characters\" spellcheck=\"false\">\
-<label for=\"u\">User name</label><input id=\"u\" name=\"user_name\" value=\"{}\" required maxlength=\"120\" autocomplete=\"username\">\
-<label for=\"p\">Password, or one-time secret at the first sign-in</label><input id=\"p\" name=\"password\" type=\"password\" required maxlength=\"256\" autocomplete=\"current-password\">\
-<button class=\"main\" name=\"answer\" value=\"agree\">Sign in</button><button name=\"answer\" value=\"refuse\">Refuse</button></form>",
+<form method=\"post\" action=\"/device\" autocomplete=\"off\" class=\"stack\">\
+<div class=\"field\"><label for=\"c\">Code</label><input id=\"c\" name=\"user_code\" value=\"{}\" required maxlength=\"20\" autocapitalize=\"characters\" spellcheck=\"false\"></div>\
+<div class=\"field\"><label for=\"u\">User name</label><input id=\"u\" name=\"user_name\" value=\"{}\" required maxlength=\"120\" autocomplete=\"username\"></div>\
+<div class=\"field\"><label for=\"p\">Password, or one-time secret at the first sign-in</label><input id=\"p\" name=\"password\" type=\"password\" required maxlength=\"256\" autocomplete=\"current-password\"></div>\
+<button class=\"main wide\" name=\"answer\" value=\"agree\">Sign in</button><button class=\"wide\" name=\"answer\" value=\"refuse\">Refuse</button></form>",
         escaped(code),
         escaped(name)
     )
 }
 
-fn new_password_form(form: &Verification, note: &str, bad: bool) -> String {
+fn new_password_form(form: &Verification, text: &str, bad: bool) -> String {
     format!(
-        "<p class=\"note{}\" role=\"status\">{}</p>\
-<form method=\"post\" action=\"/device\" autocomplete=\"off\">\
+        "{}\
+<form method=\"post\" action=\"/device\" autocomplete=\"off\" class=\"stack\">\
 <input type=\"hidden\" name=\"user_code\" value=\"{}\"><input type=\"hidden\" name=\"user_name\" value=\"{}\">\
-<label for=\"p\">One-time secret</label><input id=\"p\" name=\"password\" type=\"password\" required maxlength=\"256\">\
-<label for=\"n\">New password, at least 12 characters</label><input id=\"n\" name=\"new_password\" type=\"password\" required minlength=\"12\" maxlength=\"256\" autocomplete=\"new-password\">\
-<label for=\"m\">The same again</label><input id=\"m\" name=\"new_password_again\" type=\"password\" required minlength=\"12\" maxlength=\"256\" autocomplete=\"new-password\">\
-<button class=\"main\">Set the password and sign in</button></form>",
-        if bad { " bad" } else { "" },
-        escaped(note),
+<div class=\"field\"><label for=\"p\">One-time secret</label><input id=\"p\" name=\"password\" type=\"password\" required maxlength=\"256\"></div>\
+<div class=\"field\"><label for=\"n\">New password, at least 12 characters</label><input id=\"n\" name=\"new_password\" type=\"password\" required minlength=\"12\" maxlength=\"256\" autocomplete=\"new-password\"></div>\
+<div class=\"field\"><label for=\"m\">The same again</label><input id=\"m\" name=\"new_password_again\" type=\"password\" required minlength=\"12\" maxlength=\"256\" autocomplete=\"new-password\"></div>\
+<button class=\"main wide\">Set the password and sign in</button></form>",
+        note(text, bad),
         escaped(&form.user_code),
         escaped(&form.user_name)
     )
 }
 
-fn second_factor_form(form: &Verification, ticket: &str, note: &str, bad: bool) -> String {
+fn second_factor_form(form: &Verification, ticket: &str, text: &str, bad: bool) -> String {
     format!(
-        "<p class=\"note{}\" role=\"status\">{}</p>\
-<form method=\"post\" action=\"/device\" autocomplete=\"off\">\
+        "{}\
+<form method=\"post\" action=\"/device\" autocomplete=\"off\" class=\"stack\">\
 <input type=\"hidden\" name=\"user_code\" value=\"{}\"><input type=\"hidden\" name=\"ticket\" value=\"{}\">\
-<label for=\"o\">Code of your generator, or a recovery code</label><input id=\"o\" name=\"one_time_code\" required maxlength=\"30\" autocomplete=\"one-time-code\" spellcheck=\"false\" autofocus>\
-<button class=\"main\" name=\"answer\" value=\"agree\">Sign in</button><button name=\"answer\" value=\"refuse\">Refuse</button></form>",
-        if bad { " bad" } else { "" },
-        escaped(note),
+<div class=\"field\"><label for=\"o\">Code of your generator, or a recovery code</label><input id=\"o\" name=\"one_time_code\" required maxlength=\"30\" autocomplete=\"one-time-code\" spellcheck=\"false\" autofocus></div>\
+<button class=\"main wide\" name=\"answer\" value=\"agree\">Sign in</button><button class=\"wide\" name=\"answer\" value=\"refuse\">Refuse</button></form>",
+        note(text, bad),
         escaped(&form.user_code),
         escaped(ticket)
     )
@@ -140,15 +136,15 @@ fn provider_links(code: &str, providers: &[(String, String)]) -> String {
         return String::new();
     }
     if code.is_empty() {
-        return "<form method=\"get\" action=\"/device\"><label for=\"e\">Or sign in elsewhere: the code first</label>\
-<input id=\"e\" name=\"code\" required maxlength=\"20\" autocapitalize=\"characters\" spellcheck=\"false\">\
-<button>Go on</button></form>"
+        return "<form method=\"get\" action=\"/device\" class=\"stack\"><div class=\"field\"><label for=\"e\">Or sign in elsewhere: the code first</label>\
+<input id=\"e\" name=\"code\" required maxlength=\"20\" autocapitalize=\"characters\" spellcheck=\"false\"></div>\
+<button class=\"wide\">Go on</button></form>"
             .to_owned();
     }
     let query = serde_urlencoded::to_string([("user_code", code)]).unwrap_or_default();
     providers.iter().fold(String::new(), |out, (id, name)| {
         format!(
-            "{out}<p><a href=\"/device/with/{}?{}\">Sign in with {}</a></p>",
+            "{out}<p><a class=\"button wide\" href=\"/device/with/{}?{}\"><span>Sign in with <bdi>{}</bdi></span></a></p>",
             escaped(id),
             escaped(&query),
             escaped(name)
@@ -198,9 +194,7 @@ fn as_page(status: StatusCode, form: &Verification, answer: &VerificationAnswer)
     let title = "Sign in to Lapwing";
     let text = answer.message.as_str();
     match answer.result {
-        VerificationResult::Approved | VerificationResult::Refused => {
-            html(status, title, &format!("<p class=\"note\" role=\"status\">{}</p>", escaped(text)))
-        }
+        VerificationResult::Approved | VerificationResult::Refused => html(status, title, &note(text, false)),
         VerificationResult::NewPasswordRequired => html(status, title, &new_password_form(form, text, false)),
         VerificationResult::NewPasswordUnfit => html(status, title, &new_password_form(form, text, true)),
         VerificationResult::SecondFactorRequired | VerificationResult::SecondFactorWrong => {
