@@ -20,7 +20,8 @@ fi
 
 if [ "${1:-}" != inside ]; then
     bash "$0" prepare
-    cargo xtask dist $(has_kerberos && echo --active-directory)
+    # PACKAGES_MADE: they are in dist/ already, made from this tree.
+    [ -n "${PACKAGES_MADE:-}" ] || cargo xtask dist $(has_kerberos && echo --active-directory)
     rm -rf "$tree"
     mkdir "$tree" && tar -C "$tree" -xf "$tarball"
     echo '127.0.0.1 localhost' >"$tree/etc/hosts"

@@ -189,7 +189,7 @@ if step "release build" cargo build --release --locked "${RELEASED[@]}"; then
     while read -r line; do count "$line"; done < <(grep '^simulate:' "$LOGS/simulation.log")
     step "demo, as nobody" bash ci/demo.sh
     if need dpkg-deb dpkg; then
-        step "packages" bash ci/packages.sh
+        step "packages" bash ci/packages.sh && export PACKAGES_MADE=1
     else
         skip "packages" "dpkg-deb is missing and could not be installed"
     fi
