@@ -45,15 +45,8 @@ impl App {
         let names = self.role_names().await?;
         let mut items = Vec::with_capacity(page.items.len());
         for user in page.items {
-            items.push(Person {
-                id: user.id,
-                name: user.user_name,
-                display_name: user.display_name,
-                enabled: user.enabled,
-                kind: "user".into(),
-                roles: self.roles_of(user.id, &names).await?,
-                permissions: Vec::new(),
-            });
+            let roles = self.roles_of(user.id, &names).await?;
+            items.push(person(user, roles));
         }
         Ok(Listed::new(items, page.next))
     }
@@ -63,15 +56,8 @@ impl App {
         self.require(caller, Action::PeopleRead)?;
         let user = self.stored_user(id).await?;
         let names = self.role_names().await?;
-        Ok(Person {
-            id: user.id,
-            name: user.user_name,
-            display_name: user.display_name,
-            enabled: user.enabled,
-            kind: "user".into(),
-            roles: self.roles_of(user.id, &names).await?,
-            permissions: Vec::new(),
-        })
+        let roles = self.roles_of(user.id, &names).await?;
+        Ok(person(user, roles))
     }
 
     /// Service principals.
@@ -300,4 +286,16 @@ pub(super) fn unknown_principal(id: PrincipalId) -> Error {
         "principal_unknown",
         format!("there is nobody with the id {id}; list them with GET /v1.0/lapwing/users"),
     )
+}
+
+fn person(user: store::User, roles: Vec<admin::PersonRole>) -> Person {
+    Person {
+        id: user.id,
+        name: user.user_name,
+        display_name: user.display_name,
+        enabled: user.enabled,
+        kind: "user".into(),
+        roles,
+        permissions: Vec::new(),
+    }
 }

@@ -60,14 +60,14 @@ struct PeoplePage {
 /// A secret that is shown this once.
 #[derive(Template)]
 #[template(path = "secret.html")]
-struct SecretPage {
-    shell: Shell,
-    title: &'static str,
-    explanation: &'static str,
-    who: Shown,
-    facts: Vec<(&'static str, Shown)>,
-    secret: Secret,
-    back: &'static str,
+pub(in crate::http::admin) struct SecretPage {
+    pub(super) shell: Shell,
+    pub(super) title: &'static str,
+    pub(super) explanation: &'static str,
+    pub(super) who: Shown,
+    pub(super) facts: Vec<(&'static str, Shown)>,
+    pub(super) secret: Secret,
+    pub(super) back: &'static str,
 }
 
 #[derive(Deserialize, Default)]

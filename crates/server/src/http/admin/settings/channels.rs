@@ -1,6 +1,7 @@
 //! Channels by which people are told of reads: how each stands, and what is done with it.
 
 use super::super::devices::Badge;
+use super::super::people::SecretPage;
 use super::super::shell::{Section, Shell, ok, page, sentence};
 use super::super::shown::{Shown, When};
 use super::super::visit::{Visit, done, form};
@@ -40,19 +41,6 @@ struct ChannelsPage {
     lines: Vec<Line>,
     typed: Typed,
     mistake: Option<Shown>,
-}
-
-/// The key of a webhook, shown this once.
-#[derive(Template)]
-#[template(path = "secret.html")]
-struct KeyPage {
-    shell: Shell,
-    title: &'static str,
-    explanation: &'static str,
-    who: Shown,
-    facts: Vec<(&'static str, Shown)>,
-    secret: Secret,
-    back: &'static str,
 }
 
 /// The form of a new channel, as it was sent. Its secret is never shown again.
@@ -199,7 +187,7 @@ pub(crate) async fn create(visit: Visit, body: Bytes) -> Result<Response, Error>
     match made {
         Ok(made) => match &made.secret {
             None => Ok(done("/admin/settings/channels", "channel_made")),
-            Some(secret) => ok(&KeyPage {
+            Some(secret) => ok(&SecretPage {
                 shell: visit.shell("Key of the webhook", Section::Settings).await?,
                 title: "Key of the webhook",
                 explanation: "Each notice is signed with it, as Standard Webhooks has it: the receiver checks the \
