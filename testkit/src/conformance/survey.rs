@@ -5,7 +5,7 @@ use laps::id::DeviceId;
 use server::store::*;
 
 fn all(w: &World) -> SurveyFilter {
-    SurveyFilter { device: None, groups: None, met_since: w.now.minus_ticks(u64::MAX) }
+    SurveyFilter { device: None, until: None, groups: None, met_since: w.now.minus_ticks(u64::MAX) }
 }
 
 async fn of(w: &World, device: DeviceId) -> Surveyed {
@@ -36,7 +36,7 @@ pub async fn a_survey_tells_what_the_verbs_tell(mut w: World) {
         SurveyedVersion { stored_at: current.stored_at, proven_at: current.proven_at, expires_at: current.expires_at };
     assert_eq!(surveyed.device, w.row(device).await);
     assert_eq!((surveyed.current, surveyed.pending_since), (Some(expected), Some(w.now)));
-    assert_eq!(surveyed.report, w.store.last_report(device).await.unwrap());
+    assert_eq!(surveyed.report, w.store.last_report(device).await.unwrap().map(SurveyedReport::from));
     assert_eq!(surveyed.held.as_deref(), Some("[\"B\"]"));
     let told = surveyed.sent.unwrap();
     assert_eq!((told.digest, &*told.values, told.answered_at), (sent.digest, sent.values.as_str(), Some(w.now)));
@@ -56,10 +56,12 @@ pub async fn a_survey_pages_within_its_scope(mut w: World) {
     let devices = [w.device().await, w.device().await, w.device().await, w.device().await];
     let group = w.group("mine").await;
     for device in [devices[0], devices[2]] {
+        w.store.note_seen(device, w.now);
         let entry = w.entry();
         w.store.add_member(group, device, entry).await.unwrap();
         w.rotated(device).await;
     }
+    w.store.flush_seen().await.unwrap();
     w.change(devices[3], DeviceChange::Delete).await.unwrap();
     let (mut after, mut seen) = (None, Vec::new());
     loop {
@@ -74,6 +76,20 @@ pub async fn a_survey_pages_within_its_scope(mut w: World) {
     let scoped = SurveyFilter { groups: Some(vec![group]), ..all(&w) };
     let page = w.store.survey(scoped, Page::first(10)).await.unwrap();
     assert_eq!(page.items.iter().map(|of| of.device.id).collect::<Vec<_>>(), [devices[0], devices[2]]);
+    for one in page.items {
+        assert_eq!(one.device, w.row(one.device.id).await, "with its groups and its last contact");
+    }
+    let (mut after, mut seen) = (None, Vec::new());
+    loop {
+        let part = SurveyFilter { until: Some(devices[1]), ..all(&w) };
+        let page = w.store.survey(part, Page::behind(after, 1)).await.unwrap();
+        seen.extend(page.items.iter().map(|of| of.device.id));
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!(seen, [devices[0], devices[1]], "up to an id, itself included, and no further page");
     assert_eq!(of(&w, devices[3]).await.device.state, DeviceState::Deleted);
     w.finish().await;
 }

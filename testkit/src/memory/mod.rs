@@ -208,6 +208,12 @@ impl Store for MemoryStore {
     fn devices(&self, filter: DeviceFilter, page: Page) -> Answer<'_, PageOf<Device>> {
         self.read(|state| Ok(state.devices(filter, page)?.map(|device| self.with_seen(device))))
     }
+    fn survey(&self, filter: SurveyFilter, page: Page) -> Answer<'_, PageOf<Surveyed>> {
+        self.read(|state| {
+            let page = state.survey(filter, page)?;
+            Ok(page.map(|of| Surveyed { device: self.with_seen(of.device), ..of }))
+        })
+    }
     fn change_device(
         &self,
         id: DeviceId,
@@ -285,7 +291,6 @@ impl Store for MemoryStore {
         read versions(device: DeviceId, history: bool) -> Vec<Version>;
         read credentials(filter: DeviceFilter, page: Page) -> PageOf<CredentialSummary>;
         read rotation_requests(device: DeviceId) -> Vec<RotationRequest>;
-        read survey(filter: SurveyFilter, page: Page) -> PageOf<Surveyed>;
         read exports(limit: u32) -> Vec<Export>;
         read export_of(device: DeviceId) -> Option<Export>;
         read last_drilled() -> Option<Export>;

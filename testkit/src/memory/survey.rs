@@ -28,7 +28,9 @@ impl State {
             }
         };
         let mut items = Vec::new();
-        for device in found.items {
+        let is_wanted = |device: &Device| filter.until.is_none_or(|until| device.id <= until);
+        let next = found.next.filter(|_| found.items.last().is_none_or(is_wanted));
+        for device in found.items.into_iter().filter(is_wanted) {
             let own = self.ordered(device.id, true);
             let of_state = |state| own.iter().map(|row| &row.version).filter(move |version| version.state == state);
             let deliveries = self.deliveries(device.id).unwrap_or_default();
@@ -41,7 +43,7 @@ impl State {
                     proven_at: version.proven_at,
                     expires_at: version.expires_at,
                 }),
-                report: self.last_report(device.id)?,
+                report: self.last_report(device.id)?.map(SurveyedReport::from),
                 sent: deliveries.sent.as_ref().map(surveyed_delivery),
                 in_force: deliveries.in_force.as_ref().map(surveyed_delivery),
                 held: deliveries.held,
@@ -53,6 +55,6 @@ impl State {
                 device,
             });
         }
-        Ok(PageOf { items, next: found.next })
+        Ok(PageOf { items, next })
     }
 }

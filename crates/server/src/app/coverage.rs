@@ -7,9 +7,10 @@ use super::{App, Result};
 use crate::authz::{self, Action, Caller, Reach};
 use crate::store::{Page, SurveyFilter, Surveyed};
 use laps::explain::{self, Cause};
+use laps::id::DeviceId;
 use laps::time::{TICKS_PER_DAY, TICKS_PER_SECOND, Timestamp};
 use proto::admin::{Coverage, CoverageAge, CoverageCause, CoverageDevice, Latency};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map::Entry};
 
 /// Requests to rotate that were met in so many days count, days.
 const LATENCY_DAYS: u32 = 90;
@@ -22,62 +23,105 @@ struct Covered {
     lacks: bool,
 }
 
+/// What was counted of some devices.
+#[derive(Default)]
+struct Tally {
+    counts: Coverage,
+    causes: BTreeMap<&'static str, CoverageCause>,
+    ages: [u64; AGES.len()],
+    /// How long requests to rotate took, and proofs, seconds.
+    rotations: Vec<u64>,
+    proofs: Vec<u64>,
+}
+
+impl Tally {
+    fn count(&mut self, of: &Surveyed, covered: Covered, now: Timestamp) {
+        self.counts.devices += 1;
+        let proven = of.current.and_then(|current| Some((current.stored_at, current.proven_at?)));
+        match proven {
+            Some((stored, proven)) => {
+                self.counts.proven += 1;
+                self.proofs.push(proven.ticks_since(stored) / TICKS_PER_SECOND);
+                let days = now.ticks_since(proven) / TICKS_PER_DAY;
+                let place = AGES.iter().rposition(|from| days >= u64::from(*from)).unwrap_or(0);
+                if let Some(count) = self.ages.get_mut(place) {
+                    *count += 1;
+                }
+            }
+            None if of.pending_since.is_some() => self.counts.only_stored += 1,
+            None if !covered.lacks => self.counts.of_predecessor += 1,
+            None => self.counts.lacking += 1,
+        }
+        if let Some(cause) = covered.cause {
+            let counted = self.causes.entry(cause.code).or_insert_with(|| CoverageCause {
+                code: cause.code.to_owned(),
+                page: cause.page(),
+                cause: cause.cause,
+                remedy: cause.remedy,
+                ..CoverageCause::default()
+            });
+            counted.devices += 1;
+            counted.lacking += u64::from(covered.lacks);
+        }
+        let met = of.rotations.iter().map(|(asked, met)| met.ticks_since(*asked) / TICKS_PER_SECOND);
+        self.rotations.extend(met);
+    }
+
+    /// Both together. Of a cause in both the words of the first stay.
+    fn and(mut self, other: Self) -> Self {
+        self.counts.devices += other.counts.devices;
+        self.counts.proven += other.counts.proven;
+        self.counts.only_stored += other.counts.only_stored;
+        self.counts.of_predecessor += other.counts.of_predecessor;
+        self.counts.lacking += other.counts.lacking;
+        for (code, cause) in other.causes {
+            match self.causes.entry(code) {
+                Entry::Vacant(free) => {
+                    free.insert(cause);
+                }
+                Entry::Occupied(mut known) => {
+                    known.get_mut().devices += cause.devices;
+                    known.get_mut().lacking += cause.lacking;
+                }
+            }
+        }
+        for (count, more) in self.ages.iter_mut().zip(other.ages) {
+            *count += more;
+        }
+        self.rotations.extend(other.rotations);
+        self.proofs.extend(other.proofs);
+        self
+    }
+
+    fn coverage(self, now: Timestamp) -> Coverage {
+        let mut causes: Vec<_> = self.causes.into_values().collect();
+        causes.sort_by_key(|cause| (core::cmp::Reverse(cause.devices), cause.code.clone()));
+        let ages = AGES.iter().zip(self.ages).enumerate().map(|(place, (from, devices))| CoverageAge {
+            days_from: *from,
+            days_below: AGES.get(place + 1).copied(),
+            devices,
+        });
+        Coverage {
+            made_date_time: Some(now),
+            causes,
+            ages: ages.collect(),
+            rotation_latency: latency(self.rotations),
+            proof_latency: latency(self.proofs),
+            ..self.counts
+        }
+    }
+}
+
 impl App {
     /// The figures of coverage.
     pub async fn coverage(&self, caller: &Caller) -> Result<Coverage> {
-        let now = self.now();
-        let mut coverage = Coverage { made_date_time: Some(now), ..Coverage::default() };
-        let mut causes: BTreeMap<&'static str, CoverageCause> = BTreeMap::new();
-        let (mut rotations, mut proofs) = (Vec::new(), Vec::new());
-        let mut ages = [0_u64; AGES.len()];
-        let mut walk = self.walk(caller, None).await?;
-        while let Some(page) = walk.next(self).await? {
-            for (of, covered) in &page {
-                coverage.devices += 1;
-                let proven = of.current.and_then(|current| Some((current.stored_at, current.proven_at?)));
-                match proven {
-                    Some((stored, proven)) => {
-                        coverage.proven += 1;
-                        proofs.push(proven.ticks_since(stored) / TICKS_PER_SECOND);
-                        let days = now.ticks_since(proven) / TICKS_PER_DAY;
-                        let place = AGES.iter().rposition(|from| days >= u64::from(*from)).unwrap_or(0);
-                        if let Some(count) = ages.get_mut(place) {
-                            *count += 1;
-                        }
-                    }
-                    None if of.pending_since.is_some() => coverage.only_stored += 1,
-                    None if !covered.lacks => coverage.of_predecessor += 1,
-                    None => coverage.lacking += 1,
-                }
-                if let Some(cause) = &covered.cause {
-                    let counted = causes.entry(cause.code).or_insert_with(|| CoverageCause {
-                        code: cause.code.to_owned(),
-                        cause: cause.cause.clone(),
-                        remedy: cause.remedy.clone(),
-                        page: cause.page(),
-                        ..CoverageCause::default()
-                    });
-                    counted.devices += 1;
-                    counted.lacking += u64::from(covered.lacks);
-                }
-                rotations.extend(of.rotations.iter().map(|(asked, met)| met.ticks_since(*asked) / TICKS_PER_SECOND));
-            }
-        }
-        coverage.causes = causes.into_values().collect();
-        coverage.causes.sort_by_key(|cause| (core::cmp::Reverse(cause.devices), cause.code.clone()));
-        coverage.ages = AGES
-            .iter()
-            .zip(ages)
-            .enumerate()
-            .map(|(place, (from, devices))| CoverageAge {
-                days_from: *from,
-                days_below: AGES.get(place + 1).copied(),
-                devices,
-            })
-            .collect();
-        coverage.rotation_latency = latency(rotations);
-        coverage.proof_latency = latency(proofs);
-        Ok(coverage)
+        let whole = self.walk(caller, None).await?;
+        let now = whole.now;
+        // Side by side: while one part reads, another works out. The store keeps more readers than these three, for
+        // whoever else asks.
+        let [first, second, third] = whole.parts();
+        let (first, second, third) = tokio::try_join!(first.tally(self), second.tally(self), third.tally(self))?;
+        Ok(first.and(second).and(third).coverage(now))
     }
 
     /// The devices with a cause, in the order of their ids: those of one code, or of `any`, or those that are
@@ -132,7 +176,7 @@ impl App {
         let now = self.now();
         let met_since = now.minus_ticks(u64::from(LATENCY_DAYS) * TICKS_PER_DAY);
         Ok(Walk {
-            filter: SurveyFilter { device: None, groups, met_since },
+            filter: SurveyFilter { device: None, until: None, groups, met_since },
             place: Some(after),
             assignments: Assignments::default(),
             settings: self.store.tenant().await?.settings,
@@ -152,6 +196,28 @@ struct Walk {
 }
 
 impl Walk {
+    /// The same walk in parts. Ids are random, so the parts are of one size.
+    fn parts(self) -> [Self; 3] {
+        let [third, two_thirds] = [[0x55; 16], [0xaa; 16]].map(DeviceId::from_bytes);
+        [(None, Some(third)), (Some(third), Some(two_thirds)), (Some(two_thirds), None)].map(|(after, until)| Self {
+            filter: SurveyFilter { until, ..self.filter.clone() },
+            place: Some(after.map(|id| id.to_string())),
+            assignments: Assignments::default(),
+            settings: self.settings.clone(),
+            now: self.now,
+        })
+    }
+
+    async fn tally(mut self, app: &App) -> Result<Tally> {
+        let mut tally = Tally::default();
+        while let Some(page) = self.next(app).await? {
+            for (of, covered) in page {
+                tally.count(&of, covered, self.now);
+            }
+        }
+        Ok(tally)
+    }
+
     async fn next(&mut self, app: &App) -> Result<Option<Vec<(Surveyed, Covered)>>> {
         let Some(after) = self.place.take() else { return Ok(None) };
         let page = app.store.survey(self.filter.clone(), Page::behind(after, Page::LIMIT_MAX)).await?;

@@ -186,7 +186,7 @@ impl App {
             return Err(authz::Denied::Kind(Action::Rotate).into());
         };
         let report = self.store.last_report(id).await?;
-        if report.is_some_and(|report| is_in_active_directory(&device_evidence(&report))) {
+        if report.is_some_and(|report| is_in_active_directory(&device_evidence(&report.report.evidence))) {
             return Err(Error::refused(
                 Kind::Conflict,
                 IN_ACTIVE_DIRECTORY,

@@ -5,6 +5,7 @@ use super::{App, Result, delivery};
 use crate::authz::{self, Action, Caller, Reach, Target};
 use crate::store::{
     self, AssignedPolicy, Device, DeviceFilter, DeviceState, Page, Rollout, SurveyFilter, Surveyed, SurveyedDelivery,
+    SurveyedReport,
 };
 use laps::drift::Drift;
 use laps::explain::{self, Evidence, Namesake};
@@ -110,7 +111,7 @@ impl App {
 
     async fn evidence(&self, caller: &Caller, reach: &Reach, device: &Device) -> Result<Evidence> {
         let settings = self.store.tenant().await?.settings;
-        let filter = SurveyFilter { device: Some(device.id), groups: None, met_since: Timestamp::MAX };
+        let filter = SurveyFilter { device: Some(device.id), until: None, groups: None, met_since: Timestamp::MAX };
         let Some(surveyed) = self.store.survey(filter, Page::first(1)).await?.items.into_iter().next() else {
             return self.nothing_known(caller, reach, explain::Device::Unknown).await;
         };
@@ -268,9 +269,9 @@ fn object(device: &Device, tombstone_days: u32) -> explain::Device {
     }
 }
 
-/// What a stored report says of its device's evidence.
-pub(super) fn device_evidence(report: &store::DeviceReport) -> DeviceEvidence {
-    serde_json::from_str(&report.report.evidence).unwrap_or_default()
+/// The evidence of a stored report, from its JSON text.
+pub(super) fn device_evidence(report: &str) -> DeviceEvidence {
+    serde_json::from_str(report).unwrap_or_default()
 }
 
 /// Whether a device keeps its password in Active Directory now, proven there.
@@ -278,9 +279,9 @@ pub(super) fn is_in_active_directory(evidence: &DeviceEvidence) -> bool {
     evidence.unmanaged.as_deref() == Some(laps::decide::Unmanaged::ActiveDirectory.as_str())
 }
 
-fn reported(report: &store::DeviceReport, name: &str) -> explain::Report {
-    let evidence = device_evidence(report);
-    let last_error = report.report.last_error.as_deref().and_then(|text| {
+fn reported(report: &SurveyedReport, name: &str) -> explain::Report {
+    let evidence = device_evidence(&report.evidence);
+    let last_error = report.last_error.as_deref().and_then(|text| {
         let error: Value = serde_json::from_str(text).ok()?;
         Some((
             u32::try_from(error["event"].as_u64()?).ok()?,
@@ -290,7 +291,7 @@ fn reported(report: &store::DeviceReport, name: &str) -> explain::Report {
     });
     let accounts = evidence.machine.iter().flat_map(|machine| &machine.accounts);
     let others = accounts.filter(|account| {
-        account.enabled && account.administrator && report.report.account_name.as_ref() != Some(&account.name)
+        account.enabled && account.administrator && report.account_name.as_ref() != Some(&account.name)
     });
     explain::Report {
         at: report.changed_at,
@@ -303,8 +304,8 @@ fn reported(report: &store::DeviceReport, name: &str) -> explain::Report {
         account_automatic: evidence.account_automatic,
         drift: evidence.drift.iter().filter_map(|word| Drift::parse(word)).collect(),
         repair_held: evidence.repair_held,
-        account_found: report.report.account_id.is_some(),
-        account_enabled: report.report.usability != "disabled",
+        account_found: report.account_found,
+        account_enabled: report.usability != "disabled",
         last_error,
     }
 }

@@ -64,7 +64,7 @@ pub use reading::{
 };
 pub use rollout::{Rollout, RolloutChange, RolloutState, Spread};
 pub use session::{DeviceCode, DeviceCodePoll, Lockout, LockoutRule, Replaced, Session, SessionKind};
-pub use survey::{SurveyFilter, Surveyed, SurveyedDelivery, SurveyedVersion};
+pub use survey::{SurveyFilter, Surveyed, SurveyedDelivery, SurveyedReport, SurveyedVersion};
 pub use tenant::{ClockReading, Counts, NewTenant, Settings, Tenant};
 
 use crate::{

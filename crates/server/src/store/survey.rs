@@ -12,6 +12,8 @@ use std::sync::Arc;
 pub struct SurveyFilter {
     /// Only this one, whatever its state; else every enabled or disabled one.
     pub device: Option<DeviceId>,
+    /// Only those up to this id, itself included.
+    pub until: Option<DeviceId>,
     /// Only members of one of these groups (the caller's scope); `None` means the whole tenant.
     pub groups: Option<Vec<GroupId>>,
     /// From when on met requests to rotate are told.
@@ -28,7 +30,7 @@ pub struct Surveyed {
     /// Its current version.
     pub current: Option<SurveyedVersion>,
     /// What it said last.
-    pub report: Option<DeviceReport>,
+    pub report: Option<SurveyedReport>,
     /// The last delivery that was sent.
     pub sent: Option<SurveyedDelivery>,
     /// The last that it took whole.
@@ -39,6 +41,36 @@ pub struct Surveyed {
     pub certificate: Option<(Timestamp, Option<Timestamp>)>,
     /// Requests to rotate that were met: asked, met.
     pub rotations: Vec<(Timestamp, Timestamp)>,
+}
+
+/// What a device said last, as a survey tells of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SurveyedReport {
+    /// When that changed last.
+    pub changed_at: Timestamp,
+    /// Whether the managed account is there.
+    pub account_found: bool,
+    /// Its name.
+    pub account_name: Option<String>,
+    /// Whether it can be used, a word of rotation.md.
+    pub usability: String,
+    /// The last error, as JSON text.
+    pub last_error: Option<String>,
+    /// Evidence of the device, as JSON text.
+    pub evidence: String,
+}
+
+impl From<DeviceReport> for SurveyedReport {
+    fn from(said: DeviceReport) -> Self {
+        Self {
+            changed_at: said.changed_at,
+            account_found: said.report.account_id.is_some(),
+            account_name: said.report.account_name,
+            usability: said.report.usability,
+            last_error: said.report.last_error,
+            evidence: said.report.evidence,
+        }
+    }
 }
 
 /// A current version, as a survey tells of it.

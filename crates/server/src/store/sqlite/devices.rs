@@ -18,16 +18,19 @@ use laps::{
 };
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-const COLUMNS: &str = "d.id, d.name, d.os, d.agent_version, d.state, d.revision, d.registered_at, d.deleted_at, \
+/// What stands in a device's own row.
+const OWN: &str = "d.id, d.name, d.os, d.agent_version, d.state, d.revision, d.registered_at, d.deleted_at, \
      d.purged_at, d.reported_since_deletion, d.predecessor, d.public_key, d.forked_at, d.clone_suspected, \
-     d.from_backup_at, (SELECT at FROM seen WHERE device = d.id), \
-     (SELECT group_concat(hex(grp)) FROM member WHERE device = d.id), d.hardware";
+     d.from_backup_at, d.hardware";
+/// What other tables say of it, behind [`OWN`].
+const ELSEWHERE: &str = "(SELECT at FROM seen WHERE device = d.id), \
+     (SELECT group_concat(hex(grp)) FROM member WHERE device = d.id)";
 const TOKEN: &str = "id, note, grp, created_by, created_at, expires_at, used_at, used_by, revoked_at";
 
 /// A device, purged ones included.
 pub(super) fn device(tx: &Connection, id: DeviceId) -> Result<Option<Device>, StoreError> {
     let found = tx
-        .prepare_cached(&format!("SELECT {COLUMNS} FROM device AS d WHERE d.id = ?"))?
+        .prepare_cached(&format!("SELECT {OWN}, {ELSEWHERE} FROM device AS d WHERE d.id = ?"))?
         .query_row([id.as_bytes()], from_row)
         .optional()?;
     Ok(found)
@@ -103,7 +106,23 @@ pub(super) fn ids(
 
 /// Devices that a filter lets through.
 pub(super) fn devices(tx: &Connection, filter: &DeviceFilter, page: &Page) -> Result<PageOf<Device>, StoreError> {
-    list(tx, COLUMNS, filter, page, "", from_row, |device| device.id)
+    list(tx, &format!("{OWN}, {ELSEWHERE}"), filter, page, "", from_row, |device| device.id)
+}
+
+/// Devices that a filter lets through, up to an id: only their own rows, each with the version that was last reported
+/// installed. Neither groups nor the last contact are filled in.
+pub(super) fn own_rows(
+    tx: &Connection,
+    filter: &DeviceFilter,
+    page: &Page,
+    until: Option<DeviceId>,
+) -> Result<PageOf<(Device, Option<VersionId>)>, StoreError> {
+    let also = until.map(|id| format!("AND d.id <= {}", blob_list([id.as_bytes()].into_iter()))).unwrap_or_default();
+    let from_row = |row: &Row<'_>| {
+        let installed: Option<[u8; 16]> = row.get(16)?;
+        Ok((own_from_row(row)?, installed.map(VersionId::from_bytes)))
+    };
+    list(tx, &format!("{OWN}, d.installed"), filter, page, &also, from_row, |item| item.0.id)
 }
 
 fn list<T>(
@@ -546,13 +565,18 @@ fn token(row: &Row<'_>) -> rusqlite::Result<JoinToken> {
 }
 
 fn from_row(row: &Row<'_>) -> rusqlite::Result<Device> {
-    let groups: Option<String> = row.get(16)?;
+    let groups: Option<String> = row.get(17)?;
     let mut groups = groups
         .iter()
         .flat_map(|list| list.split(','))
         .map(|digits| known(digits.parse::<GroupId>().ok(), "group"))
         .collect::<Result<Vec<_>, _>>()?;
     groups.sort_unstable();
+    Ok(Device { last_seen: time_opt(row.get(16)?), groups, ..own_from_row(row)? })
+}
+
+/// A row of [`OWN`].
+fn own_from_row(row: &Row<'_>) -> rusqlite::Result<Device> {
     Ok(Device {
         id: DeviceId::from_bytes(row.get(0)?),
         name: row.get(1)?,
@@ -569,8 +593,8 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<Device> {
         forked_at: time_opt(row.get(12)?),
         clone_suspected: row.get(13)?,
         from_backup_at: time_opt(row.get(14)?),
-        last_seen: time_opt(row.get(15)?),
-        groups,
-        hardware: row.get(17)?,
+        hardware: row.get(15)?,
+        last_seen: None,
+        groups: Vec::new(),
     })
 }

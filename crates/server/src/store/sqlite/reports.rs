@@ -211,12 +211,12 @@ fn forks_since(tx: &Connection, device: DeviceId, now: Timestamp) -> Result<u32,
 }
 
 /// A report with what its device is called; the device's id comes first.
-pub(super) const SELECT: &str = "SELECT r.device, r.account_id, r.account_name, r.usability, r.installed, r.acknowledged, r.intent, r.last_error, \
+const SELECT: &str = "SELECT r.device, r.account_id, r.account_name, r.usability, r.installed, r.acknowledged, r.intent, r.last_error, \
      r.evidence, d.name, d.os, d.agent_version, r.changed_at, d.installed, e.at FROM report AS r JOIN device AS d \
      ON d.id = r.device LEFT JOIN device_error AS e ON e.device = r.device";
 
 /// A row of [`SELECT`].
-pub(super) fn from_row(row: &Row<'_>) -> rusqlite::Result<DeviceReport> {
+fn from_row(row: &Row<'_>) -> rusqlite::Result<DeviceReport> {
     let version = |index: usize| -> rusqlite::Result<Option<VersionId>> {
         Ok(row.get::<_, Option<[u8; 16]>>(index)?.map(VersionId::from_bytes))
     };

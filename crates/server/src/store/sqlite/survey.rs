@@ -3,12 +3,13 @@
 use super::{
     StoreError,
     column::{ticks, time, time_opt},
-    devices, policies, reports,
+    devices, policies,
 };
 use crate::store::{
-    DeviceFilter, DeviceState, Page, PageOf, SurveyFilter, Surveyed, SurveyedDelivery, SurveyedVersion,
+    Device, DeviceFilter, DeviceState, Page, PageOf, SurveyFilter, Surveyed, SurveyedDelivery, SurveyedReport,
+    SurveyedVersion,
 };
-use laps::id::DeviceId;
+use laps::id::{DeviceId, GroupId, VersionId};
 use rusqlite::{Connection, Row, params};
 use std::{collections::HashMap, sync::Arc};
 
@@ -19,81 +20,135 @@ struct Shared {
     refused: HashMap<String, Arc<[(String, u16)]>>,
 }
 
+/// A device that is being filled in.
+struct Found {
+    of: Surveyed,
+    /// The version that was last reported installed.
+    installed: Option<VersionId>,
+    /// Which current version was taken: whether it is the installed one, and its place in the order.
+    current: Option<(bool, i64)>,
+}
+
 pub(super) fn survey(tx: &Connection, filter: &SurveyFilter, page: &Page) -> Result<PageOf<Surveyed>, StoreError> {
     let found = match filter.device {
-        Some(id) => PageOf { items: devices::device(tx, id)?.into_iter().collect(), next: None },
+        Some(id) => match devices::device(tx, id)? {
+            Some(device) => PageOf { items: vec![(device, devices::installed(tx, id)?)], next: None },
+            None => PageOf { items: Vec::new(), next: None },
+        },
         None => {
             let living = DeviceFilter {
                 states: vec![DeviceState::Enabled, DeviceState::Disabled],
                 groups: filter.groups.clone(),
                 ..DeviceFilter::default()
             };
-            devices::devices(tx, &living, page)?
+            devices::own_rows(tx, &living, page, filter.until)?
         }
     };
-    let mut page = found.map(|device| Surveyed {
-        device,
-        pending_since: None,
+    let mut page = found.map(|(device, installed)| Found {
+        of: Surveyed {
+            device: Device { last_seen: None, groups: Vec::new(), ..device },
+            pending_since: None,
+            current: None,
+            report: None,
+            sent: None,
+            in_force: None,
+            held: None,
+            certificate: None,
+            rotations: Vec::new(),
+        },
+        installed,
         current: None,
-        report: None,
-        sent: None,
-        in_force: None,
-        held: None,
-        certificate: None,
-        rotations: Vec::new(),
     });
-    let (Some(first), Some(last)) = (page.items.first(), page.items.last()) else { return Ok(page) };
-    let range = (*first.device.id.as_bytes(), *last.device.id.as_bytes());
-    fill(tx, filter, range, &mut page.items)?;
-    Ok(page)
+    if let (Some(first), Some(last)) = (page.items.first(), page.items.last()) {
+        let range = (*first.of.device.id.as_bytes(), *last.of.device.id.as_bytes());
+        fill(tx, filter, range, &mut page.items)?;
+    }
+    Ok(page.map(|found| found.of))
 }
 
 fn fill(
     tx: &Connection,
     filter: &SurveyFilter,
     range: ([u8; 16], [u8; 16]),
-    items: &mut [Surveyed],
+    items: &mut [Found],
 ) -> Result<(), StoreError> {
     let mut shared = Shared::default();
-    // The installed one first, then the highest of the order, as readers see them.
     each(
         tx,
-        "SELECT v.device, v.state = 'current', v.stored_at, v.proven_at, v.expires_at FROM version AS v \
-         JOIN device AS d ON d.id = v.device WHERE v.device BETWEEN ?1 AND ?2 AND v.state IN ('pending', 'current') \
-         ORDER BY v.device, coalesce(v.version = d.installed, 0), v.sequence",
+        "SELECT device, at FROM seen WHERE device BETWEEN ?1 AND ?2 ORDER BY device",
         range,
         items,
-        |row, of| {
-            let stored_at = time(row.get(2)?);
-            if row.get(1)? {
-                of.current = Some(SurveyedVersion {
+        |row, found| {
+            found.of.device.last_seen = time_opt(row.get(1)?);
+            Ok(())
+        },
+    )?;
+    each(
+        tx,
+        "SELECT device, grp FROM member WHERE device BETWEEN ?1 AND ?2 ORDER BY device, grp",
+        range,
+        items,
+        |row, found| {
+            found.of.device.groups.push(GroupId::from_bytes(row.get(1)?));
+            Ok(())
+        },
+    )?;
+    each(
+        tx,
+        "SELECT device, version, state = 'current', sequence, stored_at, proven_at, expires_at FROM version \
+         WHERE device BETWEEN ?1 AND ?2 AND state IN ('pending', 'current') ORDER BY device",
+        range,
+        items,
+        |row, found| {
+            let stored_at = time(row.get(4)?);
+            if !row.get::<_, bool>(2)? {
+                found.of.pending_since = found.of.pending_since.max(Some(stored_at));
+                return Ok(());
+            }
+            // The installed one before the highest of the order, as readers see them.
+            let is_installed = found.installed == Some(VersionId::from_bytes(row.get(1)?));
+            let place = Some((is_installed, row.get(3)?));
+            if place > found.current {
+                found.current = place;
+                found.of.current = Some(SurveyedVersion {
                     stored_at,
-                    proven_at: time_opt(row.get(3)?),
-                    expires_at: time_opt(row.get(4)?),
+                    proven_at: time_opt(row.get(5)?),
+                    expires_at: time_opt(row.get(6)?),
                 });
-            } else {
-                of.pending_since = of.pending_since.max(Some(stored_at));
             }
             Ok(())
         },
     )?;
-    let sql = format!("{} WHERE r.device BETWEEN ?1 AND ?2 ORDER BY r.device", reports::SELECT);
-    each(tx, &sql, range, items, |row, of| {
-        of.report = Some(reports::from_row(row)?);
-        Ok(())
-    })?;
+    each(
+        tx,
+        "SELECT device, changed_at, account_id IS NOT NULL, account_name, usability, last_error, evidence FROM report \
+         WHERE device BETWEEN ?1 AND ?2 ORDER BY device",
+        range,
+        items,
+        |row, found| {
+            found.of.report = Some(SurveyedReport {
+                changed_at: time(row.get(1)?),
+                account_found: row.get(2)?,
+                account_name: row.get(3)?,
+                usability: row.get(4)?,
+                last_error: row.get(5)?,
+                evidence: row.get(6)?,
+            });
+            Ok(())
+        },
+    )?;
     each(
         tx,
         "SELECT device, in_force, digest, settings, sent_at, answered_at, statuses FROM delivery \
          WHERE device BETWEEN ?1 AND ?2 ORDER BY device, in_force",
         range,
         items,
-        |row, of| {
+        |row, found| {
             let delivery = delivery(row, &mut shared)?;
             if row.get(1)? {
-                of.in_force = Some(delivery);
+                found.of.in_force = Some(delivery);
             } else {
-                of.sent = Some(delivery);
+                found.of.sent = Some(delivery);
             }
             Ok(())
         },
@@ -103,8 +158,8 @@ fn fill(
         "SELECT device, reason FROM hold WHERE device BETWEEN ?1 AND ?2 ORDER BY device",
         range,
         items,
-        |row, of| {
-            of.held = Some(row.get(1)?);
+        |row, found| {
+            found.of.held = Some(row.get(1)?);
             Ok(())
         },
     )?;
@@ -113,8 +168,8 @@ fn fill(
         "SELECT device, not_after, revoked_at FROM certificate WHERE device BETWEEN ?1 AND ?2 ORDER BY device, not_before",
         range,
         items,
-        |row, of| {
-            of.certificate = Some((time(row.get(1)?), time_opt(row.get(2)?)));
+        |row, found| {
+            found.of.certificate = Some((time(row.get(1)?), time_opt(row.get(2)?)));
             Ok(())
         },
     )?;
@@ -127,8 +182,8 @@ fn fill(
         ),
         range,
         items,
-        |row, of| {
-            of.rotations.push((time(row.get(1)?), time(row.get(2)?)));
+        |row, found| {
+            found.of.rotations.push((time(row.get(1)?), time(row.get(2)?)));
             Ok(())
         },
     )
@@ -139,20 +194,20 @@ fn each(
     tx: &Connection,
     sql: &str,
     (first, last): ([u8; 16], [u8; 16]),
-    items: &mut [Surveyed],
-    mut take: impl FnMut(&Row<'_>, &mut Surveyed) -> rusqlite::Result<()>,
+    items: &mut [Found],
+    mut take: impl FnMut(&Row<'_>, &mut Found) -> rusqlite::Result<()>,
 ) -> Result<(), StoreError> {
     let mut statement = tx.prepare_cached(sql)?;
     let mut rows = statement.query(params![first, last])?;
     let mut place = 0;
     while let Some(row) = rows.next()? {
         let device = DeviceId::from_bytes(row.get(0)?);
-        while items.get(place).is_some_and(|of| of.device.id < device) {
+        while items.get(place).is_some_and(|found| found.of.device.id < device) {
             place += 1;
         }
         // A device that is not of the page: a tombstone, or out of the caller's scope.
-        if let Some(of) = items.get_mut(place).filter(|of| of.device.id == device) {
-            take(row, of)?;
+        if let Some(found) = items.get_mut(place).filter(|found| found.of.device.id == device) {
+            take(row, found)?;
         }
     }
     Ok(())
