@@ -4,9 +4,9 @@
 . "$(dirname "$0")/lib.sh"
 cd "$ROOT"
 pairs=("$@")
-[ $# -gt 0 ] || pairs=(a b c d e f g h i j)
+[ $# -gt 0 ] || pairs=(a b c d e f g h i j k)
 
-cargo build --release --locked -p lapwing-server -p lapwing-agent -p lapwing-cli
+cargo build --release --locked -p lapwing-server -p lapwing-agent -p lapwing-cli --bins --example coverage
 features=()
 [ ! -e /usr/include/gssapi/gssapi.h ] || features=(--features ad)
 CARGO_TARGET_DIR=$TARGET/bench cargo build --release --locked --manifest-path bench/Cargo.toml "${features[@]}"

@@ -23,4 +23,5 @@ pub mod policy;
 pub mod post_auth;
 pub mod rollout;
 pub mod rotation;
+pub mod text;
 pub mod time;

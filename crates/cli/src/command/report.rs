@@ -6,6 +6,7 @@ use crate::{
     output, session,
 };
 use clap::{Args, Subcommand};
+use laps::text::misleads;
 use proto::admin::{Coverage, CoverageAge, CoverageDevice, Latency};
 use serde::Serialize;
 
@@ -129,7 +130,7 @@ fn latency(of: Latency) -> String {
 /// A field of CSV. Names come from machines: what a spreadsheet would take for a formula is made text.
 fn field(text: &str) -> String {
     let shown = |c: char| match c {
-        c if turns(c) => '\u{fffd}',
+        c if misleads(c) => '\u{fffd}',
         c if c.is_control() => ' ',
         c => c,
     };
@@ -159,11 +160,6 @@ fn csv(devices: &[CoverageDevice]) -> String {
     text
 }
 
-/// Marks that turn the direction of writing.
-const fn turns(c: char) -> bool {
-    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
-
 /// Text in HTML. Marks that turn the direction of writing are shown as what they are.
 fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -174,7 +170,7 @@ fn escaped(text: &str) -> String {
             '>' => out.push_str("&gt;"),
             '"' => out.push_str("&quot;"),
             '\'' => out.push_str("&#39;"),
-            c if turns(c) || c.is_control() => out.push('\u{fffd}'),
+            c if misleads(c) || c.is_control() => out.push('\u{fffd}'),
             c => out.push(c),
         }
     }

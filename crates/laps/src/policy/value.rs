@@ -87,8 +87,8 @@ pub enum ValueError {
         /// Characters allowed.
         chars_max: usize,
     },
-    /// A text with a control character.
-    #[error("a control character at character {position}: expected printable text")]
+    /// A text with a control character, or one that turns the direction of writing.
+    #[error("a control character or mark of direction at character {position}: expected printable text")]
     ControlCharacter {
         /// Zero-based position, in characters.
         position: usize,
@@ -177,7 +177,7 @@ impl SettingInfo {
                 if chars > *chars_max {
                     return Err(ValueError::TooLong { chars, chars_max: *chars_max });
                 }
-                if let Some(position) = text.chars().position(char::is_control) {
+                if let Some(position) = text.chars().position(|c| c.is_control() || crate::text::misleads(c)) {
                     return Err(ValueError::ControlCharacter { position });
                 }
             }
@@ -289,6 +289,7 @@ mod tests {
         assert!(csp(name, &"a".repeat(64)).is_ok());
         assert_eq!(csp(name, &"ä".repeat(65)), Err(ValueError::TooLong { chars: 65, chars_max: 64 }));
         assert_eq!(csp(name, "ro\not"), Err(ValueError::ControlCharacter { position: 2 }));
+        assert_eq!(csp(name, "x\u{202e}toor"), Err(ValueError::ControlCharacter { position: 1 }));
     }
 
     #[test]

@@ -40,9 +40,9 @@ const SHOWN_CHARS_MAX: usize = 1_000;
 fn shown(text: &str) -> String {
     let harmless = |c: char| match c {
         '\n' | '\r' => c,
-        '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{061c}' => '\u{fffd}',
-        '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '\u{fffd}',
-        c if c.is_control() => '\u{fffd}',
+        // The implicit marks too: a line for a collector needs none of them.
+        '\u{61c}' | '\u{200e}' | '\u{200f}' => '\u{fffd}',
+        c if c.is_control() || laps::text::misleads(c) => '\u{fffd}',
         c => c,
     };
     text.chars().take(SHOWN_CHARS_MAX).map(harmless).collect()

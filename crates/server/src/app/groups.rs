@@ -140,8 +140,10 @@ impl App {
 pub(super) fn checked_name(name: &str) -> Result<String> {
     let name = name.trim();
     // Marks of direction and width are not seen, and make one name look like another.
-    let unseen = |c: char| matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
-    if name.is_empty() || name.chars().count() > 120 || name.chars().any(|c| c.is_control() || unseen(c)) {
+    if name.is_empty()
+        || name.chars().count() > 120
+        || name.chars().any(|c| c.is_control() || laps::text::is_invisible(c))
+    {
         return Err(Error::invalid("bad_name", "the name must have 1 to 120 printable characters"));
     }
     if name.eq_ignore_ascii_case(proto::admin::ALL_DEVICES) {

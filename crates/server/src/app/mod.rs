@@ -66,6 +66,7 @@ pub use notify::{Destination, NotSent, Notice, Outlet, Sending};
 pub use reading::Justification;
 pub use refusals::Act;
 pub use sign_in::TokenRefusal;
+pub(crate) use tenant::AUDIT_DAYS_MIN;
 
 use crate::authz::{self, Action, Caller, Target};
 use crate::ca::Authority;

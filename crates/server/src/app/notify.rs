@@ -441,9 +441,7 @@ fn summary(to: &Receiver) -> serde_json::Value {
 /// A name in one line of text that people read.
 fn named<'a>(name: &'a str, id: &'a str) -> String {
     let text = if name.is_empty() { id } else { name };
-    let harmless = |c: &char| {
-        !c.is_control() && !matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
+    let harmless = |c: &char| !c.is_control() && !laps::text::misleads(*c);
     text.chars().filter(harmless).take(120).collect()
 }
 

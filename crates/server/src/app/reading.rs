@@ -6,6 +6,7 @@ use crate::audit::activity;
 use crate::authz::{self, Action, Caller, Denied, Identity, Job};
 use crate::store::{self, ALL_DEVICES, AccessFilter, AccessState, Page, Reading, ReadingRule, Shortfall, StoreError};
 use laps::id::{DeviceId, GroupId};
+use laps::text::misleads;
 use laps::time::Timestamp;
 use proto::admin::{self, DeviceReadingRule, JUSTIFICATION_CHARS_MAX};
 use serde_json::json;
@@ -40,8 +41,7 @@ pub(super) fn checked_text(name: &'static str, text: Option<&str>) -> Result<Opt
             format!("the {name} has more than {JUSTIFICATION_CHARS_MAX} characters; shorten it"),
         ));
     }
-    let turns = |c: char| matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    if text.chars().any(|c| c.is_control() || turns(c)) {
+    if text.chars().any(|c| c.is_control() || misleads(c)) {
         return Err(Error::invalid(
             code,
             format!("the {name} holds control characters, line breaks or marks that turn text around; leave them out"),

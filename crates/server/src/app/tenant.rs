@@ -10,7 +10,7 @@ use proto::graph::{DeviceRegistrationPolicy, LocalAdminPassword, Organization};
 use serde_json::json;
 
 /// The fewest days that records of the audit log are kept, where not all are: devices keep heads for as long.
-const AUDIT_DAYS_MIN: u32 = 30;
+pub(crate) const AUDIT_DAYS_MIN: u32 = 30;
 
 impl App {
     /// The tenant as `organization`.

@@ -1,11 +1,13 @@
 //! Foreign OpenID providers: their administration, and the way of a browser there and back.
 
+use super::admin::Shown;
 use super::asked::Who;
 use super::context::Base;
 use super::lapwing::{Answer, created, done, ok, principal};
-use super::page::{escaped, html};
+use super::page::{TITLE, plain};
 use super::{from_json, no_store};
 use crate::app::{Arrived, Error, Kind};
+use askama::Template;
 use axum::Extension;
 use axum::body::Bytes;
 use axum::extract::{Path, Query};
@@ -115,6 +117,28 @@ pub(crate) struct Back {
     code: String,
 }
 
+#[derive(Template)]
+#[template(path = "code/link.html")]
+struct Link {
+    title: &'static str,
+    provider: Shown,
+    subject: Shown,
+    code: Secret,
+}
+
+#[derive(Template)]
+#[template(path = "code/arrived.html")]
+struct ArrivedPage<'a> {
+    title: &'static str,
+    name: Shown,
+    provider: Shown,
+    /// Which program waits for a device code; `None` when the way goes to the admin centre.
+    asks: Option<Shown>,
+    code: &'a str,
+    next: &'a str,
+    ticket: Secret,
+}
+
 /// And back: the person agrees to what was begun.
 pub(crate) async fn arrive(
     who: Who,
@@ -135,30 +159,16 @@ pub(crate) async fn arrive(
     let arrival = match who.app.arrive(&who.caller, &cookie, &back.state, &back.code, &base).await? {
         Arrived::Known(arrival) => arrival,
         Arrived::ToLink { code, provider, subject } => {
-            let body = format!(
-                "<p class=\"note info\" role=\"status\">At {} you are {}.</p>\
-<p>To sign in here with that account, type this code together with your password here, within ten minutes: on \
-<a href=\"/admin/account\">My account</a>, or with <code>lapwing account link</code>. Give it to nobody.</p>\
-<p><output aria-label=\"Code\"><strong>{}</strong></output></p>",
-                escaped(&provider),
-                escaped(&subject),
-                escaped(code.reveal())
-            );
-            return Ok(with_cookie(html(StatusCode::OK, "Link an account", &body), "", 0));
+            let (provider, subject) = (Shown::new(&provider), Shown::new(&subject));
+            let whole = Link { title: "Link an account", provider, subject, code };
+            return Ok(with_cookie(plain(StatusCode::OK, &whole)?, "", 0));
         }
     };
+    let (name, provider) = (Shown::new(&arrival.user_name), Shown::new(&arrival.provider));
     let next = arrival.to["next"].as_str().unwrap_or_default();
     if !next.is_empty() {
-        let body = format!(
-            "<p class=\"note info\" role=\"status\">You are {} at {}.</p>\
-<form method=\"post\" action=\"/admin/sign-in\" class=\"stack\"><input type=\"hidden\" name=\"next\" value=\"{}\">\
-<input type=\"hidden\" name=\"ticket\" value=\"{}\"><button class=\"main wide\">Go on</button></form>",
-            escaped(&arrival.user_name),
-            escaped(&arrival.provider),
-            escaped(next),
-            escaped(arrival.ticket.reveal())
-        );
-        return Ok(with_cookie(html(StatusCode::OK, "Sign in to Lapwing", &body), "", 0));
+        let whole = ArrivedPage { title: TITLE, name, provider, asks: None, code: "", next, ticket: arrival.ticket };
+        return Ok(with_cookie(plain(StatusCode::OK, &whole)?, "", 0));
     }
     let code = arrival.to["user_code"].as_str().unwrap_or_default();
     let client = who.app.code_client(&who.caller, code).await?;
@@ -166,18 +176,7 @@ pub(crate) async fn arrive(
         || "The code has run out: start the sign-in in your program again.".to_owned(),
         |client| format!("The program {client} asks to sign in as you."),
     );
-    let body = format!(
-        "<p class=\"note info\" role=\"status\">You are {} at {}. {}</p>\
-<p>Go on only if you started this sign-in yourself. The program that shows the code {} gets your rights.</p>\
-<form method=\"post\" action=\"/device\" class=\"stack\"><input type=\"hidden\" name=\"user_code\" value=\"{}\">\
-<input type=\"hidden\" name=\"ticket\" value=\"{}\">\
-<button class=\"main wide\" name=\"answer\" value=\"agree\">Sign in</button><button class=\"wide\" name=\"answer\" value=\"refuse\">Refuse</button></form>",
-        escaped(&arrival.user_name),
-        escaped(&arrival.provider),
-        escaped(&asks),
-        escaped(code),
-        escaped(code),
-        escaped(arrival.ticket.reveal())
-    );
-    Ok(with_cookie(html(StatusCode::OK, "Sign in to Lapwing", &body), "", 0))
+    let asks = Some(Shown::cut(&asks, 200));
+    let whole = ArrivedPage { title: TITLE, name, provider, asks, code, next: "", ticket: arrival.ticket };
+    Ok(with_cookie(plain(StatusCode::OK, &whole)?, "", 0))
 }

@@ -1,18 +1,19 @@
-//! The verification page of the device code (RFC 8628 3.3): one plain form, no script.
+//! The verification page of the device code (RFC 8628 3.3): plain forms, no script.
 //!
 //! It sets no cookie and acts only with a name and a password in the form itself, so a page of somebody
 //! else has nothing to ride on; forms of other origins are refused all the same.
 
-use super::admin::ASSETS;
+use super::admin::page;
 use super::context::{Base, Shared};
 use super::{json_response, no_store, oauth, problem};
 use crate::app::Error;
 use crate::authz::{Caller, Origin};
+use askama::Template;
 use axum::Extension;
 use axum::body::Bytes;
 use axum::extract::{Query, State};
-use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::Response;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use proto::oauth::{Secret, Verification, VerificationAnswer, VerificationResult};
 use serde::Deserialize;
 
@@ -22,91 +23,58 @@ pub(crate) struct Typed {
     code: String,
 }
 
-pub(super) fn escaped(text: &str) -> String {
-    text.chars().fold(String::new(), |mut out, c| {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            c => out.push(c),
-        }
-        out
-    })
-}
-
-/// A page in the look of the admin centre's sign-in; `body` is markup.
-pub(super) fn html(status: StatusCode, title: &str, body: &str) -> Response {
-    let (style, icon) = (&ASSETS.style, ASSETS.icon.path.as_str());
-    let text = format!(
-        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
-<meta name=\"color-scheme\" content=\"light dark\"><title>{title}</title><link rel=\"icon\" href=\"{icon}\" type=\"image/svg+xml\">\
-<link rel=\"stylesheet\" href=\"{}\" integrity=\"{}\"></head><body class=\"gate\"><main>\
-<p class=\"brand\"><img src=\"{icon}\" width=\"40\" height=\"40\" alt=\"\"><span>Lapwing</span></p>\
-<div class=\"card stack\"><h1>{title}</h1>\n{body}\n</div></main></body></html>\n",
-        style.path, style.integrity
-    );
-    let mut response = (status, [(header::CONTENT_TYPE, "text/html; charset=utf-8")], text).into_response();
-    no_store(&mut response);
-    let headers = response.headers_mut();
-    headers.insert(
+/// A page without script, in the look of the admin centre's sign-in. Its referrer policy stays `same-origin`: with
+/// `no-referrer` browsers send `Origin: null` with a form, and [`is_own_form`] could not tell it from a foreign one.
+pub(super) fn plain(status: StatusCode, template: &impl Template) -> Result<Response, Error> {
+    let mut response = page(status, template)?;
+    response.headers_mut().insert(
         header::CONTENT_SECURITY_POLICY,
         HeaderValue::from_static(
             "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
         ),
     );
-    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    headers.insert(HeaderName::from_static("cross-origin-opener-policy"), HeaderValue::from_static("same-origin"));
-    response
+    Ok(response)
 }
 
-/// A note at the head of a form.
-pub(super) fn note(text: &str, bad: bool) -> String {
-    let (tone, role) = if bad { ("bad", "alert") } else { ("info", "status") };
-    format!("<p class=\"note {tone}\" role=\"{role}\">{}</p>", escaped(text))
+pub(super) const TITLE: &str = "Sign in";
+
+/// What stands at the head of a form, and whether it is a mistake.
+type Note<'a> = Option<(&'a str, bool)>;
+
+#[derive(Template)]
+#[template(path = "code/said.html")]
+struct Said<'a> {
+    title: &'static str,
+    text: &'a str,
 }
 
-fn sign_in_form(code: &str, name: &str, note: Option<(&str, bool)>) -> String {
-    let note = note.map_or_else(String::new, |(text, bad)| self::note(text, bad));
-    format!(
-        "{note}<p>Go on only if you started this sign-in yourself. The program that shows the code gets your rights.</p>\
-<form method=\"post\" action=\"/device\" autocomplete=\"off\" class=\"stack\">\
-<div class=\"field\"><label for=\"c\">Code</label><input id=\"c\" name=\"user_code\" value=\"{}\" required maxlength=\"20\" autocapitalize=\"characters\" spellcheck=\"false\"></div>\
-<div class=\"field\"><label for=\"u\">User name</label><input id=\"u\" name=\"user_name\" value=\"{}\" required maxlength=\"120\" autocomplete=\"username\"></div>\
-<div class=\"field\"><label for=\"p\">Password, or one-time secret at the first sign-in</label><input id=\"p\" name=\"password\" type=\"password\" required maxlength=\"256\" autocomplete=\"current-password\"></div>\
-<button class=\"main wide\" name=\"answer\" value=\"agree\">Sign in</button><button class=\"wide\" name=\"answer\" value=\"refuse\">Refuse</button></form>",
-        escaped(code),
-        escaped(name)
-    )
+#[derive(Template)]
+#[template(path = "code/sign_in.html")]
+struct SignIn<'a> {
+    title: &'static str,
+    note: Note<'a>,
+    code: &'a str,
+    name: &'a str,
+    /// Address and name of each foreign provider.
+    providers: Vec<(String, String)>,
 }
 
-fn new_password_form(form: &Verification, text: &str, bad: bool) -> String {
-    format!(
-        "{}\
-<form method=\"post\" action=\"/device\" autocomplete=\"off\" class=\"stack\">\
-<input type=\"hidden\" name=\"user_code\" value=\"{}\"><input type=\"hidden\" name=\"user_name\" value=\"{}\">\
-<div class=\"field\"><label for=\"p\">One-time secret</label><input id=\"p\" name=\"password\" type=\"password\" required maxlength=\"256\"></div>\
-<div class=\"field\"><label for=\"n\">New password, at least 12 characters</label><input id=\"n\" name=\"new_password\" type=\"password\" required minlength=\"12\" maxlength=\"256\" autocomplete=\"new-password\"></div>\
-<div class=\"field\"><label for=\"m\">The same again</label><input id=\"m\" name=\"new_password_again\" type=\"password\" required minlength=\"12\" maxlength=\"256\" autocomplete=\"new-password\"></div>\
-<button class=\"main wide\">Set the password and sign in</button></form>",
-        note(text, bad),
-        escaped(&form.user_code),
-        escaped(&form.user_name)
-    )
+#[derive(Template)]
+#[template(path = "code/password.html")]
+struct NewPassword<'a> {
+    title: &'static str,
+    note: Note<'a>,
+    code: &'a str,
+    name: &'a str,
 }
 
-fn second_factor_form(form: &Verification, ticket: &str, text: &str, bad: bool) -> String {
-    format!(
-        "{}\
-<form method=\"post\" action=\"/device\" autocomplete=\"off\" class=\"stack\">\
-<input type=\"hidden\" name=\"user_code\" value=\"{}\"><input type=\"hidden\" name=\"ticket\" value=\"{}\">\
-<div class=\"field\"><label for=\"o\">Code of your generator, or a recovery code</label><input id=\"o\" name=\"one_time_code\" required maxlength=\"30\" autocomplete=\"one-time-code\" spellcheck=\"false\" autofocus></div>\
-<button class=\"main wide\" name=\"answer\" value=\"agree\">Sign in</button><button class=\"wide\" name=\"answer\" value=\"refuse\">Refuse</button></form>",
-        note(text, bad),
-        escaped(&form.user_code),
-        escaped(ticket)
-    )
+#[derive(Template)]
+#[template(path = "code/second_factor.html")]
+struct SecondFactor<'a> {
+    title: &'static str,
+    note: Note<'a>,
+    code: &'a str,
+    ticket: &'a str,
 }
 
 /// The form, with the code filled in when the link carries it.
@@ -118,38 +86,11 @@ pub(crate) async fn form(
     let code: String = typed.code.chars().take(20).collect();
     let client = shared.app.code_client(&caller, &code).await?;
     let providers = shared.app.sign_in_providers(&caller).await?;
-    let note = client.map(|client| format!("The program {client} asks to sign in as you."));
-    Ok(html(
-        StatusCode::OK,
-        "Sign in to Lapwing",
-        &format!(
-            "{}{}",
-            sign_in_form(&code, "", note.as_deref().map(|note| (note, false))),
-            provider_links(&code, &providers)
-        ),
-    ))
-}
-
-/// A way to each foreign provider. A link and no form: the policy of the page lets no form end elsewhere.
-fn provider_links(code: &str, providers: &[(String, String)]) -> String {
-    if providers.is_empty() {
-        return String::new();
-    }
-    if code.is_empty() {
-        return "<form method=\"get\" action=\"/device\" class=\"stack\"><div class=\"field\"><label for=\"e\">Or sign in elsewhere: the code first</label>\
-<input id=\"e\" name=\"code\" required maxlength=\"20\" autocapitalize=\"characters\" spellcheck=\"false\"></div>\
-<button class=\"wide\">Go on</button></form>"
-            .to_owned();
-    }
-    let query = serde_urlencoded::to_string([("user_code", code)]).unwrap_or_default();
-    providers.iter().fold(String::new(), |out, (id, name)| {
-        format!(
-            "{out}<p><a class=\"button wide\" href=\"/device/with/{}?{}\"><span>Sign in with <bdi>{}</bdi></span></a></p>",
-            escaped(id),
-            escaped(&query),
-            escaped(name)
-        )
-    })
+    let asks = client.map(|client| format!("The program {client} asks to sign in as you."));
+    let query = serde_urlencoded::to_string([("user_code", &code)]).unwrap_or_default();
+    let providers = providers.into_iter().map(|(id, name)| (format!("/device/with/{id}?{query}"), name)).collect();
+    let note = asks.as_deref().map(|asks| (asks, false));
+    plain(StatusCode::OK, &SignIn { title: TITLE, note, code: &code, name: "", providers })
 }
 
 /// The answer to the form; as JSON for a program that asks for it.
@@ -187,22 +128,23 @@ pub(crate) async fn answer(
         no_store(&mut response);
         return Ok(response);
     }
-    Ok(as_page(status, &form, &answer))
+    as_page(status, &form, &answer)
 }
 
-fn as_page(status: StatusCode, form: &Verification, answer: &VerificationAnswer) -> Response {
-    let title = "Sign in to Lapwing";
-    let text = answer.message.as_str();
+fn as_page(status: StatusCode, form: &Verification, answer: &VerificationAnswer) -> Result<Response, Error> {
+    let (code, name, title, text) = (form.user_code.as_str(), form.user_name.as_str(), TITLE, answer.message.as_str());
     match answer.result {
-        VerificationResult::Approved | VerificationResult::Refused => html(status, title, &note(text, false)),
-        VerificationResult::NewPasswordRequired => html(status, title, &new_password_form(form, text, false)),
-        VerificationResult::NewPasswordUnfit => html(status, title, &new_password_form(form, text, true)),
-        VerificationResult::SecondFactorRequired | VerificationResult::SecondFactorWrong => {
-            let bad = answer.result == VerificationResult::SecondFactorWrong;
-            let ticket = answer.ticket.as_ref().map(Secret::reveal).unwrap_or_default();
-            html(status, title, &second_factor_form(form, ticket, text, bad))
+        VerificationResult::Approved | VerificationResult::Refused => plain(status, &Said { title, text }),
+        VerificationResult::NewPasswordRequired | VerificationResult::NewPasswordUnfit => {
+            let note = Some((text, answer.result == VerificationResult::NewPasswordUnfit));
+            plain(status, &NewPassword { title, note, code, name })
         }
-        _ => html(status, title, &sign_in_form(&form.user_code, &form.user_name, Some((text, true)))),
+        VerificationResult::SecondFactorRequired | VerificationResult::SecondFactorWrong => {
+            let note = Some((text, answer.result == VerificationResult::SecondFactorWrong));
+            let ticket = answer.ticket.as_ref().map(Secret::reveal).unwrap_or_default();
+            plain(status, &SecondFactor { title, note, code, ticket })
+        }
+        _ => plain(status, &SignIn { title, note: Some((text, true)), code, name, providers: Vec::new() }),
     }
 }
 
@@ -215,12 +157,9 @@ pub(crate) fn is_own_form(headers: &HeaderMap, base: &str) -> bool {
 }
 
 /// Nothing is kept here that a sign-out would end.
-pub(crate) async fn logout() -> Response {
-    html(
-        StatusCode::OK,
-        "Signed out",
-        "<p>This server keeps no session in your browser. Close your programs to end theirs.</p>",
-    )
+pub(crate) async fn logout() -> Result<Response, Error> {
+    let text = "This server keeps no session in your browser. Close your programs to end theirs.";
+    plain(StatusCode::OK, &Said { title: "Signed out", text })
 }
 
 /// An error on a page or a probe: one line of plain text.
@@ -251,12 +190,14 @@ pub(crate) fn error(error: &Error, origin: &Origin) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use http::HeaderName;
 
     #[test]
     fn what_people_typed_is_escaped() {
-        let page = sign_in_form("\"><script>", "<b>'&", None);
-        assert!(!page.contains("<script>") && !page.contains("<b>"));
-        assert!(page.contains("&quot;&gt;&lt;script&gt;"));
+        let (code, name) = ("\"><script>", "<b>'&");
+        let page = SignIn { title: TITLE, note: None, code, name, providers: Vec::new() }.render().unwrap();
+        assert!(!page.contains("<script") && !page.contains("<b>"));
+        assert!(page.contains("&#34;&#62;&#60;script&#62;"));
     }
 
     #[test]

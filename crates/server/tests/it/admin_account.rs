@@ -113,7 +113,7 @@ async fn an_account_elsewhere_is_linked_by_its_owner_and_signs_in_by_the_button(
         let (code, state) = provider.agree(&location);
         let (status, page) = back(&server, &cookie, &code, &state).await;
         assert_eq!(status, 200, "{page}");
-        assert!(page.contains("At Example &lt;b&gt; you are subject-1") && !page.contains("ticket"), "{page}");
+        assert!(page.contains("At Example &#60;b&#62; you are subject-1") && !page.contains("ticket"), "{page}");
         between(&page, "<strong>", "</strong>").unwrap().to_owned()
     };
     let link = async |code: &str, password: &str| {
@@ -249,6 +249,10 @@ async fn an_administrator_helps_on_the_page_of_a_person() {
     let act = async |what: &str, field: (&str, &str)| browser.send(&format!("{place}/{what}"), &[token, field]).await;
     let page = browser.get(&place).await;
     assert!(page.text.contains("10 recovery codes left") && page.text.contains("Helpdesk Administrator"));
+    let role = between(&page.text, "<option value=\"", "\"").unwrap();
+    let role = [token, ("principal", &ada.id.to_string()), ("role", role), ("group", ""), ("back", "person")];
+    assert_eq!(browser.send("/admin/roles", &role).await.location, format!("{place}?note=role_given"));
+    assert_eq!(browser.send("/admin/roles/remove", &role).await.location, format!("{place}?note=role_taken"));
     assert!(act("reset-totp", ("", "")).await.location.ends_with("note=totp_reset"));
     assert_eq!(hers.get("/admin/account").await.status, 303, "her sessions ended");
     let password = [("user_name", "ada"), ("password", PASSWORD)];

@@ -210,3 +210,36 @@ async fn a_second_factor_and_an_api_token_in_a_browser() {
     browser.quit().await;
     server.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_device_code_is_answered_in_a_browser() {
+    if let Some(reason) = browser::missing() {
+        println!("SKIPPED a_device_code_is_answered_in_a_browser: {reason}");
+        return;
+    }
+    let server = TestServer::start().await;
+    let pictures = Pictures::new();
+    let code = server.device_code("openid offline_access").await;
+    let browser = Browser::start(server.app.authority().root_pem()).await;
+    browser.open(&server.at(&format!("/device?code={}", code.user_code))).await;
+    browser.until_it_says("asks to sign in as you").await;
+    assert_eq!(browser.script("return document.scripts.length").await, 0);
+    look(&browser, &pictures, "device-code").await;
+    let first = &server.administrator;
+    browser.fill("#u", &first.user_name).await;
+    browser.fill("#p", &first.one_time_secret).await;
+    browser.click("button[value=agree]").await;
+    browser.one("#n").await;
+    // The answer has the status of a form that is not complete, and the browser notes it.
+    browser.complaints().await;
+    look(&browser, &pictures, "device-code-password").await;
+    browser.fill("#p", &first.one_time_secret).await;
+    browser.fill("#n", PASSWORD).await;
+    browser.fill("#m", PASSWORD).await;
+    browser.click("button.main").await;
+    browser.until_it_says("Signed in.").await;
+    look(&browser, &pictures, "device-code-done").await;
+    server.redeem(&code).await;
+    browser.quit().await;
+    server.stop().await;
+}

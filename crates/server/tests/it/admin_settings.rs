@@ -106,9 +106,28 @@ async fn settings_keep_what_was_typed() {
     let wrong = [("form_token", token.as_str()), ("audit_days", "7"), ("versions_per_day", "99")];
     let refused = browser.send("/admin/settings", &wrong).await;
     assert_eq!(refused.status, 422);
-    assert!(refused.text.contains("AuditDays is 7, expected 30 to 3650") && refused.text.contains("value=\"99\""));
-    let confirmed = browser.send("/admin/settings/clock", &wrong[..1]).await;
+    assert!(refused.text.contains("kept” takes 0, or 30 to 3650") && refused.text.contains("value=\"99\""));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_jump_of_the_clock_is_shown_and_confirmed_by_a_person() {
+    let server = TestServer::start().await;
+    let browser = Browser::sign_in_first(&server, &server.administrator).await;
+    // Ten days by the count of the process, none by the clock.
+    let retention = Caller::system(Job::Retention);
+    assert!(server.app.observe_clock(&retention, Some(10 * 86_400)).await.unwrap());
+    let page = browser.get("/admin/settings").await;
+    assert!(page.text.contains("The clock is in doubt"), "{}", page.text);
+    let told = server.program(Some("Global Administrator"), &[]).await.get_ok("/v1.0/lapwing/settings").await;
+    assert!(told["clockHeldDateTime"].is_string(), "{told}");
+    let token = page.form_token();
+    let confirmed = browser.send("/admin/settings/clock", &[("form_token", token.as_str())]).await;
     assert_eq!(confirmed.location, "/admin/settings?note=clock_confirmed");
+    assert!(!browser.get("/admin/settings").await.text.contains("The clock is in doubt"));
+    assert!(!server.app.observe_clock(&retention, Some(60)).await.unwrap());
+    let audit = browser.get("/admin/audit").await.text;
+    assert!(audit.contains(server::audit::activity::CONFIRM_CLOCK), "{audit}");
     server.stop().await;
 }
 

@@ -200,7 +200,6 @@ pub(crate) async fn coverage(visit: Visit) -> Result<Response, Error> {
 #[serde(default)]
 struct Asked {
     code: String,
-    after: String,
 }
 
 /// The devices behind a cause.
@@ -211,7 +210,7 @@ pub(crate) async fn devices(visit: Visit) -> Result<Response, Error> {
         return Err(Error::invalid("bad_code", "a cause has a code of at most 64 characters; choose one of the list"));
     }
     let list = format!("admin/coverage/{code}");
-    let after = visit.after(&list, &asked.after)?;
+    let after = visit.after(&list)?;
     let later = after.is_some();
     let listed = visit.app.coverage_devices(&visit.caller, code, after, DEVICES).await?;
     let title = match (code, listed.items.first()) {

@@ -31,7 +31,6 @@ struct Asked {
     group: String,
     seen: String,
     password: String,
-    after: String,
 }
 
 /// A choice of a filter.
@@ -128,7 +127,7 @@ pub(crate) async fn devices(visit: Visit) -> Result<Response, Error> {
             _ => Standing::Any,
         },
     };
-    let after = visit.after("admin/devices", &asked.after)?;
+    let after = visit.after("admin/devices")?;
     let later = after.is_some();
     let listed = visit.app.inventory(&visit.caller, &query, after).await?;
     let mut groups = choices(&asked.group, &[("", "Every group")]);

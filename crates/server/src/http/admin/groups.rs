@@ -171,16 +171,9 @@ impl From<FilterPreview> for Preview {
     }
 }
 
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Asked {
-    after: String,
-}
-
 /// The list.
 pub(crate) async fn list(visit: Visit) -> Result<Response, Error> {
-    let Asked { after } = visit.query()?;
-    let after = visit.after("admin/groups", &after)?;
+    let after = visit.after("admin/groups")?;
     let groups = visit.app.groups(&visit.caller, after, GROUPS).await?;
     let next = visit.next("/admin/groups", "admin/groups", &[], groups.next);
     let line = |group: &Group| Line {
@@ -252,9 +245,8 @@ struct Attempt {
 
 async fn group_page(visit: &Visit, group: &Group, attempt: Attempt) -> Result<GroupPage, Error> {
     let id = group.id.to_string();
-    let Asked { after } = visit.query()?;
     let list = format!("admin/groups/{id}");
-    let after = visit.after(&list, &after)?;
+    let after = visit.after(&list)?;
     let query = InventoryQuery { group: id.clone(), ..InventoryQuery::default() };
     // Who may see groups and no devices sees the group without its members.
     let (members, next) = match visit.app.inventory(&visit.caller, &query, after).await {

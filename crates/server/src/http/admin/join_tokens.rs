@@ -70,20 +70,13 @@ struct MadePage {
     id: String,
 }
 
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Asked {
-    after: String,
-}
-
 /// The list.
 pub(crate) async fn list(visit: Visit) -> Result<Response, Error> {
     ok(&tokens_page(&visit, Typed { hours: "24".into(), ..Typed::default() }, Vec::new()).await?)
 }
 
 async fn tokens_page(visit: &Visit, typed: Typed, mistakes: Vec<Shown>) -> Result<TokensPage, Error> {
-    let Asked { after } = visit.query()?;
-    let after = visit.after("admin/join-tokens", &after)?;
+    let after = visit.after("admin/join-tokens")?;
     let tokens = visit.app.join_tokens(&visit.caller, after, TOKENS).await?;
     let mut names: BTreeMap<GroupId, String> = BTreeMap::new();
     let mut groups =

@@ -29,7 +29,8 @@ pub(crate) mod visit;
 
 pub(crate) use asset::{ASSETS, asset_file};
 pub(crate) use devices::devices;
-pub(crate) use shell::error_page;
+pub(crate) use shell::{error_page, page};
+pub(crate) use shown::Shown;
 pub(crate) use sign_in::{form as sign_in_form, sign_in, sign_in_by_passkey, sign_out};
 
 use axum::response::Redirect;

@@ -20,26 +20,27 @@ use std::collections::BTreeMap;
 const PEOPLE: u32 = 100;
 
 /// A role that somebody has.
-struct Held {
-    role: Shown,
-    role_name: String,
+pub(super) struct Held {
+    pub(super) role: Shown,
+    pub(super) role_name: String,
     /// The group, by id; empty for the whole tenant.
-    group: String,
-    scope: Shown,
+    pub(super) group: String,
+    pub(super) scope: Shown,
 }
 
-struct Line {
-    id: String,
-    name: Shown,
-    display_name: Shown,
-    state: Badge,
-    roles: Vec<Held>,
+/// Somebody, as the list and the page of a person show them.
+pub(super) struct Line {
+    pub(super) id: String,
+    pub(super) name: Shown,
+    pub(super) display_name: Shown,
+    pub(super) state: Badge,
+    pub(super) roles: Vec<Held>,
     enabled: bool,
 }
 
-struct Choice {
-    value: String,
-    label: Shown,
+pub(super) struct Choice {
+    pub(super) value: String,
+    pub(super) label: Shown,
 }
 
 #[derive(Template)]
@@ -70,20 +71,13 @@ pub(in crate::http::admin) struct SecretPage {
     pub(super) back: &'static str,
 }
 
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Asked {
-    after: String,
-}
-
 /// The page.
 pub(crate) async fn people(visit: Visit) -> Result<Response, Error> {
     ok(&people_page(&visit, Made::default(), Vec::new()).await?)
 }
 
 async fn people_page(visit: &Visit, typed: Made, mistakes: Vec<Shown>) -> Result<PeoplePage, Error> {
-    let Asked { after } = visit.query()?;
-    let after = visit.after("admin/people", &after)?;
+    let after = visit.after("admin/people")?;
     let first = after.is_none();
     let people = visit.app.users(&visit.caller, after, PEOPLE).await?;
     // Programs stand on the first page only; there are few of them.
@@ -91,6 +85,28 @@ async fn people_page(visit: &Visit, typed: Made, mistakes: Vec<Shown>) -> Result
         true => visit.app.service_principals(&visit.caller, None, PEOPLE).await?.items,
         false => Vec::new(),
     };
+    let Choices { roles, groups, names } = choices(visit).await?;
+    Ok(PeoplePage {
+        shell: visit.shell("People", Section::People).await?,
+        people: people.items.iter().map(|person| line(person, &names)).collect(),
+        programs: programs.iter().map(|person| line(person, &names)).collect(),
+        roles,
+        groups,
+        next: visit.next("/admin/people", "admin/people", &[], people.next),
+        may_write: visit.app.sections(&visit.caller).await?.write_people,
+        typed,
+        mistakes,
+    })
+}
+
+/// What a role can be given for, and the names of groups by id.
+pub(super) struct Choices {
+    pub(super) roles: Vec<Choice>,
+    pub(super) groups: Vec<Choice>,
+    pub(super) names: BTreeMap<String, String>,
+}
+
+pub(super) async fn choices(visit: &Visit) -> Result<Choices, Error> {
     let roles = visit.app.roles(&visit.caller).await?;
     let mut names: BTreeMap<String, String> = BTreeMap::new();
     let mut groups = vec![Choice { value: String::new(), label: Shown::new("Every device") }];
@@ -101,23 +117,11 @@ async fn people_page(visit: &Visit, typed: Made, mistakes: Vec<Shown>) -> Result
             names.insert(group.id.to_string(), group.name);
         }
     }
-    Ok(PeoplePage {
-        shell: visit.shell("People", Section::People).await?,
-        people: people.items.iter().map(|person| line(person, &names)).collect(),
-        programs: programs.iter().map(|person| line(person, &names)).collect(),
-        roles: roles
-            .iter()
-            .map(|role| Choice { value: role.id.to_string(), label: Shown::new(&role.display_name) })
-            .collect(),
-        groups,
-        next: visit.next("/admin/people", "admin/people", &[], people.next),
-        may_write: visit.app.sections(&visit.caller).await?.write_people,
-        typed,
-        mistakes,
-    })
+    let roles = roles.iter().map(|role| Choice { value: role.id.to_string(), label: Shown::new(&role.display_name) });
+    Ok(Choices { roles: roles.collect(), groups, names })
 }
 
-fn line(person: &Person, groups: &BTreeMap<String, String>) -> Line {
+pub(super) fn line(person: &Person, groups: &BTreeMap<String, String>) -> Line {
     Line {
         id: person.id.to_string(),
         name: Shown::new(&person.name),
@@ -252,21 +256,31 @@ struct Given {
     principal: String,
     role: String,
     group: String,
+    /// `person` from the page of a person, to which it leads back.
+    back: String,
 }
 
-fn assignment(body: &Bytes) -> Result<RoleAssignment, Error> {
+/// What is asked for, and the page that it leads back to.
+fn assignment(body: &Bytes) -> Result<(RoleAssignment, String), Error> {
     let asked: Given = form(body)?;
-    Ok(RoleAssignment { principal: key(&asked.principal)?, role: asked.role, group: chosen(asked.group) })
+    let principal = key(&asked.principal)?;
+    let back = match asked.back.as_str() {
+        "person" => format!("/admin/people/{principal}"),
+        _ => "/admin/people".to_owned(),
+    };
+    Ok((RoleAssignment { principal, role: asked.role, group: chosen(asked.group) }, back))
 }
 
 /// Gives a role.
 pub(crate) async fn assign(visit: Visit, body: Bytes) -> Result<Response, Error> {
-    visit.app.assign_role(&visit.caller, &assignment(&body)?).await?;
-    Ok(done("/admin/people", "role_given"))
+    let (asked, back) = assignment(&body)?;
+    visit.app.assign_role(&visit.caller, &asked).await?;
+    Ok(done(&back, "role_given"))
 }
 
 /// Takes a role.
 pub(crate) async fn unassign(visit: Visit, body: Bytes) -> Result<Response, Error> {
-    visit.app.unassign_role(&visit.caller, &assignment(&body)?).await?;
-    Ok(done("/admin/people", "role_taken"))
+    let (asked, back) = assignment(&body)?;
+    visit.app.unassign_role(&visit.caller, &asked).await?;
+    Ok(done(&back, "role_taken"))
 }

@@ -1,8 +1,7 @@
 //! One person: roles, what the person signs in with, sessions, API tokens; and what an administrator does about them.
 
-use super::devices::Badge;
 use super::mistake::{again, mistake};
-use super::people::key;
+use super::people::{Choice, Choices, Line, choices, key, line};
 use super::shell::{Section, Shell, ok};
 use super::shown::{Shown, When};
 use super::visit::{Visit, done, form};
@@ -45,11 +44,10 @@ struct Provider {
 #[template(path = "people/one.html")]
 struct PersonPage {
     shell: Shell,
-    id: String,
-    name: Shown,
-    display_name: Shown,
-    state: Badge,
-    roles: Vec<(Shown, Shown)>,
+    line: Line,
+    /// What can be given.
+    roles: Vec<Choice>,
+    groups: Vec<Choice>,
     totp_since: Option<When>,
     recovery_codes: u32,
     passkeys: Vec<(Shown, When)>,
@@ -77,30 +75,15 @@ async fn person_page(
 ) -> Result<PersonPage, Error> {
     let (app, caller, now) = (&visit.app, &visit.caller, visit.now);
     let person = app.person_of(caller, id).await?;
-    let mut groups = std::collections::BTreeMap::new();
-    if let Ok(known) = app.groups(caller, None, 1_000).await {
-        groups.extend(known.items.into_iter().map(|group| (group.id, group.name)));
-    }
+    let Choices { roles, groups, names } = choices(visit).await?;
     let factors = app.factors(caller, id).await?;
     let known = app.sign_in_providers(caller).await?;
     let provider_name = |id: &str| known.iter().find(|(own, _)| own == id).map_or("", |(_, name)| name.as_str());
     Ok(PersonPage {
         shell: visit.shell(&person.display_name, Section::People).await?,
-        id: id.to_string(),
-        name: Shown::new(&person.name),
-        display_name: Shown::new(&person.display_name),
-        state: if person.enabled { Badge::new("good", "Enabled") } else { Badge::new("warn", "Disabled") },
-        roles: person
-            .roles
-            .iter()
-            .map(|held| {
-                let scope = match held.group {
-                    None => "every device".to_owned(),
-                    Some(group) => groups.get(&group).cloned().unwrap_or_else(|| group.to_string()),
-                };
-                (Shown::new(&held.role), Shown::new(&scope))
-            })
-            .collect(),
+        line: line(&person, &names),
+        roles,
+        groups,
         totp_since: When::maybe(factors.totp_since, now),
         recovery_codes: factors.recovery_codes,
         passkeys: factors

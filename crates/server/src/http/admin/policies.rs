@@ -25,7 +25,6 @@ use http::StatusCode;
 use laps::id::GroupId;
 use laps::policy::{Allowed, SettingInfo, TABLE};
 use proto::admin::{ALL_DEVICES, Policy};
-use serde::Deserialize;
 use serde_json::Value;
 
 /// Policies of one page of the list.
@@ -140,16 +139,9 @@ async fn groups(visit: &Visit, with_all: bool, chosen: &[String]) -> Vec<Group> 
     offered
 }
 
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Asked {
-    after: String,
-}
-
 /// The list.
 pub(crate) async fn list(visit: Visit) -> Result<Response, Error> {
-    let Asked { after } = visit.query()?;
-    let after = visit.after("admin/policies", &after)?;
+    let after = visit.after("admin/policies")?;
     let listed = visit.app.policies(&visit.caller, after, POLICIES).await?;
     let open = visit.app.open_rollouts(&visit.caller).await?;
     ok(&PoliciesPage {

@@ -124,16 +124,9 @@ fn line(campaign: &Campaign, now: Timestamp) -> Line {
     }
 }
 
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Asked {
-    after: String,
-}
-
 /// The list.
 pub(crate) async fn list(visit: Visit) -> Result<Response, Error> {
-    let Asked { after } = visit.query()?;
-    let after = visit.after("admin/rotations", &after)?;
+    let after = visit.after("admin/rotations")?;
     let listed = visit.app.campaigns(&visit.caller, after, ROTATIONS).await?;
     let mut groups = vec![Choice { value: "all".into(), label: Shown::new("All devices") }];
     if let Ok(known) = visit.app.groups(&visit.caller, None, 500).await {
@@ -165,9 +158,8 @@ fn key(id: &str) -> Result<CampaignId, Error> {
 pub(crate) async fn one(visit: Visit, Path(id): Path<String>) -> Result<Response, Error> {
     let id = key(&id)?;
     let campaign = visit.app.campaign(&visit.caller, id).await?;
-    let Asked { after } = visit.query()?;
     let name = format!("admin/rotations/{id}");
-    let after = visit.after(&name, &after)?;
+    let after = visit.after(&name)?;
     let listed = visit.app.campaign_devices(&visit.caller, id, None, after, DEVICES).await?;
     let counts = &campaign.counts;
     let sections = visit.app.sections(&visit.caller).await?;

@@ -2,6 +2,7 @@
 //! what HTML cannot: control characters, marks that turn the direction of text around, endless names.
 
 use core::fmt;
+use laps::text::is_invisible;
 use laps::time::{TICKS_PER_SECOND, Timestamp};
 
 /// Most characters of a foreign text on a page.
@@ -63,14 +64,6 @@ impl Prose {
             shown.split('`').enumerate().map(|(at, text)| Piece { is_code: at % 2 == 1, text: text.to_owned() });
         Self { pieces: pieces.filter(|piece| !piece.text.is_empty()).collect() }
     }
-}
-
-/// Characters without a shape that change how what is around them looks.
-const fn is_invisible(c: char) -> bool {
-    matches!(c,
-        '\u{80}'..='\u{9f}' | '\u{ad}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{180e}'
-        | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-        | '\u{3164}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 /// A moment: how long ago, and exactly.

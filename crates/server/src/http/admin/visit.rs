@@ -19,7 +19,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use laps::time::Timestamp;
 use proto::oauth::Secret;
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, de::DeserializeOwned};
 use std::sync::Arc;
 
 /// The cookie; the prefix binds it to this host, to https and to the whole path.
@@ -171,15 +171,22 @@ impl FromRequestParts<Shared> for Visit {
     }
 }
 
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Place {
+    after: String,
+}
+
 impl Visit {
     /// The query string, as the page's own form sends it.
     pub(crate) fn query<T: DeserializeOwned>(&self) -> Result<T, Error> {
         serde_urlencoded::from_str(self.uri.query().unwrap_or_default())
             .map_err(|_| Error::invalid("bad_query", "the address of the page cannot be read; start again without it"))
     }
-    /// The place in a list that a sealed token of the address names.
-    pub(crate) fn after(&self, list: &str, token: &str) -> Result<Option<String>, Error> {
-        match token {
+    /// The place in a list that the sealed token `after` of the address names; `None` is its begin.
+    pub(crate) fn after(&self, list: &str) -> Result<Option<String>, Error> {
+        let Place { after } = self.query()?;
+        match after.as_str() {
             "" => Ok(None),
             token => self.app.open_page(list, token).map(Some).ok_or_else(|| {
                 Error::invalid("bad_page", "this page of the list is not known; start again with the first one")

@@ -180,16 +180,9 @@ async fn shown(visit: &Visit, wrong: Option<(&str, String, Shown)>) -> Result<Re
     page(status, &whole)
 }
 
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Later {
-    after: String,
-}
-
 /// Every request that is kept, page by page.
 pub(crate) async fn all(visit: Visit) -> Result<Response, Error> {
-    let Later { after } = visit.query()?;
-    let after = visit.after("admin/access", &after)?;
+    let after = visit.after("admin/access")?;
     let later = after.is_some();
     let listed = visit.app.access_requests(&visit.caller, false, after, STEP / 2).await?;
     ok(&AllPage {

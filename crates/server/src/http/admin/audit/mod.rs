@@ -49,7 +49,6 @@ struct Asked {
     from: String,
     until: String,
     outcome: String,
-    after: String,
 }
 
 struct Choice {
@@ -133,7 +132,7 @@ pub(crate) async fn audit(visit: Visit) -> Result<Response, Error> {
     let filter = conditions.join(" and ");
     let query = Query::parse([("$filter", filter.as_str()), ("$top", RECORDS)])
         .map_err(|error| Error::invalid("bad_query", error.to_string()))?;
-    let after = visit.after("admin/audit", &asked.after)?;
+    let after = visit.after("admin/audit")?;
     let later = after.is_some();
     let listed = visit.app.directory_audits(&visit.caller, &query, after).await?;
     let kept = [

@@ -5,7 +5,7 @@ use super::super::shell::{Section, Shell, page, sentence};
 use super::super::shown::{Shown, When};
 use super::super::visit::{Visit, done, form};
 use super::{Tabs, tabs};
-use crate::app::{Error, Kind};
+use crate::app::Error;
 use askama::Template;
 use axum::body::Bytes;
 use axum::response::Response;
@@ -133,15 +133,8 @@ async fn shown(visit: &Visit, wrong: Option<(Typed, Shown)>) -> Result<Response,
 pub(crate) async fn schedule(visit: Visit, body: Bytes) -> Result<Response, Error> {
     visit.app.may_write_settings(&visit.caller)?;
     let typed: Typed = form(&body)?;
-    let changed = match typed.change() {
-        Ok(change) => visit.app.change_settings(&visit.caller, &change).await,
-        Err(error) => Err(error),
-    };
-    match changed {
-        Ok(_) => Ok(done("/admin/settings/escrow", "escrow_saved")),
-        Err(error) if error.kind() == Kind::Invalid => {
-            shown(&visit, Some((typed, Shown::cut(&sentence(&error.text()), 400)))).await
-        }
-        Err(error) => Err(error),
+    match super::changed(&visit, typed.change()).await? {
+        None => Ok(done("/admin/settings/escrow", "escrow_saved")),
+        Some(mistake) => shown(&visit, Some((typed, mistake))).await,
     }
 }

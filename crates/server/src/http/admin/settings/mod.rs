@@ -6,10 +6,11 @@ mod escrow;
 pub(crate) use channels::{channels, create, pause, remove, resume, test};
 pub(crate) use escrow::{escrow, schedule};
 
-use super::shell::{Section, Shell, page, sentence};
+use super::mistake::mistake;
+use super::shell::{Section, Shell, page};
 use super::shown::{Shown, When};
 use super::visit::{Visit, done, form};
-use crate::app::{Error, Kind};
+use crate::app::{AUDIT_DAYS_MIN, Error};
 use askama::Template;
 use axum::body::Bytes;
 use axum::response::Response;
@@ -29,13 +30,85 @@ async fn tabs(visit: &Visit, here: &'static str) -> Result<Tabs, Error> {
     Ok(Tabs { here, channels: sections.write_settings, escrow: sections.escrow })
 }
 
-/// A setting that is a number.
-struct Number {
+/// A setting that is a number: how the form tells of it, and what it takes (`App::change_settings` has the last word).
+struct Bound {
     name: &'static str,
     label: &'static str,
     help: &'static str,
+    /// The smallest value but zero.
     from: u32,
     to: u32,
+    /// Zero is taken too, and means something of its own.
+    zero: bool,
+}
+
+const BOUNDS: [Bound; 5] = [
+    Bound {
+        name: "tombstone_days",
+        label: "Days that a deleted device's passwords stay readable",
+        help: "0 removes them with the device, as Entra does.",
+        from: 1,
+        to: 365,
+        zero: true,
+    },
+    Bound {
+        name: "versions_per_day",
+        label: "Versions that a device may store in 24 hours",
+        help: "Each rotation that a person asks for adds one.",
+        from: 1,
+        to: 1000,
+        zero: false,
+    },
+    Bound {
+        name: "unresolved_max",
+        label: "Pending versions that a device may have",
+        help: "More are refused, which is safe: the account stays as it is.",
+        from: 1,
+        to: 100,
+        zero: false,
+    },
+    Bound {
+        name: "repairs_per_day",
+        label: "Repairs of drift in 24 hours before a device holds repair",
+        help: "A machine that is changed by another hand again and again is left alone and reported.",
+        from: 1,
+        to: laps::drift::REPAIRS_PER_DAY_MAX,
+        zero: false,
+    },
+    Bound {
+        name: "audit_days",
+        label: "Days that records of the audit log are kept",
+        help: "0 keeps all. A signed checkpoint stays, so that the rest still verifies.",
+        from: AUDIT_DAYS_MIN,
+        to: 3650,
+        zero: true,
+    },
+];
+
+impl Bound {
+    /// `0, or 30 to 3650`.
+    fn taken(&self) -> String {
+        let zero = if self.zero && self.from > 1 { "0, or " } else { "" };
+        let from = if self.zero && self.from == 1 { 0 } else { self.from };
+        format!("{zero}{from} to {}", self.to)
+    }
+
+    /// What was typed; nothing when it was left empty.
+    fn read(&self, text: &str) -> Result<Option<u32>, Error> {
+        let text = text.trim();
+        if text.is_empty() {
+            return Ok(None);
+        }
+        match text.parse() {
+            Ok(value) if (self.from..=self.to).contains(&value) || (self.zero && value == 0) => Ok(Some(value)),
+            _ => Err(Error::invalid("bad_setting", format!("“{}” takes {}; correct it", self.label, self.taken()))),
+        }
+    }
+}
+
+/// A number in the form.
+struct Number {
+    bound: &'static Bound,
     /// As it stands, or as it was typed.
     value: String,
 }
@@ -81,79 +154,23 @@ impl Typed {
 
     /// What they change; what is left empty stays as it is.
     fn change(&self) -> Result<Settings, Error> {
-        let number = |label: &str, text: &str| match text.trim() {
-            "" => Ok(None),
-            text => text
-                .parse::<u32>()
-                .map(Some)
-                .map_err(|_| Error::invalid("bad_setting", format!("“{label}” must be a whole number; correct it"))),
-        };
-        let [tombstone, versions, unresolved, repairs, audit] = LABELS;
+        let [tombstone, versions, unresolved, repairs, audit] = &BOUNDS;
         Ok(Settings {
-            tombstone_days: number(tombstone, &self.tombstone_days)?,
-            versions_per_day: number(versions, &self.versions_per_day)?,
-            unresolved_max: number(unresolved, &self.unresolved_max)?,
-            repairs_per_day: number(repairs, &self.repairs_per_day)?,
-            audit_days: number(audit, &self.audit_days)?,
+            tombstone_days: tombstone.read(&self.tombstone_days)?,
+            versions_per_day: versions.read(&self.versions_per_day)?,
+            unresolved_max: unresolved.read(&self.unresolved_max)?,
+            repairs_per_day: repairs.read(&self.repairs_per_day)?,
+            audit_days: audit.read(&self.audit_days)?,
             ..Settings::default()
         })
     }
 
     fn numbers(self) -> Vec<Number> {
-        let number = |name, label, help, from, to, value| Number { name, label, help, from, to, value };
-        let [tombstone, versions, unresolved, repairs, audit] = LABELS;
-        vec![
-            number(
-                "tombstone_days",
-                tombstone,
-                "0 removes them with the device, as Entra does.",
-                0,
-                365,
-                self.tombstone_days,
-            ),
-            number(
-                "versions_per_day",
-                versions,
-                "Each rotation that a person asks for adds one.",
-                1,
-                1000,
-                self.versions_per_day,
-            ),
-            number(
-                "unresolved_max",
-                unresolved,
-                "More are refused, which is safe: the account stays as it is.",
-                1,
-                100,
-                self.unresolved_max,
-            ),
-            number(
-                "repairs_per_day",
-                repairs,
-                "A machine that is changed by another hand again and again is left alone and reported.",
-                1,
-                laps::drift::REPAIRS_PER_DAY_MAX,
-                self.repairs_per_day,
-            ),
-            number(
-                "audit_days",
-                audit,
-                "0 keeps all; else at least 30. A signed checkpoint stays, so that the rest still verifies.",
-                0,
-                3650,
-                self.audit_days,
-            ),
-        ]
+        let values =
+            [self.tombstone_days, self.versions_per_day, self.unresolved_max, self.repairs_per_day, self.audit_days];
+        BOUNDS.iter().zip(values).map(|(bound, value)| Number { bound, value }).collect()
     }
 }
-
-const LABELS: [&str; 5] = [
-    "Days that a deleted device's passwords stay readable",
-    "Versions that a device may store in 24 hours",
-    "Pending versions that a device may have",
-    "Repairs of drift in 24 hours before a device holds repair",
-    "Days that records of the audit log are kept",
-];
 
 /// The page.
 pub(crate) async fn settings(visit: Visit) -> Result<Response, Error> {
@@ -204,17 +221,19 @@ pub(crate) async fn switch(visit: Visit, body: Bytes) -> Result<Response, Error>
 pub(crate) async fn save(visit: Visit, body: Bytes) -> Result<Response, Error> {
     visit.app.may_write_settings(&visit.caller)?;
     let typed: Typed = form(&body)?;
-    let changed = match typed.change() {
+    match changed(&visit, typed.change()).await? {
+        None => Ok(done("/admin/settings", "settings_saved")),
+        Some(mistake) => shown(&visit, Some((typed, mistake))).await,
+    }
+}
+
+/// Changes what a form asks for; answers with the mistake that belongs on the form.
+async fn changed(visit: &Visit, asked: Result<Settings, Error>) -> Result<Option<Shown>, Error> {
+    let changed = match asked {
         Ok(change) => visit.app.change_settings(&visit.caller, &change).await,
         Err(error) => Err(error),
     };
-    match changed {
-        Ok(_) => Ok(done("/admin/settings", "settings_saved")),
-        Err(error) if error.kind() == Kind::Invalid => {
-            shown(&visit, Some((typed, Shown::cut(&sentence(&error.text()), 400)))).await
-        }
-        Err(error) => Err(error),
-    }
+    changed.map_or_else(|error| mistake(error).map(Some), |_| Ok(None))
 }
 
 /// A person says that the server's clock is right.
