@@ -86,10 +86,12 @@ macro_rules! store_conformance {
                     rekey_retires_only_an_empty_key, rewrap_leaves_other_envelopes, the_store_is_ready, counts_are_right;
                 people: user_names_are_unique_without_case, the_one_time_secret_works_once,
                     a_change_of_rights_voids_sessions, the_last_global_administrator_stays, roles_are_given_once,
-                    service_principals_have_secrets, lists_of_people_page_by_key;
+                    service_principals_have_secrets, lists_of_people_page_by_key, nobody_is_left_out_of_a_list_of_all;
                 sessions: a_session_ends_with_time_and_epoch, a_session_is_extended, a_refresh_token_is_replaced,
                     reuse_of_a_refresh_token_ends_the_family, a_device_code_is_answered_once,
-                    polling_too_early_slows_down, a_replay_is_seen, failures_lock_out, the_sweep_removes_what_is_over;
+                    polling_too_early_slows_down, a_replay_is_seen, failures_lock_out,
+                    a_guess_is_counted_before_it_is_looked_at, an_answer_ends_with_the_rights_of_who_gave_it,
+                    the_sweep_removes_what_is_over;
                 means: a_rekey_carries_kept_secrets, a_generator_is_enrolled_once, passkeys_belong_to_a_user,
                     a_ticket_is_taken_once, an_api_token_ends, a_person_ends_a_session, programs_have_keys,
                     a_subject_is_one_user, a_person_unlocks;

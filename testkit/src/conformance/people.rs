@@ -231,3 +231,33 @@ pub async fn lists_of_people_page_by_key(mut w: World) {
     assert_eq!(w.store.users(bad).await, Err(StoreError::BadCursor));
     w.finish().await;
 }
+
+/// Lists of everybody's roles and API tokens are whole, however many there are.
+pub async fn nobody_is_left_out_of_a_list_of_all(mut w: World) {
+    let (ada, more) = (w.user("ada").await, Page::LIMIT_MAX as usize + 1);
+    for number in 0..more {
+        w.role(ada, &format!("role {number}"), None).await.unwrap();
+    }
+    assert_eq!(w.store.role_assignments(None).await.unwrap().len(), more + 1);
+    assert_eq!(w.store.authorization(ada).await.unwrap().unwrap().roles.len(), more);
+    let mut user = ada;
+    for number in 0..more {
+        if number % API_TOKENS_MAX == 0 {
+            user = w.user(&format!("user {number}")).await;
+        }
+        let token = ApiToken {
+            id: w.bytes16(),
+            hash: w.bytes32(),
+            principal: user,
+            name: "ci".into(),
+            scope: "Device.Read.All".into(),
+            created_at: w.now,
+            expires_at: w.now.plus_days(30),
+            used_at: None,
+        };
+        let entry = w.entry();
+        w.store.create_api_token(token, entry).await.unwrap();
+    }
+    assert_eq!(w.store.api_tokens(None).await.unwrap().len(), more);
+    w.finish().await;
+}

@@ -208,6 +208,62 @@ pub async fn failures_lock_out(w: World) {
     w.finish().await;
 }
 
+/// A guess counts before it is looked at, and not while the key is locked; a right one is taken back.
+pub async fn a_guess_is_counted_before_it_is_looked_at(w: World) {
+    let rule = LockoutRule { threshold: 3, window_s: 1_800, lock_s: 900 };
+    let start = w.now;
+    let guess = async |at_s: u64| w.store.count_guess("user:a".into(), rule, start.plus_seconds(at_s)).await.unwrap();
+    let back = async || w.store.take_back_guess("user:a".into()).await.unwrap();
+    let look = async |at_s: u64| w.store.lockout("user:a".into(), start.plus_seconds(at_s)).await.unwrap();
+    let free = |failures| Lockout { failures, locked_until: None };
+    let locked = |failures, at_s: u64| Lockout { failures, locked_until: Some(start.plus_seconds(at_s)) };
+    back().await;
+    assert_eq!(look(0).await, free(0), "nothing to take back");
+    assert_eq!(guess(0).await, Some(free(1)));
+    back().await;
+    assert_eq!(look(0).await, free(0));
+    assert_eq!(guess(1).await, Some(free(1)));
+    assert_eq!(guess(2).await, Some(free(2)));
+    assert_eq!(guess(3).await, Some(locked(3, 903)));
+    assert_eq!(guess(4).await, None, "locked: it is not looked at");
+    assert_eq!(look(4).await, locked(3, 903), "and does not count");
+    back().await;
+    assert_eq!(look(5).await, free(2), "the third was right: two failures lock nothing");
+    assert_eq!(guess(6).await, Some(locked(3, 906)));
+    // A lock that is over lets one more be looked at.
+    assert_eq!(guess(906).await, Some(locked(4, 1_806)));
+    assert_eq!(guess(907).await, None);
+    back().await;
+    assert_eq!(look(908).await, free(3));
+    w.store.clear_failures("user:a".into()).await.unwrap();
+    assert_eq!(look(908).await, free(0));
+    w.finish().await;
+}
+
+/// A code that was agreed to and not fetched yet ends with the rights of who agreed; one of somebody else stays.
+pub async fn an_answer_ends_with_the_rights_of_who_gave_it(mut w: World) {
+    let (ada, bob) = (w.user("ada").await, w.user("bob").await);
+    let reset = UserChange { one_time: Some(([1; 32], w.now.plus_days(1))), ..UserChange::default() };
+    for round in 0..3 {
+        let (hers, his) = (code(&mut w, &format!("AAA{round}")), code(&mut w, &format!("BBB{round}")));
+        for (one, by) in [(&hers, ada), (&his, bob)] {
+            w.store.create_device_code(one.clone()).await.unwrap();
+            answer(&mut w, &one.user_code, Some(by)).await.unwrap();
+        }
+        let entry = w.entry();
+        match round {
+            0 => drop(w.store.update_user(ada, reset.clone(), entry).await.unwrap()),
+            1 => drop(w.store.redeem_one_time(ada, [1; 32], "$argon2id$".into(), w.now, entry).await.unwrap()),
+            _ => drop(w.role(ada, "Security Reader", None).await.unwrap()),
+        }
+        let ended = w.store.poll_device_code(hers.hash, "cli".into(), w.now).await;
+        assert_eq!(ended, Ok(DeviceCodePoll::Expired), "round {round}");
+        let stands = w.store.poll_device_code(his.hash, "cli".into(), w.now).await;
+        assert_eq!(stands, Ok(DeviceCodePoll::Approved { principal: bob, code: his }), "round {round}");
+    }
+    w.finish().await;
+}
+
 /// The sweep removes what is over and nothing else; the newest piece of work stays.
 pub async fn the_sweep_removes_what_is_over(mut w: World) {
     let device = w.device().await;
@@ -220,9 +276,25 @@ pub async fn the_sweep_removes_what_is_over(mut w: World) {
     w.store.use_once("proof", key, w.now.plus_seconds(60), w.now).await.unwrap();
     let rule = LockoutRule { threshold: 3, window_s: 600, lock_s: 900 };
     w.store.count_failure("k".into(), rule, w.now).await.unwrap();
+    for (number, days) in [(1, 0), (2, 9)] {
+        let token = ApiToken {
+            id: w.bytes16(),
+            hash: w.bytes32(),
+            principal: w.admin,
+            name: format!("token {number}"),
+            scope: "Device.Read.All".into(),
+            created_at: w.now,
+            expires_at: w.now.plus_days(days).plus_seconds(60),
+            used_at: None,
+        };
+        let entry = w.entry();
+        w.store.create_api_token(token, entry).await.unwrap();
+    }
     assert_eq!(w.store.sweep(w.now).await, Ok(0));
     w.pass_hours(1);
-    assert_eq!(w.store.sweep(w.now).await, Ok(4));
+    assert_eq!(w.store.sweep(w.now).await, Ok(5));
+    let tokens = w.store.api_tokens(None).await.unwrap();
+    assert_eq!(tokens.iter().map(|token| token.name.as_str()).collect::<Vec<_>>(), ["token 2"]);
     assert_eq!(w.store.session(kept.kind, kept.hash, w.now).await, Ok(Some(kept)));
     w.change(device, DeviceChange::Disable).await.unwrap();
     w.change(device, DeviceChange::Enable).await.unwrap();

@@ -232,7 +232,6 @@ impl State {
             .cloned()
             .collect();
         tokens.sort_by_key(|token| (token.created_at, token.id));
-        tokens.truncate(Page::LIMIT_MAX as usize);
         Ok(tokens)
     }
 

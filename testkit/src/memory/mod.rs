@@ -448,6 +448,8 @@ impl Store for MemoryStore {
         write poll_device_code(hash: SecretHash, client_id: String, now: Timestamp) -> DeviceCodePoll;
         write use_once(purpose: &'static str, key: SecretHash, expires_at: Timestamp, now: Timestamp) -> bool;
         write count_failure(key: String, rule: LockoutRule, now: Timestamp) -> Lockout;
+        write count_guess(key: String, rule: LockoutRule, now: Timestamp) -> Option<Lockout>;
+        write take_back_guess(key: String) -> ();
         write clear_failures(key: String) -> ();
         write sweep(now: Timestamp) -> u64;
     }

@@ -12,7 +12,7 @@ impl State {
 
     /// Voids what was given out on the ground of a principal's former rights.
     pub(super) fn next_epoch(&mut self, principal: PrincipalId) {
-        self.sessions.retain(|_, (session, _)| session.principal != principal);
+        self.end_sign_ins(principal);
         if let Some(row) = self.users.get_mut(&principal) {
             row.user.epoch += 1;
         }
@@ -21,12 +21,17 @@ impl State {
         }
     }
 
+    /// Sessions, and codes that were agreed to and not fetched yet.
+    fn end_sign_ins(&mut self, principal: PrincipalId) {
+        self.sessions.retain(|_, (session, _)| session.principal != principal);
+        self.codes.retain(|_, row| row.answer != Some(Some(principal)));
+    }
+
     /// What goes with a principal: roles, sessions, what it agreed to.
     fn forget_principal(&mut self, principal: PrincipalId) {
         self.forget_means(principal);
         self.roles.retain(|role| role.principal != principal);
-        self.sessions.retain(|_, (session, _)| session.principal != principal);
-        self.codes.retain(|_, row| row.answer != Some(Some(principal)));
+        self.end_sign_ins(principal);
     }
 
     fn is_enabled(&self, principal: PrincipalId) -> bool {
@@ -128,7 +133,7 @@ impl State {
             self.means.tokens.retain(|_, token| token.principal != id);
         }
         if bears {
-            self.delete_sessions_of(id)?;
+            self.end_sign_ins(id);
         }
         self.append_audit(audit)?;
         Ok(user)
@@ -164,7 +169,7 @@ impl State {
         row.user.password_hash = Some(password_hash);
         row.user.epoch += 1;
         let user = row.user.clone();
-        self.delete_sessions_of(id)?;
+        self.end_sign_ins(id);
         self.append_audit(audit)?;
         Ok(user)
     }
@@ -289,7 +294,7 @@ impl State {
 
     pub(super) fn role_assignments(&self, principal: Option<PrincipalId>) -> Result<Vec<RoleAssignment>, StoreError> {
         let wanted = self.roles.iter().filter(|role| principal.is_none_or(|principal| role.principal == principal));
-        Ok(wanted.take(Page::LIMIT_MAX as usize).cloned().collect())
+        Ok(wanted.cloned().collect())
     }
 
     pub(super) fn authorization(&self, principal: PrincipalId) -> Result<Option<Authorization>, StoreError> {

@@ -178,6 +178,27 @@ impl State {
         self.lockout(key, now)
     }
 
+    pub(super) fn count_guess(
+        &mut self,
+        key: String,
+        rule: LockoutRule,
+        now: Timestamp,
+    ) -> Result<Option<Lockout>, StoreError> {
+        if self.lockout(key.clone(), now)?.locked_until.is_some() {
+            return Ok(None);
+        }
+        self.count_failure(key, rule, now).map(Some)
+    }
+
+    pub(super) fn take_back_guess(&mut self, key: String) -> Result<(), StoreError> {
+        if let Some(counter) = self.failures.get_mut(&key) {
+            counter.number = counter.number.saturating_sub(1);
+            counter.locked_until = None;
+        }
+        self.failures.retain(|known, counter| *known != key || counter.number > 0);
+        Ok(())
+    }
+
     pub(super) fn lockout(&self, key: String, now: Timestamp) -> Result<Lockout, StoreError> {
         let counter = self.failures.get(&key).filter(|counter| now < counter.window_ends_at);
         Ok(counter.map_or(Lockout::default(), |counter| Lockout {
@@ -199,12 +220,14 @@ impl State {
                 + state.failures.len()
                 + state.work.len()
                 + state.means.tickets.len()
+                + state.means.tokens.len()
         };
         let before = count(self);
         self.sessions.retain(|_, (session, _)| now < session.expires_at);
         self.codes.retain(|_, row| now < row.code.expires_at);
         self.used.retain(|_, until| now < *until);
         self.means.tickets.retain(|_, (_, until)| now < *until);
+        self.means.tokens.retain(|_, token| now < token.expires_at);
         self.failures.retain(|_, counter| now < counter.window_ends_at);
         // The newest piece of work stays: it carries the sequence that watchers know.
         let newest = self.newest_work();

@@ -113,10 +113,17 @@ impl App {
         let Some(kept) = self.kept(&totp_candidate(user.id)).await? else {
             return Err(Error::invalid("totp_not_begun", "ask for a new secret first: POST /v1.0/lapwing/me/totp"));
         };
-        if totp::matching_step(&kept, &shown.code, self.now()).is_none() {
-            self.failed(caller, &key, target("user", &user.id, &user.user_name)).await?;
+        let Some(counted) = self.count_guess(&key).await? else { return Err(locked_out()) };
+        // Each code works once: this one is not good for a sign-in any more.
+        let good = match totp::matching_step(&kept, &shown.code, self.now()) {
+            Some(step) => self.take_step(user.id, step).await?,
+            None => false,
+        };
+        if !good {
+            self.missed(caller, counted, target("user", &user.id, &user.user_name), "sign_in_failed").await?;
             return Err(code_wrong());
         }
+        self.store.take_back_guess(key).await?;
         let mut codes = Vec::with_capacity(RECOVERY_CODES);
         for _ in 0..RECOVERY_CODES {
             codes.push(secret::recovery_code(&self.random_bytes()?));
@@ -144,9 +151,13 @@ impl App {
         if self.is_locked(&key).await? {
             return Err(locked_out());
         }
-        if self.store.factors(user.id).await?.totp_since.is_some() && !self.is_code(caller, &user, &shown.code).await? {
-            self.failed(caller, &key, target("user", &user.id, &user.user_name)).await?;
-            return Err(code_wrong());
+        if self.store.factors(user.id).await?.totp_since.is_some() {
+            let Some(counted) = self.count_guess(&key).await? else { return Err(locked_out()) };
+            if !self.is_code(caller, &user, &shown.code).await? {
+                self.missed(caller, counted, target("user", &user.id, &user.user_name), "sign_in_failed").await?;
+                return Err(code_wrong());
+            }
+            self.store.take_back_guess(key).await?;
         }
         let audit = self.entry(
             caller,
@@ -211,6 +222,7 @@ impl App {
     pub async fn unlock_user(&self, caller: &Caller, id: PrincipalId) -> Result<()> {
         self.require(caller, Action::PeopleWrite)?;
         let user = self.stored_user(id).await?;
+        self.refuse_above(caller, id).await?;
         let audit =
             self.entry(caller, activity::UNLOCK, category::USER, target("user", &id, &user.user_name), json!({}))?;
         Ok(self.store.unlock(user_key(&user.user_name), audit).await?)

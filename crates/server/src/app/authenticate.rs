@@ -8,7 +8,7 @@ use super::record::{activity, category, target};
 use super::{App, Result};
 use crate::authz::{Caller, Identity, Principal, Scopes};
 use crate::oauth::{PasswordError, Passwords, secret, totp};
-use crate::store::{LockoutRule, StoreError, Ticket, User, totp_secret};
+use crate::store::{Lockout, LockoutRule, StoreError, Ticket, User, totp_secret};
 use laps::id::PrincipalId;
 use proto::oauth::Secret;
 use serde_json::{Value, json};
@@ -21,6 +21,8 @@ const ADDRESS_LOCKOUT: LockoutRule = LockoutRule { threshold: 100, window_s: 600
 const SECOND_FACTOR_S: u64 = 300;
 /// Keeps the tickets of sign-ins apart from others.
 const SECOND_FACTOR: &str = "second_factor";
+/// Longest part of a typed name that is recorded, characters.
+const NAME_CHARS_MAX: usize = 120;
 /// Begins such a ticket.
 const TICKET_PREFIX: &str = "lapwing-step.";
 
@@ -56,9 +58,7 @@ pub(super) enum Authenticated {
 impl App {
     /// Whether somebody is who they say. Counts and records failures; a success is the caller's to record.
     pub(super) async fn authenticate(&self, caller: &Caller, brought: &Brought<'_>) -> Result<Authenticated> {
-        if let Some(key) = address_key(caller)
-            && self.is_locked(&key).await?
-        {
+        if self.is_address_locked(caller).await? {
             return Ok(Authenticated::LockedOut);
         }
         if let Some(ticket) = brought.ticket {
@@ -72,22 +72,35 @@ impl App {
         let empty = Secret::default();
         let password = brought.password.unwrap_or(&empty);
         let user = self.store.user_by_name(name.to_owned()).await?.filter(|user| user.enabled);
-        let user = if password.reveal().starts_with(ONE_TIME_PREFIX) {
+        let shown: String = name.chars().take(NAME_CHARS_MAX).collect();
+        let of = target("user", &shown, &shown);
+        let by_one_time = password.reveal().starts_with(ONE_TIME_PREFIX);
+        let user = if by_one_time {
+            // Nobody guesses 256 random bits: counted when it was wrong.
             match self.redeem(caller, user, name, password, brought).await? {
-                Authenticated::User(user) => Some(user),
-                Authenticated::Failed => None,
+                Authenticated::User(user) => user,
+                Authenticated::Failed => {
+                    self.failed(caller, &key, of).await?;
+                    return Ok(Authenticated::Failed);
+                }
                 other => return Ok(other),
             }
         } else {
+            let turn = self.passwords.turn()?;
+            let Some(counted) = self.count_guess(&key).await? else { return Ok(Authenticated::LockedOut) };
             let stored = user.as_ref().and_then(|user| user.password_hash.as_deref());
-            let good = self.passwords.check(password, stored).await?;
-            user.filter(|_| good)
-        };
-        let Some(user) = user else {
-            self.failed(caller, &key, target("user", &name, name)).await?;
-            return Ok(Authenticated::Failed);
+            let good = turn.check(password, stored).await?;
+            let Some(user) = user.filter(|_| good) else {
+                self.missed(caller, counted, of, "sign_in_failed").await?;
+                return Ok(Authenticated::Failed);
+            };
+            user
         };
         if self.store.factors(user.id).await?.totp_since.is_some() {
+            if !by_one_time {
+                // Right, and not signed in yet: wrong codes of before still count.
+                self.store.take_back_guess(key).await?;
+            }
             return match brought.code {
                 Some(code) => self.with_code(caller, user, code).await,
                 None => self.code_required(&user, false).await,
@@ -122,6 +135,7 @@ impl App {
                 "sign_in_step_unknown",
             )
             .await?;
+            self.count_address(caller).await?;
             return Ok(Authenticated::Failed);
         };
         if known {
@@ -138,11 +152,12 @@ impl App {
         if self.is_locked(&key).await? {
             return Ok(Authenticated::LockedOut);
         }
+        let Some(counted) = self.count_guess(&key).await? else { return Ok(Authenticated::LockedOut) };
         if self.is_code(caller, &user, code).await? {
             self.store.clear_failures(key).await?;
             return Ok(Authenticated::User(user));
         }
-        self.failed(caller, &key, target("user", &user.id, &user.user_name)).await?;
+        self.missed(caller, counted, target("user", &user.id, &user.user_name), "sign_in_failed").await?;
         self.code_required(&user, true).await
     }
 
@@ -161,7 +176,6 @@ impl App {
 
     /// Whether a code is one of the user's generator that was not used before, or a recovery code; uses it up.
     pub(super) async fn is_code(&self, caller: &Caller, user: &User, code: &str) -> Result<bool> {
-        let now = self.now();
         if let Some(recovery) = secret::recovery_digest(code) {
             let known = caller.with(Identity::User(principal_of(user)));
             let audit = self.entry(
@@ -176,12 +190,18 @@ impl App {
         let Some(kept) = self.kept(&totp_secret(user.id)).await? else {
             return Ok(false);
         };
-        let Some(step) = totp::matching_step(&kept, code, now) else {
+        let Some(step) = totp::matching_step(&kept, code, self.now()) else {
             return Ok(false);
         };
-        // A step that was taken is not taken again (RFC 6238 5.2), on no node and not after a restart. Noted for
-        // longer than the clock is let go back without jobs being held.
-        let used = secret::digest(&format!("{}/{step}", user.id));
+        self.take_step(user.id, step).await
+    }
+
+    /// Notes a step of a generator as used; false when it was before. A step that was taken is not taken again
+    /// (RFC 6238 5.2), on no node and not after a restart.
+    pub(super) async fn take_step(&self, user: PrincipalId, step: u64) -> Result<bool> {
+        let now = self.now();
+        let used = secret::digest(&format!("{user}/{step}"));
+        // For longer than the clock is let go back without jobs being held.
         Ok(self.store.use_once("totp", used, now.plus_days(2), now).await?)
     }
 
@@ -235,6 +255,13 @@ impl App {
         Ok(lockout.locked_until.is_some_and(|until| now < until))
     }
 
+    /// Counts a guess against the account before it is looked at, so that guesses at once get no more looks than one
+    /// after the other; `None` while the account is locked. What was wrong goes to [`Self::missed`]; what was right is
+    /// taken back, or clears the counter.
+    pub(super) async fn count_guess(&self, key: &str) -> Result<Option<Lockout>> {
+        Ok(self.store.count_guess(key.to_owned(), LOCKOUT, self.now()).await?)
+    }
+
     /// Counts and records a failed sign-in, against the account and against the address.
     pub(super) async fn failed(&self, caller: &Caller, key: &str, of: crate::audit::Target) -> Result<()> {
         self.failed_with(caller, key, of, "sign_in_failed").await
@@ -248,14 +275,37 @@ impl App {
         of: crate::audit::Target,
         code: &'static str,
     ) -> Result<()> {
+        let counted = self.store.count_failure(key.to_owned(), LOCKOUT, self.now()).await?;
+        self.missed(caller, counted, of, code).await
+    }
+
+    /// Records a guess that was counted before and was wrong, and counts it against the address.
+    pub(super) async fn missed(
+        &self,
+        caller: &Caller,
+        counted: Lockout,
+        of: crate::audit::Target,
+        code: &'static str,
+    ) -> Result<()> {
         self.metrics.sign_in_failures.inc();
-        let now = self.now();
-        let lockout = self.store.count_failure(key.to_owned(), LOCKOUT, now).await?;
-        let code = if lockout.locked_until.is_some() { "locked_out" } else { code };
+        let code = if counted.locked_until.is_some() { "locked_out" } else { code };
         self.record_refusal(caller, activity::SIGN_IN, category::SIGN_IN, of, code).await?;
+        self.count_address(caller).await
+    }
+
+    /// Whether the caller's address is locked.
+    pub(super) async fn is_address_locked(&self, caller: &Caller) -> Result<bool> {
+        match address_key(caller) {
+            Some(key) => self.is_locked(&key).await,
+            None => Ok(false),
+        }
+    }
+
+    /// Counts a failure against the caller's address, and records that it locked it.
+    pub(super) async fn count_address(&self, caller: &Caller) -> Result<()> {
         let Some(address) = address_key(caller) else { return Ok(()) };
         let before = self.is_locked(&address).await?;
-        let lockout = self.store.count_failure(address.clone(), ADDRESS_LOCKOUT, now).await?;
+        let lockout = self.store.count_failure(address.clone(), ADDRESS_LOCKOUT, self.now()).await?;
         if lockout.locked_until.is_some() && !before {
             let of = target("address", &address.trim_start_matches("address:"), "");
             self.record_refusal(caller, activity::SIGN_IN, category::SIGN_IN, of, "address_locked_out").await?;

@@ -32,6 +32,12 @@ impl App {
         let Ok(id) = client_id.parse::<PrincipalId>() else {
             return Ok(None);
         };
+        if self.is_address_locked(caller).await? {
+            return Err(TokenRefusal::Refused(
+                TokenErrorKind::LockedOut,
+                "Too many failures from this address; try again in five minutes.".to_owned(),
+            ));
+        }
         let key = format!("client:{id}");
         if self.is_locked(&key).await? {
             return Err(TokenRefusal::Refused(

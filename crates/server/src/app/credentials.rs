@@ -110,9 +110,7 @@ impl App {
         let brought = justification.checked()?;
         for _ in 0..ATTEMPTS {
             let refused = async |error: Error, name: &str| {
-                let on = target("device", &id, name);
-                self.record_refusal(caller, activity::RECOVER_PASSWORD, category::DEVICE, on, error.code()).await?;
-                self.reads.notify_one();
+                self.record_refused_read(caller, id, name, &error).await?;
                 Err(error)
             };
             let device = match self.device_to_reveal(caller, id).await {
@@ -165,6 +163,22 @@ impl App {
             return Ok(entity);
         }
         Err(StoreError::Changed.into())
+    }
+
+    /// Records a read that was refused on the way to [`App::reveal`], as that records its own refusals; gives the
+    /// refusal back, or what kept it from being recorded. What is no refusal of a person or program is not recorded.
+    pub async fn refused_read(&self, caller: &Caller, id: DeviceId, error: Error) -> Error {
+        if caller.principal().is_none() || !matches!(error.kind(), Kind::Denied | Kind::NotFound) {
+            return error;
+        }
+        self.record_refused_read(caller, id, "", &error).await.err().unwrap_or(error)
+    }
+
+    async fn record_refused_read(&self, caller: &Caller, id: DeviceId, name: &str, error: &Error) -> Result<()> {
+        let on = target("device", &id, name);
+        self.record_refusal(caller, activity::RECOVER_PASSWORD, category::DEVICE, on, error.code()).await?;
+        self.reads.notify_one();
+        Ok(())
     }
 
     async fn device_to_reveal(&self, caller: &Caller, id: DeviceId) -> Result<store::Device> {

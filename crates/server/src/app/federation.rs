@@ -277,6 +277,9 @@ impl App {
         code: &str,
         base: &str,
     ) -> Result<Arrived> {
+        if self.is_address_locked(caller).await? {
+            return Err(super::account::locked_out());
+        }
         let taken = self.store.take_ticket(AWAY, secret::digest(cookie.reveal()), self.now()).await?;
         let facts: Value = taken.and_then(|data| serde_json::from_str(&data).ok()).unwrap_or_default();
         let same: bool = derived(cookie, "state").as_bytes().ct_eq(state.as_bytes()).into();
@@ -321,6 +324,7 @@ impl App {
         self.metrics.sign_in_failures.inc();
         let of = target("identityProvider", &provider, subject);
         self.record_refusal(caller, activity::SIGN_IN, category::SIGN_IN, of, code).await?;
+        self.count_address(caller).await?;
         Ok(match code {
             "oidc_not_linked" => Error::refused(
                 Kind::Denied,

@@ -38,6 +38,9 @@ impl App {
         self.require(caller, Action::GroupWrite)?;
         let mut group = self.stored_group(name).await?;
         let filter = change.filter.as_ref().map(checked_filter).transpose()?;
+        if filter.is_some() {
+            self.refuse_widening(caller, group.id)?;
+        }
         if let Some(name) = &change.name {
             let name = checked_name(name)?;
             let audit = self.entry(
@@ -81,6 +84,9 @@ impl App {
     pub async fn set_member(&self, caller: &Caller, name: &str, device: DeviceId, member: bool) -> Result<()> {
         self.require(caller, Action::GroupWrite)?;
         let group = self.stored_group(name).await?;
+        if member {
+            self.refuse_widening(caller, group.id)?;
+        }
         self.guard_ruled_group(caller, group.id).await?;
         let device = self.store.device(device).await?.ok_or(StoreError::DeviceUnknown)?;
         let audit = self.entry(

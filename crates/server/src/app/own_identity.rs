@@ -125,10 +125,12 @@ impl App {
         if self.is_locked(&key).await? {
             return Err(super::account::locked_out());
         }
-        if self.passwords.check(&Secret::new(password.to_owned()), user.password_hash.as_deref()).await? {
-            return Ok(());
+        let turn = self.passwords.turn()?;
+        let Some(counted) = self.count_guess(&key).await? else { return Err(super::account::locked_out()) };
+        if turn.check(&Secret::new(password.to_owned()), user.password_hash.as_deref()).await? {
+            return Ok(self.store.take_back_guess(key).await?);
         }
-        self.failed(caller, &key, target("user", &user.id, &user.user_name)).await?;
+        self.missed(caller, counted, target("user", &user.id, &user.user_name), "sign_in_failed").await?;
         Err(Error::invalid("password_wrong", "that is not your password"))
     }
 }

@@ -3,7 +3,7 @@
 //! The authenticator verifies the person, so a passkey is both factors. Challenges are drawn by the library; what a
 //! ceremony has come to lies in the store, is bound to the person and good once.
 
-use super::authenticate::{address_key, user_key};
+use super::authenticate::user_key;
 use super::groups::checked_name;
 use super::record::{activity, category, target};
 use super::{App, Error, Kind, Result, hex};
@@ -164,10 +164,8 @@ impl App {
 
     /// Who signed in with a passkey; `None` when it was not right, which is counted and recorded.
     pub(super) async fn by_passkey(&self, caller: &Caller, ticket: &str, answer: &Value) -> Result<Option<User>> {
-        if let Some(key) = address_key(caller)
-            && self.is_locked(&key).await?
-        {
-            return Err(Error::refused(Kind::TooMany, "locked_out", "too many failures; try again in five minutes"));
+        if self.is_address_locked(caller).await? {
+            return Err(super::account::locked_out());
         }
         let (of, state) = self.ceremony(SIGN_IN, ticket).await?.ok_or_else(step_unknown)?;
         let user = match of {

@@ -3,9 +3,9 @@
 use super::credentials::Listed;
 use super::groups::checked_name;
 use super::record::{activity, category, target};
-use super::roles::may_give;
+use super::roles::{may_give, permitted};
 use super::{App, Error, Result, hex, store_page};
-use crate::authz::{Action, Actions, Caller, RoleScope, Scopes};
+use crate::authz::{Action, Caller, RoleScope, Scopes};
 use crate::oauth::secret;
 use crate::store::{self, ClientSecret, NewServicePrincipal, NewUser, ServicePrincipalChange, UserChange};
 use laps::id::PrincipalId;
@@ -193,13 +193,7 @@ impl App {
                 ),
             ));
         }
-        let granted = Scopes::parse(&new.permissions.join(" "));
-        let granted: Actions = Action::ALL
-            .iter()
-            .copied()
-            .filter(|action| !action.permissions().is_empty() && granted.cover(*action))
-            .collect();
-        may_give(caller, granted, RoleScope::Tenant)?;
+        may_give(caller, permitted(&new.permissions), RoleScope::Tenant)?;
         let days = new.secret_days.unwrap_or(365);
         if !(1..=SECRET_DAYS_MAX).contains(&days) {
             return Err(Error::invalid(

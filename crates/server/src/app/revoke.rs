@@ -8,10 +8,10 @@ use crate::authz::{Action, Caller};
 use crate::store::{CampaignKind, DeviceState, Exposed, Page, exposed};
 use laps::id::{DeviceId, PrincipalId};
 use proto::admin::{Campaign, NewRevocation, Reader, RevocationPreview};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-/// Programs of one person that a revocation takes in.
-const PROGRAMS_MAX: u32 = 500;
+/// Records of programs that are read at once.
+const PROGRAMS_AT_ONCE: u32 = 500;
 /// Names that a preview gives.
 const NAMES_MAX: usize = 20;
 
@@ -80,29 +80,24 @@ impl App {
         })
     }
 
-    /// A person by id, sign-in name or shown name, also one that was deleted, and the programs that the person
-    /// made or changed: whoever holds their secrets reads as they do. API tokens of a person read as the person.
+    /// A person by id, sign-in name or shown name, also one that was deleted and whose name another has now, and the
+    /// programs that the person made or changed: whoever holds their secrets reads as they do. API tokens of a person
+    /// read as the person.
     async fn readers(&self, person: &str) -> Result<Vec<Reader>> {
         let name = person.trim();
         let mut found: Vec<PrincipalId> = Vec::new();
         if let Ok(id) = name.parse() {
             found.push(id);
-        } else if let Some(user) = self.store.user_by_name(name.to_owned()).await? {
-            found.push(user.id);
         } else {
-            let mut after = None;
-            loop {
-                let page = self.store.service_principals(store_page(after, Page::LIMIT_MAX)).await?;
-                let same = page.items.iter().filter(|known| known.name.eq_ignore_ascii_case(name));
-                found.extend(same.map(|known| known.id));
-                after = page.next;
-                if after.is_none() {
-                    break;
-                }
+            match self.store.user_by_name(name.to_owned()).await? {
+                Some(user) => found.push(user.id),
+                None => found.extend(self.programs_named(name).await?),
             }
+            // A name is given again: what was read under it before counts, too.
             found.extend(self.store.readers(name.to_owned()).await?);
         }
-        found.dedup();
+        let mut seen = BTreeSet::new();
+        found.retain(|id| seen.insert(*id));
         let mut readers = Vec::new();
         for id in &found {
             readers.extend(self.reader(*id, name).await?);
@@ -118,26 +113,53 @@ impl App {
             ));
         }
         for id in found {
-            for activity in [people::ADD_SERVICE_PRINCIPAL, people::UPDATE_SERVICE_PRINCIPAL] {
-                let filter = AuditFilter {
-                    activity: Some(activity.to_owned()),
-                    actor: Some(id.to_string()),
-                    ..AuditFilter::default()
-                };
-                for record in self.store.audit(filter, Page::first(PROGRAMS_MAX)).await?.items {
-                    let Ok(program) = record.entry.target.id.parse::<PrincipalId>() else { continue };
-                    if readers.iter().all(|known| known.id != program) {
-                        let name = record.entry.target.name;
-                        readers.push(self.reader(program, &name).await?.unwrap_or(Reader {
-                            id: program,
-                            name,
-                            enabled: None,
-                        }));
-                    }
+            for (program, name) in self.programs_of(id).await? {
+                if seen.insert(program) {
+                    let known = self.reader(program, &name).await?;
+                    readers.push(known.unwrap_or(Reader { id: program, name, enabled: None }));
                 }
             }
         }
         Ok(readers)
+    }
+
+    /// Programs of a shown name.
+    async fn programs_named(&self, name: &str) -> Result<Vec<PrincipalId>> {
+        let (mut found, mut after) = (Vec::new(), None);
+        loop {
+            let page = self.store.service_principals(store_page(after, Page::LIMIT_MAX)).await?;
+            let same = page.items.iter().filter(|known| known.name.eq_ignore_ascii_case(name));
+            found.extend(same.map(|known| known.id));
+            after = page.next;
+            if after.is_none() {
+                return Ok(found);
+            }
+        }
+    }
+
+    /// The programs that somebody made or changed, by the audit log, each once.
+    async fn programs_of(&self, person: PrincipalId) -> Result<Vec<(PrincipalId, String)>> {
+        let (mut found, mut seen) = (Vec::new(), BTreeSet::new());
+        for activity in [people::ADD_SERVICE_PRINCIPAL, people::UPDATE_SERVICE_PRINCIPAL] {
+            let filter = AuditFilter {
+                activity: Some(activity.to_owned()),
+                actor: Some(person.to_string()),
+                ..AuditFilter::default()
+            };
+            let mut after = None;
+            loop {
+                let page = self.store.audit(filter.clone(), Page::behind(after, PROGRAMS_AT_ONCE)).await?;
+                for target in page.items.into_iter().map(|record| record.entry.target) {
+                    let program = target.id.parse::<PrincipalId>().ok().filter(|program| seen.insert(*program));
+                    found.extend(program.map(|program| (program, target.name)));
+                }
+                after = page.next;
+                if after.is_none() {
+                    break;
+                }
+            }
+        }
+        Ok(found)
     }
 
     /// `None` for an id that neither is there nor has read anything.

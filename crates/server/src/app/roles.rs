@@ -7,7 +7,7 @@ use super::groups::checked_name;
 use super::people::unknown_principal;
 use super::record::{activity, category, target};
 use super::{App, Error, Kind, Result};
-use crate::authz::{self, Action, Actions, Assignment, BuiltIn, Caller, Identity, Role, RoleScope, Target};
+use crate::authz::{self, Action, Actions, Assignment, BuiltIn, Caller, Identity, Role, RoleScope, Scopes, Target};
 use crate::store::{self, CustomRole, CustomRoleChange, StoreError};
 use laps::id::{GroupId, PrincipalId, RoleId};
 use proto::admin::{self, NewRole, PersonRole, RoleChange};
@@ -222,6 +222,16 @@ impl App {
         for held in assignments(&authorization) {
             may_give(caller, held.role.actions(), held.scope)?;
         }
+        may_give(caller, permitted(&authorization.permissions), RoleScope::Tenant)
+    }
+
+    /// Refuses to let a group have more devices for which the caller's own roles for it would count: nobody widens
+    /// what they hold themselves.
+    pub(super) fn refuse_widening(&self, caller: &Caller, group: GroupId) -> Result<()> {
+        let own = caller.principal().map(|principal| principal.assignments.as_slice()).unwrap_or_default();
+        for held in own.iter().filter(|held| held.scope == RoleScope::Group(group)) {
+            may_give(caller, held.role.actions(), RoleScope::Tenant)?;
+        }
         Ok(())
     }
 
@@ -309,6 +319,13 @@ pub(super) fn may_give(caller: &Caller, actions: Actions, scope: RoleScope) -> R
             ),
         )),
     }
+}
+
+/// What application permissions let a program do on every device.
+pub(super) fn permitted(permissions: &[String]) -> Actions {
+    let granted = Scopes::parse(&permissions.join(" "));
+    let covered = |action: &Action| action.is_of_roles() && !action.permissions().is_empty() && granted.cover(*action);
+    Action::ALL.iter().copied().filter(covered).collect()
 }
 
 /// The roles of an authorization that this program knows; others allow nothing.

@@ -97,6 +97,10 @@ impl App {
         for _ in 0..3 {
             let tenant = self.store.tenant().await?;
             let now = tenant.settings;
+            // Who names the recipients reads every password that the schedule seals. Forms send them unchanged, too.
+            if change.escrow_recipients.as_ref().is_some_and(|asked| *asked != now.escrow.recipients) {
+                self.require(caller, Action::CredentialExport)?;
+            }
             let settings = store::Settings {
                 laps_enabled: change.laps_enabled.unwrap_or(now.laps_enabled),
                 tombstone_days: change.tombstone_days.unwrap_or(now.tombstone_days),

@@ -13,7 +13,7 @@ use http::{HeaderMap, Method, header};
 use proto::device::Code;
 use std::sync::Arc;
 
-/// Acts whose refusal is recorded where it is decided.
+/// Acts whose refusal is recorded where it is decided, whatever refuses it.
 const RECORDED: [&str; 2] = ["POST /admin/devices/{device}/password", "POST /v1.0/lapwing/escrow/export"];
 
 /// Makes the [`Caller`] of a request, or refuses it; an act that is refused for want of a right is recorded.

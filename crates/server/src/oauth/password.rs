@@ -4,7 +4,7 @@ use argon2::password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash}
 use argon2::{Algorithm, Argon2, Params, Version};
 use proto::oauth::Secret;
 use std::sync::Arc;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Shortest password that a person may choose, characters.
 pub const CHARS_MIN: usize = 12;
@@ -41,6 +41,12 @@ pub struct Passwords {
     queued: Arc<Semaphore>,
 }
 
+/// A place in the queue of [`Passwords`].
+pub struct Turn {
+    running: Arc<Semaphore>,
+    _queued: OwnedSemaphorePermit,
+}
+
 impl Passwords {
     /// `parallel`: hashes at the same time, each with 19 MiB and one core. Eight times as many wait.
     pub fn new(parallel: usize) -> Self {
@@ -66,18 +72,25 @@ impl Passwords {
     /// The PHC string of a password; `salt` is fresh and random.
     pub async fn hash(&self, password: &Secret, salt: [u8; 16]) -> Result<String, PasswordError> {
         let password = password.clone();
-        self.work(move || {
+        let hash = move || {
             argon2()
                 .and_then(|argon2| argon2.hash_password_with_salt(password.reveal().as_bytes(), &salt).ok())
                 .map(|hash: PasswordHash| hash.to_string())
-        })
-        .await?
-        .ok_or(PasswordError::Failed)
+        };
+        self.turn()?.work(hash).await?.ok_or(PasswordError::Failed)
     }
 
+    /// A place in the queue, before a guess is counted: who finds the server busy has not guessed.
+    pub fn turn(&self) -> Result<Turn, PasswordError> {
+        let queued = Arc::clone(&self.queued).try_acquire_owned().map_err(|_| PasswordError::Busy)?;
+        Ok(Turn { running: Arc::clone(&self.running), _queued: queued })
+    }
+}
+
+impl Turn {
     /// Whether a password is the one of a PHC string. Without a string the same work is done and the
     /// answer is no, so that time does not tell whether a user exists.
-    pub async fn check(&self, password: &Secret, stored: Option<&str>) -> Result<bool, PasswordError> {
+    pub async fn check(self, password: &Secret, stored: Option<&str>) -> Result<bool, PasswordError> {
         let password = password.clone();
         let stored = stored.map(str::to_owned);
         self.work(move || {
@@ -95,8 +108,7 @@ impl Passwords {
         .await
     }
 
-    async fn work<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, PasswordError> {
-        let _queued = self.queued.try_acquire().map_err(|_| PasswordError::Busy)?;
+    async fn work<T: Send + 'static>(self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, PasswordError> {
         let running = Arc::clone(&self.running).acquire_owned().await.map_err(|_| PasswordError::Failed)?;
         tokio::task::spawn_blocking(move || {
             let _running = running;
@@ -123,9 +135,12 @@ mod tests {
         let secret = |text: &str| Secret::new(text.into());
         let hash = passwords.hash(&secret("correct horse battery"), [7; 16]).await.unwrap();
         assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
-        assert!(passwords.check(&secret("correct horse battery"), Some(&hash)).await.unwrap());
+        let check = async |text: &str, stored: Option<&str>| {
+            passwords.turn().unwrap().check(&secret(text), stored).await.unwrap()
+        };
+        assert!(check("correct horse battery", Some(&hash)).await);
         for (text, stored) in [("correct horse batterz", Some(hash.as_str())), ("x", None), ("x", Some("no hash"))] {
-            assert!(!passwords.check(&secret(text), stored).await.unwrap());
+            assert!(!check(text, stored).await);
         }
     }
 

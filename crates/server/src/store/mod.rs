@@ -658,7 +658,7 @@ pub trait Store: Send + Sync + 'static {
     fn assign_role(&self, assignment: RoleAssignment, audit: AuditEntry) -> Answer<'_, ()>;
     /// Takes a role. [`StoreError::LastAdministrator`].
     fn unassign_role(&self, id: [u8; 16], audit: AuditEntry) -> Answer<'_, ()>;
-    /// Role assignments of a principal, or all (`None`), at most [`Page::LIMIT_MAX`].
+    /// Role assignments of a principal, or all of them (`None`): whoever asks who has a role must see everybody.
     fn role_assignments(&self, principal: Option<PrincipalId>) -> Answer<'_, Vec<RoleAssignment>>;
     /// What a principal may do; `None` when there is no such principal.
     fn authorization(&self, principal: PrincipalId) -> Answer<'_, Option<Authorization>>;
@@ -710,7 +710,7 @@ pub trait Store: Send + Sync + 'static {
     fn create_api_token(&self, token: ApiToken, audit: AuditEntry) -> Answer<'_, ()>;
     /// An API token that is good at `now`; notes its use, at most once in [`USE_NOTED_S`].
     fn use_api_token(&self, hash: SecretHash, now: Timestamp) -> Answer<'_, Option<ApiToken>>;
-    /// API tokens of a user, or all (`None`), oldest first, at most [`Page::LIMIT_MAX`].
+    /// API tokens of a user, or all (`None`), oldest first: at most [`API_TOKENS_MAX`] of each user.
     fn api_tokens(&self, user: Option<PrincipalId>) -> Answer<'_, Vec<ApiToken>>;
     /// Revokes an API token.
     fn revoke_api_token(&self, id: [u8; 16], audit: AuditEntry) -> Answer<'_, ()>;
@@ -795,10 +795,15 @@ pub trait Store: Send + Sync + 'static {
     ) -> Answer<'_, bool>;
     /// Counts a failure for `key` (a user name, a client id, a code …).
     fn count_failure(&self, key: String, rule: LockoutRule, now: Timestamp) -> Answer<'_, Lockout>;
+    /// Counts a guess for `key` as a failure before it is looked at; `None`, and nothing is counted, while the key is
+    /// locked. So of guesses that come at once no more are looked at than the rule lets fail.
+    fn count_guess(&self, key: String, rule: LockoutRule, now: Timestamp) -> Answer<'_, Option<Lockout>>;
+    /// Takes one guess back that was right, where the failures beside it stay; what that guess locked is open again.
+    fn take_back_guess(&self, key: String) -> Answer<'_, ()>;
     /// The counter of `key`.
     fn lockout(&self, key: String, now: Timestamp) -> Answer<'_, Lockout>;
     /// Forgets the failures of `key`; writes nothing when there are none.
     fn clear_failures(&self, key: String) -> Answer<'_, ()>;
-    /// Removes sessions, codes, replay keys, counters and work whose time is over; answers how many.
+    /// Removes sessions, codes, replay keys, counters, API tokens and work whose time is over; answers how many.
     fn sweep(&self, now: Timestamp) -> Answer<'_, u64>;
 }

@@ -78,7 +78,11 @@ async fn one_time_codes_are_asked_for_once_enrolled_and_work_once() {
     let (_, forged) = sign_in(&[("ticket", "lapwing-step.AAAA"), ("one_time_code", &code(&secret, step))]).await;
     assert_eq!(forged["result"], "sign_in_failed");
     let next = text(&wrong, "ticket");
-    let current = code(&secret, now_s() / 30);
+    let (_, confirmed) = sign_in(&[("ticket", &next), ("one_time_code", &code(&secret, step))]).await;
+    assert_eq!(confirmed["result"], "second_factor_wrong", "the code that confirmed the generator was used by that");
+    let next = text(&confirmed, "ticket");
+    // A generator may be one step ahead.
+    let current = code(&secret, step + 1);
     assert_eq!(sign_in(&[("ticket", &next), ("one_time_code", &current)]).await.1["result"], "approved");
     server.redeem(&open).await;
 
@@ -422,5 +426,100 @@ async fn a_passkey_signs_in_in_the_place_of_everything_else() {
     let path = format!("/v1.0/lapwing/me/passkeys/{}", text(&made, "id"));
     assert_eq!(admin.ask(Method::DELETE, &path, None).await.status(), 204);
     assert_eq!(admin.get("/v1.0/me").await.0, 401, "every session ends with it");
+    server.stop().await;
+}
+
+/// What several forms of one kind come to when they are sent at once.
+async fn at_once(server: &TestServer, forms: Vec<Vec<(&'static str, String)>>) -> Vec<String> {
+    let mut sent = tokio::task::JoinSet::new();
+    for form in forms {
+        let request = server.http.post(server.at("/device")).header("accept", "application/json").form(&form);
+        sent.spawn(async move { text(&request.send().await.unwrap().json().await.unwrap(), "result") });
+    }
+    sent.join_all().await
+}
+
+#[tokio::test]
+async fn guesses_at_once_get_no_more_looks_than_one_after_the_other() {
+    let server = TestServer::start_unbounded().await;
+    let admin = server.admin().await;
+    let (_, new) = admin.post("/v1.0/lapwing/me/totp", json!(null)).await;
+    let (secret, step) = (text(&new, "secret"), now_s() / 30);
+    let confirm = json!({"code": code(&secret, step)});
+    assert_eq!(admin.post("/v1.0/lapwing/me/totp/confirm", confirm).await.0, 200);
+    let open = server.device_code("").await;
+    let field = |name: &'static str, value: &str| (name, value.to_owned());
+    let password = [("user_code", open.user_code.as_str()), ("user_name", "admin"), ("password", PASSWORD)];
+    let mut tickets = Vec::new();
+    for _ in 0..41 {
+        let (_, asked) = server.verify(&password).await;
+        assert_eq!(asked["result"], "second_factor_required", "a right password is no failure");
+        tickets.push(text(&asked, "ticket"));
+    }
+    let last = tickets.pop().unwrap();
+    let form = |ticket: &String| {
+        vec![field("user_code", &open.user_code), field("ticket", ticket), field("one_time_code", "000")]
+    };
+    let results = at_once(&server, tickets.iter().map(form).collect()).await;
+    let of = |result: &str| results.iter().filter(|found| *found == result).count();
+    assert_eq!((of("second_factor_wrong"), of("locked_out")), (10, 30), "{results:?}");
+    let right =
+        [("user_code", open.user_code.as_str()), ("ticket", &last), ("one_time_code", &code(&secret, step + 1))];
+    assert_eq!(server.verify(&right).await.1["result"], "locked_out");
+
+    // Passwords, too; those that the server had no time for do not count.
+    assert_eq!(admin.post("/v1.0/lapwing/users", json!({"userName": "ada"})).await.0, 201);
+    let open = server.device_code("").await;
+    let wrong = vec![field("user_code", &open.user_code), field("user_name", "ada"), field("password", "not the one")];
+    let forms = vec![wrong; 40];
+    let mut sent = tokio::task::JoinSet::new();
+    for form in &forms {
+        let request = server.http.post(server.at("/device")).header("accept", "application/json").form(form);
+        sent.spawn(async move { request.send().await.unwrap().json::<Value>().await.unwrap()["result"].clone() });
+    }
+    let looked_at = sent.join_all().await.iter().filter(|result| **result == json!("sign_in_failed")).count();
+    assert!((1..=10).contains(&looked_at), "{looked_at} were looked at");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn nobody_who_is_unknown_fills_the_audit_log() {
+    let server = TestServer::start_unbounded().await;
+    let admin = server.admin().await;
+    let program = json!({"displayName": "sync", "role": "Security Reader"});
+    let (_, program) = admin.post("/v1.0/lapwing/servicePrincipals", program).await;
+    let open = server.device_code("").await;
+    let long = "n".repeat(5_000);
+    let fields = [("user_code", open.user_code.as_str()), ("user_name", &long), ("password", "wrong wrong wrong")];
+    assert_eq!(server.verify(&fields).await.1["result"], "sign_in_failed");
+    let log = admin.get_ok("/v1.0/lapwing/audit?$top=5").await.to_string();
+    assert!(log.contains(&"n".repeat(120)) && !log.contains(&"n".repeat(121)), "a typed name is cut");
+
+    // What needs no name counts against the address, and is not recorded once that is locked.
+    let forged = [("user_code", open.user_code.as_str()), ("ticket", "lapwing-step.AAAA"), ("one_time_code", "1")];
+    for _ in 0..97 {
+        assert_eq!(server.verify(&forged).await.1["result"], "sign_in_failed");
+    }
+    let back = async || crate::federation::back(&server, "__Host-lapwing-away=AAAA", "code", "state").await;
+    for _ in 0..2 {
+        let (status, page) = back().await;
+        assert!(status == 403 && page.contains("oidc_state"), "{page}");
+    }
+    let before = admin.get_ok("/v1.0/lapwing/audit?$top=1").await;
+    assert!(before.to_string().contains("address_locked_out"), "{before}");
+    assert_eq!(server.verify(&forged).await.1["result"], "locked_out");
+    let (status, page) = back().await;
+    assert!(status == 429 && page.contains("locked_out"), "{status} {page}");
+    let fields = [
+        ("grant_type", "client_credentials"),
+        ("client_id", program["clientId"].as_str().unwrap()),
+        ("client_secret", program["clientSecret"].as_str().unwrap()),
+        ("scope", "https://graph.microsoft.com/.default"),
+    ];
+    let refused: Value = server.token(&fields).await.json().await.unwrap();
+    assert!(refused["error_description"].to_string().contains("from this address"), "{refused}");
+    assert_eq!(admin.get_ok("/v1.0/lapwing/audit?$top=1").await["value"], before["value"], "nothing more is recorded");
+    assert_eq!(admin.post("/v1.0/lapwing/addresses/127.0.0.1/unlock", json!(null)).await.0, 204);
+    assert_eq!(server.token(&fields).await.status(), 200);
     server.stop().await;
 }

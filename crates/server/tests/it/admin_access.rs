@@ -237,3 +237,48 @@ async fn an_account_that_policy_left_is_shown_as_no_longer_rotated() {
     assert_eq!(secret(&shown.text).as_deref(), Some("the-last-one"), "it stays readable");
     server.stop().await;
 }
+
+#[tokio::test]
+async fn a_read_that_is_refused_before_the_device_is_seen_is_recorded() {
+    let server = TestServer::start().await;
+    server.switch_on().await;
+    let device = server.device("pc-1").await;
+    device.rotate(1, "the-first-password").await;
+    let system = Caller::system(Job::Init);
+    let group = proto::admin::NewGroup { name: "berlin".into(), filter: None };
+    server.app.create_group(&system, &group).await.unwrap();
+    let auditor = proto::admin::NewRole {
+        display_name: "Auditor".into(),
+        actions: vec!["microsoft.directory/auditLogs/allProperties/read".into()],
+    };
+    server.app.create_role(&system, &auditor).await.unwrap();
+    let outside = person(&server, "outside", "LAPS Password Reader", Some("berlin")).await;
+    let nobody = person(&server, "nobody", "Auditor", None).await;
+    let unknown = "00000000-0000-4000-8000-000000000001";
+    let read = async |by: &Browser<'_>, device: &str| {
+        let token = by.get("/admin/account").await.form_token();
+        by.send(&format!("/admin/devices/{device}/password"), &[("form_token", &token)]).await
+    };
+    let outside = Browser::sign_in_first(&server, &outside).await;
+    let (hidden, missing) = (read(&outside, &device.id()).await, read(&outside, unknown).await);
+    assert_eq!((hidden.status.as_u16(), hidden.code()), (404, "device_unknown"));
+    assert_eq!((missing.status.as_u16(), missing.code()), (404, "device_unknown"), "nothing tells them apart");
+    let nobody = Browser::sign_in_first(&server, &nobody).await;
+    assert_eq!(read(&nobody, &device.id()).await.code(), "role_missing");
+    let log = server.program(Some("Global Reader"), &[]).await;
+    let log = log.get_ok("/v1.0/lapwing/audit?$top=100").await;
+    let reads: Vec<(&str, &str)> = log["value"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|record| record["activity"] == "Recover device local administrator password")
+        .map(|record| (record["actor"].as_str().unwrap(), record["targets"][0]["id"].as_str().unwrap()))
+        .collect();
+    let id = device.id();
+    assert_eq!(
+        reads,
+        [("user nobody", id.as_str()), ("user outside", unknown), ("user outside", id.as_str())],
+        "{log}"
+    );
+    server.stop().await;
+}

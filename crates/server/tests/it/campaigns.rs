@@ -337,3 +337,66 @@ async fn a_rotation_is_called_off_on_its_page() {
     assert_eq!((again.status.as_u16(), again.code()), (409, "campaign_ended"));
     server.stop().await;
 }
+
+#[tokio::test]
+async fn a_name_that_was_given_again_takes_the_reads_of_before_along() {
+    let server = TestServer::start().await;
+    server.switch_on().await;
+    let (one, two) = (server.device("one").await, server.device("two").await);
+    one.rotate(1, "first").await;
+    two.rotate(2, "second").await;
+    let admin = server.admin().await;
+    let (mut ids, mut last) = (Vec::new(), String::new());
+    for device in [&one, &two] {
+        if !last.is_empty() {
+            let gone = admin.ask(Method::DELETE, &format!("/v1.0/lapwing/users/{last}"), None).await;
+            assert_eq!(gone.status(), 204);
+        }
+        let ada = crate::admin::person(&server, "ada", "LAPS Password Reader", None).await;
+        let token = server.first_sign_in(&ada, "").await;
+        read(&Session { server: &server, token: token.access_token.reveal().to_owned() }, device).await;
+        last = ada.id.to_string();
+        ids.push(last.clone());
+    }
+    let preview =
+        async |person: &str| admin.post("/v1.0/lapwing/revocations/preview", json!({"person": person})).await.1;
+    let by_name = preview("Ada").await;
+    let mut readers: Vec<_> =
+        by_name["readers"].as_array().unwrap().iter().map(|one| one["id"].as_str().unwrap().to_owned()).collect();
+    readers.sort();
+    ids.sort();
+    assert_eq!((&readers, &by_name["toRotate"]), (&ids, &json!(2)), "{by_name}");
+    assert_eq!(preview(&last).await["toRotate"], 1, "by id it is one person");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn every_program_of_a_person_is_taken_in() {
+    use server::authz::{Assignment, BuiltIn, Identity, Origin, Principal, RoleScope, Scopes};
+    const PROGRAMS: usize = 501;
+    let server = TestServer::start().await;
+    let admin = Caller::new(
+        Identity::User(Principal {
+            id: server.administrator.id,
+            name: "admin".into(),
+            assignments: vec![Assignment { role: BuiltIn::GlobalAdministrator.into(), scope: RoleScope::Tenant }],
+            scopes: Scopes::all(),
+            epoch: 1,
+            client_id: "test".into(),
+        }),
+        Origin::internal("test"),
+    );
+    let mut made = tokio::task::JoinSet::new();
+    for number in 0..PROGRAMS {
+        let (app, admin) = (std::sync::Arc::clone(&server.app), admin.clone());
+        made.spawn(async move {
+            let new = serde_json::from_value(json!({"displayName": format!("program {number}")})).unwrap();
+            app.create_service_principal(&admin, &new).await.unwrap().client_id
+        });
+    }
+    made.join_all().await;
+    let asked = serde_json::from_value(json!({"person": "admin"})).unwrap();
+    let preview = server.app.preview_revocation(&admin, &asked).await.unwrap();
+    assert_eq!(preview.readers.len(), PROGRAMS + 1, "the person, and every program");
+    server.stop().await;
+}

@@ -114,6 +114,16 @@ async fn nobody_gives_what_they_do_not_hold() {
         let answer = manager.ask(Method::DELETE, &format!("/v1.0/lapwing/users/{id}/{act}"), None).await;
         assert_eq!(answer.status(), 403, "{act}");
     }
+    refused(&format!("/v1.0/lapwing/users/{id}/unlock"), json!(null)).await;
+    // A program's permissions are held as its roles are: a key of one's own would be the program.
+    let reads = json!({"displayName": "r", "permissions": ["DeviceLocalCredential.Read.All"]});
+    let (reads, _) = program(&server, &admin, reads).await;
+    let key = json!({"name": "k", "pem": rcgen::KeyPair::generate().unwrap().public_key_pem()});
+    refused(&format!("/v1.0/lapwing/servicePrincipals/{reads}/keys"), key.clone()).await;
+    let gone = manager.ask(Method::DELETE, &format!("/v1.0/lapwing/servicePrincipals/{reads}"), None).await;
+    assert_eq!(gone.status(), 403);
+    let (status, answer) = manager.post(&format!("/v1.0/lapwing/servicePrincipals/{other}/keys"), key).await;
+    assert_eq!(status, 201, "of one that may do nothing: {answer}");
     assert_eq!(manager.post("/v1.0/lapwing/roleAssignments", give("People manager")).await.0, 204);
     for (body, expected) in [
         (json!({"displayName": "global administrator", "actions": [action]}), "bad_name"),
@@ -126,5 +136,72 @@ async fn nobody_gives_what_they_do_not_hold() {
     }
     let (status, answer) = admin.post("/v1.0/lapwing/groups", json!({"name": "g", "filter": {}})).await;
     assert_eq!((status.as_u16(), code(&answer)), (400, "bad_filter"));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn nobody_widens_the_group_that_their_own_role_is_for() {
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    let (mine, other) = (server.device("mine").await, server.device("other").await);
+    for group in [json!({"name": "own"}), json!({"name": "free"}), json!({"name": "fit", "filter": {"name": "m*"}})] {
+        assert_eq!(admin.post("/v1.0/lapwing/groups", group).await.0, 201);
+    }
+    let role = json!({"displayName": "Group keeper", "actions": [
+        "lapwing.directory/deviceGroups/write",
+        "lapwing.directory/deviceGroups/read",
+        "microsoft.directory/devices/standard/read",
+    ]});
+    assert_eq!(admin.post("/v1.0/lapwing/roles", role).await.0, 201);
+    let (_, made) =
+        admin.post("/v1.0/lapwing/servicePrincipals", json!({"displayName": "k", "role": "Group keeper"})).await;
+    for group in ["own", "fit"] {
+        let role = json!({"principal": made["clientId"], "role": "LAPS Password Reader", "group": group});
+        assert_eq!(admin.post("/v1.0/lapwing/roleAssignments", role).await.0, 204);
+    }
+    let keeper = server.client_token(&serde_json::from_value(made).unwrap()).await;
+    let member = |group: &str, device: &str| format!("/v1.0/lapwing/groups/{group}/members/{device}");
+    let put = async |who: &Session<'_>, group: &str, device: &str| {
+        let answer = who.ask(Method::PUT, &member(group, device), None).await;
+        (answer.status().as_u16(), answer.json::<Value>().await.unwrap_or_default())
+    };
+    let refused = put(&keeper, "own", &other.id()).await;
+    assert_eq!((refused.0, code(&refused.1)), (403, "more_than_you_hold"));
+    let filter = json!({"name": "renamed", "filter": {"name": "*"}});
+    let answer = keeper.ask(Method::PATCH, "/v1.0/lapwing/groups/fit", Some(filter.clone())).await;
+    assert_eq!(answer.status(), 403);
+    assert_eq!(code(&answer.json().await.unwrap()), "more_than_you_hold");
+    assert_eq!(keeper.get("/v1.0/lapwing/groups/renamed").await.0, 404, "nothing of it was done");
+    // Groups for which they hold nothing, names, and taking out are theirs; and who holds it everywhere does it all.
+    assert_eq!(put(&keeper, "free", &other.id()).await.0, 204);
+    assert_eq!(put(&admin, "own", &mine.id()).await.0, 204);
+    assert_eq!(keeper.ask(Method::DELETE, &member("own", &mine.id()), None).await.status(), 204);
+    let renamed = keeper.ask(Method::PATCH, "/v1.0/lapwing/groups/own", Some(json!({"name": "tills"}))).await;
+    assert_eq!(renamed.status(), 200);
+    assert_eq!(admin.ask(Method::PATCH, "/v1.0/lapwing/groups/fit", Some(filter)).await.status(), 200);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn who_may_not_export_does_not_choose_who_gets_the_archives() {
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    let role = json!({"displayName": "Operator", "actions": ["lapwing.server/settings/write", "lapwing.server/settings/read"]});
+    assert_eq!(admin.post("/v1.0/lapwing/roles", role).await.0, 201);
+    let (_, operator) = program(&server, &admin, json!({"displayName": "o", "role": "Operator"})).await;
+    let change = async |body: Value| {
+        let answer = operator.ask(Method::PATCH, "/v1.0/lapwing/settings", Some(body)).await;
+        (answer.status().as_u16(), answer.json::<Value>().await.unwrap_or_default())
+    };
+    let own = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p";
+    let refused = change(json!({"escrowRecipients": [own], "escrowIntervalDays": 1})).await;
+    assert_eq!((refused.0, code(&refused.1)), (403, "role_missing"), "{}", refused.1);
+    // The form sends them as they are.
+    let same = change(json!({"escrowRecipients": [], "unresolvedMax": 7})).await;
+    assert_eq!(same.0, 200, "{}", same.1);
+    let set = json!({"escrowRecipients": [own], "escrowIntervalDays": 1});
+    assert_eq!(admin.ask(Method::PATCH, "/v1.0/lapwing/settings", Some(set)).await.status(), 200);
+    assert_eq!(change(json!({"escrowRecipients": []})).await.0, 403, "taking one out is choosing, too");
+    assert_eq!(change(json!({"escrowRecipients": [own], "unresolvedMax": 8})).await.0, 200);
     server.stop().await;
 }

@@ -194,3 +194,25 @@ async fn the_page_is_plain_and_refuses_forms_of_others() {
     assert_eq!(foreign.status(), 403);
     server.stop().await;
 }
+
+#[tokio::test]
+async fn a_reset_ends_a_sign_in_that_was_agreed_to_and_not_fetched() {
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    let (_, made) = admin.post("/v1.0/lapwing/users", json!({"userName": "ada"})).await;
+    server.first_sign_in(&serde_json::from_value(made.clone()).unwrap(), "").await;
+    let open = server.device_code("").await;
+    let fields = [("user_code", open.user_code.as_str()), ("user_name", "ada"), ("password", PASSWORD)];
+    assert_eq!(server.verify(&fields).await.1["result"], "approved");
+    let reset = format!("/v1.0/lapwing/users/{}/oneTimeSecret", made["id"].as_str().unwrap());
+    assert!(admin.post(&reset, json!(null)).await.0.is_success());
+    let answer = server
+        .token(&[
+            ("grant_type", "device_code"),
+            ("client_id", "test-client"),
+            ("device_code", open.device_code.reveal()),
+        ])
+        .await;
+    assert_eq!(answer.json::<Value>().await.unwrap()["error"], "expired_token");
+    server.stop().await;
+}

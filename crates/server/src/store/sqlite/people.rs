@@ -156,6 +156,8 @@ pub(super) fn update_user(
 pub(super) fn rights_changed(tx: &Connection, id: PrincipalId) -> Result<(), StoreError> {
     tx.execute("UPDATE principal SET epoch = epoch + 1 WHERE id = ?", [id.as_bytes()])?;
     tx.execute("DELETE FROM session WHERE principal = ?", [id.as_bytes()])?;
+    // A code that was agreed to and not fetched yet is a sign-in of before, too.
+    tx.execute("DELETE FROM device_code WHERE principal = ?", [id.as_bytes()])?;
     Ok(())
 }
 
@@ -371,9 +373,9 @@ pub(super) fn unassign_role(tx: &Connection, id: [u8; 16], entry: AuditEntry) ->
 pub(super) fn roles(tx: &Connection, principal: Option<PrincipalId>) -> Result<Vec<RoleAssignment>, StoreError> {
     let found = tx
         .prepare_cached(
-            "SELECT id, principal, role, scope FROM role WHERE ?1 IS NULL OR principal = ?1 ORDER BY principal, id LIMIT ?2",
+            "SELECT id, principal, role, scope FROM role WHERE ?1 IS NULL OR principal = ?1 ORDER BY principal, id",
         )?
-        .query_map(params![principal.map(|id| *id.as_bytes()), Page::LIMIT_MAX], |row| {
+        .query_map(params![principal.map(|id| *id.as_bytes())], |row| {
             Ok(RoleAssignment {
                 id: row.get(0)?,
                 principal: PrincipalId::from_bytes(row.get(1)?),

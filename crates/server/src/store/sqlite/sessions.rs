@@ -281,6 +281,27 @@ pub(super) fn count_failure(
     Ok(Lockout { failures, locked_until: locked_until.filter(|until| *until > now) })
 }
 
+/// Counts a guess before it is looked at; `None` while the key is locked.
+pub(super) fn count_guess(
+    tx: &Connection,
+    key: &str,
+    rule: LockoutRule,
+    now: Timestamp,
+) -> Result<Option<Lockout>, StoreError> {
+    if lockout(tx, key, now)?.locked_until.is_some() {
+        return Ok(None);
+    }
+    count_failure(tx, key, rule, now).map(Some)
+}
+
+/// Takes one guess back.
+pub(super) fn take_back_guess(tx: &Connection, key: &str) -> Result<(), StoreError> {
+    // While a lock stands no guess is counted: the lock is of this one, or of one that was counted with it.
+    tx.execute("UPDATE failure SET failures = failures - 1, locked_until = NULL WHERE key = ?", [key])?;
+    tx.execute("DELETE FROM failure WHERE key = ? AND failures <= 0", [key])?;
+    Ok(())
+}
+
 fn counter(
     tx: &Connection,
     key: &str,
@@ -333,6 +354,7 @@ pub(super) fn sweep(tx: &Connection, now: Timestamp) -> Result<u64, StoreError> 
         "DELETE FROM device_code WHERE expires_at <= ?",
         "DELETE FROM used WHERE expires_at <= ?",
         "DELETE FROM ticket WHERE expires_at <= ?",
+        "DELETE FROM api_token WHERE expires_at <= ?",
         "DELETE FROM failure WHERE window_ends_at <= ?",
     ] {
         removed += tx.execute(sql, [ticks(now)])?;

@@ -75,9 +75,9 @@ pub(super) fn note_use(tx: &Connection, hash: &SecretHash, now: Timestamp) -> Re
 pub(super) fn tokens(tx: &Connection, user: Option<PrincipalId>) -> Result<Vec<ApiToken>, StoreError> {
     let found = tx
         .prepare_cached(&format!(
-            "SELECT {TOKEN} FROM api_token WHERE ?1 IS NULL OR principal = ?1 ORDER BY created_at, id LIMIT ?2"
+            "SELECT {TOKEN} FROM api_token WHERE ?1 IS NULL OR principal = ?1 ORDER BY created_at, id"
         ))?
-        .query_map(params![user.map(|id| *id.as_bytes()), Page::LIMIT_MAX], token_row)?
+        .query_map(params![user.map(|id| *id.as_bytes())], token_row)?
         .collect::<Result<_, _>>()?;
     Ok(found)
 }

@@ -869,6 +869,12 @@ impl Store for SqliteStore {
     fn count_failure(&self, key: String, rule: LockoutRule, now: Timestamp) -> Answer<'_, Lockout> {
         self.write(move |tx| sessions::count_failure(tx, &key, rule, now))
     }
+    fn count_guess(&self, key: String, rule: LockoutRule, now: Timestamp) -> Answer<'_, Option<Lockout>> {
+        self.write(move |tx| sessions::count_guess(tx, &key, rule, now))
+    }
+    fn take_back_guess(&self, key: String) -> Answer<'_, ()> {
+        self.write(move |tx| sessions::take_back_guess(tx, &key))
+    }
     fn lockout(&self, key: String, now: Timestamp) -> Answer<'_, Lockout> {
         self.read(move |tx| sessions::lockout(tx, &key, now))
     }

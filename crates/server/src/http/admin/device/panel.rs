@@ -208,8 +208,11 @@ fn given(text: &str) -> Option<String> {
 /// Reveals the password: in place, or without a script as a whole page.
 pub(crate) async fn reveal(visit: Visit, Path(id): Path<String>, body: Bytes) -> Result<Response, Error> {
     let id = key(&id)?;
-    // Whoever may not see the device learns nothing of it.
-    let sheet = visit.app.device_sheet(&visit.caller, id).await?;
+    // Whoever may not see the device learns nothing of it, and the log learns of the attempt.
+    let sheet = match visit.app.device_sheet(&visit.caller, id).await {
+        Ok(sheet) => sheet,
+        Err(error) => return Err(visit.app.refused_read(&visit.caller, id, error).await),
+    };
     let said: Said = form(&body)?;
     let justification = Justification {
         reason: given(&said.reason),
