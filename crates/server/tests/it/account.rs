@@ -475,9 +475,9 @@ async fn guesses_at_once_get_no_more_looks_than_one_after_the_other() {
     let mut sent = tokio::task::JoinSet::new();
     for form in &forms {
         let request = server.http.post(server.at("/device")).header("accept", "application/json").form(form);
-        sent.spawn(async move { request.send().await.unwrap().json::<Value>().await.unwrap()["result"].clone() });
+        sent.spawn(async move { request.send().await.unwrap().text().await.unwrap() });
     }
-    let looked_at = sent.join_all().await.iter().filter(|result| **result == json!("sign_in_failed")).count();
+    let looked_at = sent.join_all().await.iter().filter(|answer| answer.contains("sign_in_failed")).count();
     assert!((1..=10).contains(&looked_at), "{looked_at} were looked at");
     server.stop().await;
 }
