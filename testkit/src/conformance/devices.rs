@@ -167,6 +167,19 @@ pub async fn states_follow_each_other(mut w: World) {
         let changed = before.0.state != state;
         assert_eq!(after.revision - before.0.revision, u64::from(changed));
         assert_eq!(w.records().await - before.1, u64::from(changed));
+        // Again, later, leaves the time that it was so first.
+        let since = |is: bool, former| {
+            if !is {
+                None
+            } else if changed {
+                Some(w.now)
+            } else {
+                former
+            }
+        };
+        assert_eq!(after.disabled_at, since(state == DeviceState::Disabled, before.0.disabled_at), "{change:?}");
+        assert_eq!(after.deleted_at, since(state == DeviceState::Deleted, before.0.deleted_at), "{change:?}");
+        w.pass_hours(1);
     }
     assert_eq!(w.change(device, Enable).await, refused("deleted"));
     assert_eq!(w.change(device, Disable).await, refused("deleted"));

@@ -128,6 +128,7 @@ impl State {
             revision: 1,
             registered_at: now,
             last_seen: None,
+            disabled_at: None,
             deleted_at: None,
             purged_at: None,
             reported_since_deletion: false,
@@ -263,6 +264,7 @@ impl State {
         }
         device.state = next;
         device.revision += 1;
+        device.disabled_at = (next == Disabled).then_some(now);
         device.deleted_at = (next == Deleted).then_some(now);
         device.reported_since_deletion = false;
         let device = device.clone();

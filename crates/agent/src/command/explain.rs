@@ -35,6 +35,8 @@ impl Explain {
         let memory =
             state.memory()?.filter(|memory| joined.as_ref().is_some_and(|joined| joined.device == memory.device));
         let contact = state.contact()?;
+        let begun =
+            state.intent()?.filter(|intent| joined.as_ref().is_some_and(|joined| joined.device == intent.device));
         let in_force = sources::read(&state, &Configuration::load(&state)?.tree, join);
         let now = SystemClock.now();
 
@@ -97,14 +99,9 @@ impl Explain {
                     .collect(),
                 joined_server: server.is_some(),
                 joined_domain: domain.is_some(),
-                kept: memory.as_ref().map(|memory| {
-                    let kept = match memory.directory() {
-                        BackupDirectory::Ad => KeptIn::ActiveDirectory,
-                        BackupDirectory::Entra | BackupDirectory::Disabled => KeptIn::Server,
-                    };
-                    (kept, memory.rotated_at)
-                }),
+                kept: memory.as_ref().map(|memory| (kept_in(memory.directory()), memory.rotated_at)),
                 expires_at: memory.as_ref().map(|memory| memory.expires_at),
+                begun: begun.map(|intent| kept_in(intent.destination.directory())),
             }),
             directory: None,
         };
@@ -115,5 +112,12 @@ impl Explain {
         }
         let _ = std::io::stdout().lock().write_all(explanation.text(&name).as_bytes());
         Ok(())
+    }
+}
+
+fn kept_in(directory: BackupDirectory) -> KeptIn {
+    match directory {
+        BackupDirectory::Ad => KeptIn::ActiveDirectory,
+        BackupDirectory::Entra | BackupDirectory::Disabled => KeptIn::Server,
     }
 }

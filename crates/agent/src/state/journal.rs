@@ -32,6 +32,20 @@ struct IntentForm {
     active_directory: Option<PlacementForm>,
 }
 
+impl IntentForm {
+    fn intent(self) -> Intent {
+        Intent {
+            tenant: self.tenant,
+            device: self.device,
+            version: self.version,
+            account: AccountRef { id: self.account_id, name: self.account_name },
+            fingerprint: self.fingerprint,
+            expires_at: self.expires_at,
+            destination: placement::destination(self.active_directory),
+        }
+    }
+}
+
 #[derive(Serialize, Deserialize)]
 struct JournalForm {
     intent: IntentForm,
@@ -60,15 +74,7 @@ impl StateDir {
         let path = self.file("journal.json");
         match durable::read_json::<JournalForm>(&path) {
             Ok(None) => Ok(JournalFound::Empty),
-            Ok(Some(JournalForm { intent })) => Ok(JournalFound::Intent(Intent {
-                tenant: intent.tenant,
-                device: intent.device,
-                version: intent.version,
-                account: AccountRef { id: intent.account_id, name: intent.account_name },
-                fingerprint: intent.fingerprint,
-                expires_at: intent.expires_at,
-                destination: placement::destination(intent.active_directory),
-            })),
+            Ok(Some(form)) => Ok(JournalFound::Intent(form.intent.intent())),
             Err(StateError::Damaged { what, .. }) => {
                 let aside = self.keep_aside("journal.json")?;
                 Ok(JournalFound::Damaged {
@@ -77,6 +83,18 @@ impl StateDir {
                     ),
                 })
             }
+            Err(other) => Err(other),
+        }
+    }
+
+    /// The intent that is left, only looked at: a journal that cannot be read stays where it is, and counts as none.
+    ///
+    /// # Errors
+    /// [`StateError`]: a newer format, or the file system fails.
+    pub fn intent(&self) -> Result<Option<Intent>, StateError> {
+        match durable::read_json::<JournalForm>(&self.file("journal.json")) {
+            Ok(form) => Ok(form.map(|form| form.intent.intent())),
+            Err(StateError::Damaged { .. }) => Ok(None),
             Err(other) => Err(other),
         }
     }
@@ -132,6 +150,7 @@ mod tests {
         assert_eq!(state.journal().unwrap(), JournalFound::Empty);
         state.write_journal(&intent()).unwrap();
         assert_eq!(state.journal().unwrap(), JournalFound::Intent(intent()));
+        assert_eq!(state.intent().unwrap(), Some(intent()));
         state.clear_journal().unwrap();
         state.clear_journal().unwrap();
         assert_eq!(state.journal().unwrap(), JournalFound::Empty);
@@ -146,6 +165,8 @@ mod tests {
         let whole = fs::read(state.file("journal.json")).unwrap();
         for length in 0..whole.len() {
             fs::write(state.file("journal.json"), &whole[..length]).unwrap();
+            assert_eq!(state.intent().unwrap(), None);
+            assert_eq!(fs::read(state.file("journal.json")).unwrap(), &whole[..length], "only looked at");
             assert!(matches!(state.journal().unwrap(), JournalFound::Damaged { .. }), "{length} bytes");
             assert_eq!(fs::read(state.file("journal.damaged")).unwrap(), &whole[..length]);
             assert_eq!(state.journal().unwrap(), JournalFound::Empty);

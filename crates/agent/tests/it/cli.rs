@@ -144,6 +144,11 @@ fn explain_says_what_the_machine_knows() {
     let mismatch = explained(state, &prefix);
     assert_eq!(mismatch["code"], "join_state_mismatch", "{mismatch}");
 
+    // Nothing was ever stored: what can be done is said, here where somebody is root.
+    let way = &mismatch["ways"][0];
+    assert_eq!(way["situation"], "local_access_left", "{mismatch}");
+    assert!(way["text"].as_str().unwrap().contains("the join is to mend first"), "{mismatch}");
+
     let world = World::new();
     crate::world::block_on(world.agent().cycle(false, &mut || None)).unwrap();
     // Row 29: root of this tree was locked, and a rotation leaves it so.
@@ -159,6 +164,32 @@ fn explain_says_what_the_machine_knows() {
     assert_eq!((&status["code"], &status["summary"]), (&healthy["code"], &healthy["summary"]), "{status}");
     let shown = agent(&["explain", "--state", text(&world.places.state())], b"");
     assert!(out(&shown).contains("✓ join_state") && out(&shown).starts_with("m1: "), "{}", out(&shown));
+    assert_eq!(healthy["ways"], serde_json::Value::Null);
+
+    // Row 23: a rotation that is in the journal and did not end is named, and the journal is only looked at.
+    let kept = StateDir::existing(&world.places.state()).unwrap();
+    let memory = kept.memory().unwrap().unwrap();
+    kept.write_journal(&laps::rotation::Intent {
+        tenant: memory.tenant,
+        device: memory.device,
+        version: laps::id::VersionId::from_random_bytes([7; 16]),
+        account: memory.account.clone(),
+        fingerprint: memory.fingerprint,
+        expires_at: memory.expires_at,
+        destination: memory.destination.clone(),
+    })
+    .unwrap();
+    let journal = fs::read(kept.file("journal.json")).unwrap();
+    let unproven = explained(text(&world.places.state()), &[]);
+    assert_eq!(unproven["code"], "stored_not_proven", "{unproven}");
+    let broken = unproven["links"].as_array().unwrap().iter().find(|link| link["state"] == "broken").unwrap();
+    assert_eq!(broken["name"], "proven");
+    assert!(broken["remedy"].as_str().unwrap().contains("lapwing-agent cycle"), "{broken}");
+    assert_eq!(fs::read(kept.file("journal.json")).unwrap(), journal);
+    // Of another device object it says nothing about this one; damaged, it stays where it is.
+    fs::write(kept.file("journal.json"), b"{").unwrap();
+    assert_eq!(explained(text(&world.places.state()), &[])["code"], "ok");
+    assert_eq!(fs::read(kept.file("journal.json")).unwrap(), b"{");
 }
 
 /// What can refuse is asked before the token is used up.

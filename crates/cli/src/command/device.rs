@@ -7,7 +7,7 @@ use client::SignedIn;
 use laps::id::DeviceId;
 use proto::{
     admin::{Candidate, DeviceStatus, PasswordUse},
-    graph::{Device, DeviceLocalCredentials},
+    graph::{Device, DeviceActionResult, DeviceLocalCredentials},
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -211,6 +211,9 @@ struct Shown {
     #[serde(rename = "localCredentials")]
     credentials: Option<DeviceLocalCredentials>,
     status: DeviceStatus,
+    /// The request to rotate that is open, with what keeps the machine from meeting it.
+    #[serde(rename = "openRequest", skip_serializing_if = "Option::is_none")]
+    request: Option<DeviceActionResult>,
     /// Sign-ins with its passwords, newest first.
     #[serde(rename = "passwordUses")]
     uses: Vec<PasswordUse>,
@@ -234,6 +237,7 @@ async fn show(globals: &Globals, signed_in: &SignedIn, device: &str) -> Result<(
     };
     let account = status.account.as_ref().map(|name| format!("{name} ({})", status.usability));
     let uses = signed_in.uses(device.device_id).await?;
+    let request = open_request(signed_in, &device).await?;
     let mut fields = vec![
         ("Name", device.display_name.clone()),
         ("Id", device.device_id.to_string()),
@@ -249,6 +253,12 @@ async fn show(globals: &Globals, signed_in: &SignedIn, device: &str) -> Result<(
         ("Forked", forked),
         ("Last error", status.last_error.clone().unwrap_or_default()),
     ];
+    if let Some(open) = &request {
+        fields.push(("Asked to rotate", open.start_date_time.to_string()));
+        let code = open.reason_code.as_ref().map(|code| format!(" ({code})")).unwrap_or_default();
+        let waits = open.reason.as_ref().map_or("the machine has to come".to_owned(), |why| format!("{why}{code}"));
+        fields.push(("It waits", waits));
+    }
     if let Some(last) = uses.first() {
         fields.push(("Last used", use_text(last)));
         fields.push(("Read before", last.read.clone().unwrap_or_else(|| "NO READ of this password is known".into())));
@@ -259,7 +269,18 @@ async fn show(globals: &Globals, signed_in: &SignedIn, device: &str) -> Result<(
         offer(&device, &signed_in.candidates(device.device_id).await.unwrap_or_default());
         output::message(&format!("no password is stored; why: lapwing explain {}", device.device_id));
     }
-    output::item(globals.output, &Shown { device, credentials, status, uses }, fields)
+    output::item(globals.output, &Shown { device, credentials, status, request, uses }, fields)
+}
+
+/// The newest request to rotate that is neither met nor closed; none of a machine that is deleted.
+async fn open_request(signed_in: &SignedIn, device: &Device) -> Result<Option<DeviceActionResult>, Failure> {
+    let managed = match signed_in.managed_device(device.device_id).await {
+        Ok(managed) => managed,
+        Err(error) if error.refusal().is_some_and(|refusal| refusal.status == 404) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let is_open = |action: &DeviceActionResult| matches!(action.action_state.as_str(), "pending" | "failed");
+    Ok(managed.device_action_results.into_iter().find(is_open))
 }
 
 /// Asks before something that cannot be undone.

@@ -202,6 +202,10 @@ fn explain(policy: &DevicePolicy) -> Result<(), Failure> {
     if let Some(held) = &policy.held {
         output::data(&format!("held, because policies disagree: {}\n", policy_edit::conflict_text(held)))?;
     }
+    if let Some((source, at)) = policy.source.as_ref().zip(policy.source_date_time) {
+        let whose = if source == "csp" { "" } else { ", and nothing of what is delivered here" };
+        output::data(&format!("in force on the machine: {source}{whose}, as it told at {at}\n"))?;
+    }
     match &policy.sent {
         None => {
             output::data("delivered: never\n")?;

@@ -28,6 +28,7 @@ pub(crate) async fn explain(
         ("Machine", format!("{} ({})", access.device_name, access.device)),
         ("May read", if access.may_read { "yes" } else { "no" }.to_owned()),
         ("Because", access.because.clone()),
+        ("Asks for", access.asked.join(", ")),
     ];
     fields.extend(access.paths.iter().map(|path| {
         let label = if path.allows { "Opens" } else { "Does not open" };
@@ -40,7 +41,13 @@ pub(crate) async fn explain(
 pub(crate) async fn who(globals: &Globals, signed_in: &SignedIn, device: &str) -> Result<(), Failure> {
     let device = device::find(signed_in, device).await?;
     let readers = signed_in.readers(device.device_id).await?;
-    output::list(globals.output, &readers, &["name", "kind", "id", "by"], |access| {
-        vec![access.name.clone(), access.kind.clone(), access.principal.to_string(), access.because.clone()]
+    output::list(globals.output, &readers, &["name", "kind", "id", "by", "asks for"], |access| {
+        vec![
+            access.name.clone(),
+            access.kind.clone(),
+            access.principal.to_string(),
+            access.because.clone(),
+            access.asked.join(", "),
+        ]
     })
 }

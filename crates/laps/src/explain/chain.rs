@@ -119,7 +119,8 @@ fn look(link: Link, evidence: &Evidence) -> Look {
         Link::TenantSwitch | Link::PolicyAssigned | Link::PolicyDelivered | Link::PolicyAccepted | Link::SourceWon
             if is_elsewhere =>
         {
-            holds("not needed: the machine keeps its password in Active Directory", None)
+            let at = evidence.report.as_ref().map(|report| report.at);
+            holds("not needed: the machine keeps its password in Active Directory", at)
         }
         Link::DeviceObject => device_object(evidence),
         Link::DeviceState => device_state(evidence),
@@ -180,14 +181,14 @@ fn device_object(evidence: &Evidence) -> Look {
     match &evidence.device {
         Device::Unknown if !evidence.reader.sees_all => broken(
             "no device object with this id or name that you may see",
-            None,
+            Some(evidence.now),
             "device_unknown",
             "There is no such device object among those that your role reaches: it does not exist, or is out of your groups.",
             "Ask somebody whose role holds for the whole tenant; look at yours with `lapwing device list`.",
         ),
         Device::Unknown => broken(
             "no device object with this id or name",
-            None,
+            Some(evidence.now),
             "device_unknown",
             "The machine has not joined this directory, or joined another one, or the name is another.",
             "Look it up with `lapwing device list`; if it is not there, make a join token \
@@ -195,7 +196,7 @@ fn device_object(evidence: &Evidence) -> Look {
         ),
         Device::Several(namesakes) => broken(
             format!("{} device objects have this name: {}", namesakes.len(), others(namesakes)),
-            None,
+            Some(evidence.now),
             "name_ambiguous",
             "Several device objects have this name; often a machine that has joined again, beside its former object.",
             "Ask by id. `lapwing-agent status` on the machine says which one it is now.",
@@ -223,7 +224,7 @@ fn device_object(evidence: &Evidence) -> Look {
         Device::Disabled { .. } | Device::Enabled { .. } => {
             let (at, seen) = match &evidence.device {
                 Device::Enabled { joined_at, last_seen } => (Some(*joined_at), last_seen.unwrap_or(*joined_at)),
-                _ => (None, Timestamp::MIN),
+                _ => (Some(evidence.now), Timestamp::MIN),
             };
             let newer = evidence.namesakes.iter().find(|other| other.last_seen.is_some_and(|at| at > seen));
             match newer {
@@ -256,15 +257,16 @@ fn device_object(evidence: &Evidence) -> Look {
 fn device_state(evidence: &Evidence) -> Look {
     match &evidence.device {
         Device::Disabled { at } => broken(
-            "disabled",
-            *at,
+            if at.is_some() { "disabled" } else { "disabled; since when was not kept" },
+            at.or(Some(evidence.now)),
             "device_disabled",
             "A disabled device cannot store a new password; its last one stays readable and is not changed.",
             "Enable it (`lapwing device enable`), then wait for its next check-in or ask for a rotation.",
         ),
-        Device::Enabled { last_seen, .. } => {
-            let seen = if last_seen.is_some() { "enabled" } else { "enabled, not heard of since it joined" };
-            holds(seen, *last_seen)
+        Device::Enabled { joined_at, last_seen } => {
+            let seen =
+                if last_seen.is_some() { "enabled, and heard of" } else { "enabled, not heard of since it joined" };
+            holds(seen, last_seen.or(Some(*joined_at)))
         }
         Device::Unknown | Device::Several(_) | Device::Purged { .. } | Device::Deleted { .. } => holds("", None),
     }
@@ -292,7 +294,7 @@ fn join(evidence: &Evidence) -> Look {
              first contact.",
         );
     }
-    holds("its certificate is good", Some(certificate.not_after))
+    holds(format!("its certificate is good until {}", certificate.not_after), Some(evidence.now))
 }
 
 // Row 5.
@@ -300,11 +302,15 @@ fn person_may_read(evidence: &Evidence) -> Look {
     let reader = &evidence.reader;
     let roles = if reader.roles.is_empty() { "no role".to_owned() } else { reader.roles.join(", ") };
     if reader.may_read {
-        return holds(format!("allowed by {roles}"), None);
+        let asked = match reader.asked.as_slice() {
+            [] => String::new(),
+            asked => format!("; a rule of its groups also asks for {}", asked.join(", ")),
+        };
+        return holds(format!("allowed by {roles}{asked}"), Some(evidence.now));
     }
     broken(
         roles,
-        None,
+        Some(evidence.now),
         "reader_not_allowed",
         "Your roles do not allow reading local administrator passwords of this device.",
         "Ask for the role Cloud Device Administrator or Intune Administrator, or ask someone who has it.",
@@ -314,11 +320,11 @@ fn person_may_read(evidence: &Evidence) -> Look {
 // Row 4.
 fn tenant_switch(evidence: &Evidence) -> Look {
     if evidence.switch_on {
-        return holds("Enable LAPS is on", None);
+        return holds("Enable LAPS is on", Some(evidence.now));
     }
     broken(
         "Enable LAPS is off",
-        None,
+        Some(evidence.now),
         "laps_disabled",
         "The tenant switch is off: the directory takes no password from any device.",
         "Turn it on (`lapwing setting laps on`); devices rotate at their next check-in.",
@@ -330,7 +336,7 @@ fn policy_assigned(evidence: &Evidence) -> Look {
     if !evidence.conflicts.is_empty() {
         return broken(
             format!("{} disagree", evidence.assigned.join(", ")),
-            None,
+            Some(evidence.now),
             "policy_conflict",
             format!(
                 "Assigned policies set {} differently; the delivery is held and the last complete policy stays in force.",
@@ -340,15 +346,15 @@ fn policy_assigned(evidence: &Evidence) -> Look {
         );
     }
     if !evidence.assigned.is_empty() {
-        return holds(evidence.assigned.join(", "), None);
+        return holds(evidence.assigned.join(", "), Some(evidence.now));
     }
     // A machine can have its policy from another source, such as local configuration.
-    if evidence.report.as_ref().is_some_and(|report| report.backup_directory != 0) {
-        return holds("none assigned; the device has policy of another source", None);
+    if let Some(report) = evidence.report.as_ref().filter(|report| report.backup_directory != 0) {
+        return holds("none assigned; the device has policy of another source", Some(report.at));
     }
     broken(
         "no policy is assigned to a group of this device",
-        None,
+        Some(evidence.now),
         "policy_not_assigned",
         "Without a policy the device manages no account.",
         "Assign one: `lapwing policy list`, then `lapwing policy assign POLICY --group GROUP`.",
@@ -357,7 +363,7 @@ fn policy_assigned(evidence: &Evidence) -> Look {
 
 fn policy_delivered(evidence: &Evidence) -> Look {
     if evidence.assigned.is_empty() {
-        return holds("nothing to deliver", None);
+        return holds("nothing to deliver", Some(evidence.now));
     }
     match &evidence.delivery {
         Some(delivery) if delivery.up_to_date => holds("the assigned policy was delivered", Some(delivery.at)),
@@ -370,7 +376,7 @@ fn policy_delivered(evidence: &Evidence) -> Look {
         ),
         None => broken(
             "no delivery was answered yet",
-            None,
+            Some(evidence.now),
             "policy_not_delivered",
             "The device has not checked in since the policy was assigned.",
             "Bring the device online; on the machine `lapwing-agent cycle` checks in at once.",
@@ -379,7 +385,7 @@ fn policy_delivered(evidence: &Evidence) -> Look {
 }
 
 fn policy_accepted(evidence: &Evidence) -> Look {
-    let Some(delivery) = &evidence.delivery else { return holds("nothing was delivered", None) };
+    let Some(delivery) = &evidence.delivery else { return holds("nothing was delivered", Some(evidence.now)) };
     if delivery.refused.is_empty() {
         return holds("the device took every setting", Some(delivery.at));
     }
@@ -398,7 +404,7 @@ fn source_won(evidence: &Evidence) -> Look {
     let Some(report) = &evidence.report else {
         return broken(
             "the device has never reported",
-            None,
+            Some(evidence.now),
             "never_reported",
             "The device has joined and was not heard of since.",
             "Start the agent on the machine (`systemctl start lapwing-agent`), or look at `lapwing-agent status` there.",
@@ -542,18 +548,25 @@ fn stored(evidence: &Evidence) -> Look {
     if let Some(at) = credential.proven_at.or(credential.pending_since) {
         return holds("a password was stored", Some(at));
     }
-    match &evidence.report {
+    let look = match &evidence.report {
         Some(report) => match &report.last_error {
             Some((event, code, text)) => device_says(report.at, *event, code, text),
             None => broken(
                 "no password was stored",
-                None,
+                Some(evidence.now),
                 "not_stored_yet",
                 "The device has reported and has not stored a password yet.",
                 "Wait for its next cycle, or run `lapwing-agent cycle` on the machine.",
             ),
         },
         None => holds("", None),
+    };
+    match (&evidence.former, look) {
+        (Some(former), Look::Broken { seen, at, cause }) => {
+            let of = format!("that of the former object {}, {}, stands in", former.id, former.proven());
+            Look::Broken { seen: format!("{seen}; {of}"), at, cause }
+        }
+        (_, look) => look,
     }
 }
 
@@ -586,6 +599,8 @@ fn proven(evidence: &Evidence) -> Look {
             },
             if before.is_some() {
                 "Try the candidates in the order they are shown; the device resolves it at its next contact."
+            } else if evidence.former.is_some() {
+                "Try the stored password, then that of the former object; the device resolves it at its next contact."
             } else {
                 "Try the stored password; the device resolves it at its next contact."
             },
@@ -718,7 +733,8 @@ fn still_fits(evidence: &Evidence) -> Look {
                 "Bring the device online; on the machine `lapwing-agent cycle` checks in at once.",
             )
         }
-        due => holds("nothing is missing", due),
+        Some(due) => holds(format!("nothing is missing; the password is due at {due}"), Some(evidence.now)),
+        None => holds("nothing is missing", Some(evidence.now)),
     }
 }
 
@@ -730,10 +746,22 @@ fn readable(evidence: &Evidence) -> String {
         _ if evidence.report.as_ref().is_some_and(|report| report.in_active_directory.is_some()) => {
             "What the server keeps is of the time before, and no longer rotated.".into()
         }
-        _ => match (evidence.credential.proven_at, evidence.credential.pending_since) {
-            (Some(at), _) => format!("A password proven at {at} can be read by those who may."),
-            (None, Some(at)) => format!("A password stored at {at}, not proven, can be read by those who may."),
-            (None, None) => "No password of this device is stored.".into(),
+        _ => match (evidence.credential.proven_at, evidence.credential.pending_since, &evidence.former) {
+            (Some(at), ..) => format!("A password proven at {at} can be read by those who may."),
+            (None, Some(at), None) => format!("A password stored at {at}, not proven, can be read by those who may."),
+            (None, Some(at), Some(former)) => format!(
+                "A password stored at {at}, not proven, can be read by those who may; behind it that of the former object {}, \
+                 {}, labelled so.",
+                former.id,
+                former.proven()
+            ),
+            (None, None, Some(former)) => format!(
+                "No password of this object's own is stored; that of the former object {}, {}, can be read by those who may, \
+                 labelled so.",
+                former.id,
+                former.proven()
+            ),
+            (None, None, None) => "No password of this device is stored.".into(),
         },
     }
 }

@@ -4,9 +4,10 @@
 //! with both everything. A link of which nothing is known says so, and does not stop the walk.
 
 use super::{
-    Explanation, Link, Report,
+    Condition, Explanation, Link, Report,
     chain::{Look, account_exists, broken, drifted, holds, walk},
     device_says::device_says,
+    way,
 };
 use crate::{
     active_directory::ENCRYPTION_LEVEL_MIN,
@@ -42,6 +43,9 @@ pub struct Machine {
     pub kept: Option<(KeptIn, Timestamp)>,
     /// When it is due.
     pub expires_at: Option<Timestamp>,
+    /// A rotation is begun in the machine's journal and not ended, and where its password goes: it is stored, or was
+    /// about to be, and is not known to be set.
+    pub begun: Option<KeptIn>,
 }
 
 /// Where a password is kept.
@@ -128,7 +132,23 @@ pub enum Decryption {
 
 /// Walks the chain and stops at the first broken link.
 pub fn explain_domain(evidence: &DomainEvidence) -> Explanation {
-    walk(Link::DOMAIN, readable(evidence), |link| look(link, evidence))
+    let mut explanation = walk(Link::DOMAIN, readable(evidence), |link| look(link, evidence));
+    for finding in &mut explanation.chain {
+        // Directory and machine are asked now; what has no older time of its own was so now.
+        if matches!(finding.condition, Condition::Holds | Condition::Broken) {
+            finding.at = finding.at.or(Some(evidence.now));
+        }
+    }
+    let is_readable = match (evidence.computer(), &evidence.machine) {
+        (Some(computer), _) => !computer.forms.is_empty(),
+        (None, Some(machine)) => machine.kept.is_some() || machine.begun.is_some(),
+        // Not of this domain: nothing is known of it.
+        (None, None) => true,
+    };
+    if !is_readable && explanation.cause.is_some() {
+        explanation.ways = way::ways_of_machine(evidence.directory.is_none(), &explanation);
+    }
+    explanation
 }
 
 impl DomainEvidence {
@@ -196,6 +216,7 @@ fn look(link: Link, evidence: &DomainEvidence) -> Look {
         Link::PersonMayRead => person_may_read(evidence),
         Link::Stored => stored(evidence),
         Link::PersonMayDecrypt => person_may_decrypt(evidence),
+        Link::Proven => proven(evidence),
         Link::AsSet => match evidence.report() {
             Some(report) => drifted(Some(report)),
             None => Look::NotSeen,
@@ -211,8 +232,7 @@ fn look(link: Link, evidence: &DomainEvidence) -> Look {
         | Link::PolicyAccepted
         | Link::SourceWon
         | Link::Generated
-        | Link::Set
-        | Link::Proven => holds("", None),
+        | Link::Set => holds("", None),
     }
 }
 
@@ -529,6 +549,9 @@ fn stored(evidence: &DomainEvidence) -> Look {
         (Some(Machine { kept: Some((KeptIn::Server, at)), .. }), None) => {
             holds("a password was stored by the server", Some(*at))
         }
+        (Some(Machine { begun: Some(_), report, .. }), None) => {
+            holds("a password is stored, or was about to be", Some(report.at))
+        }
         (_, Some(computer)) if computer.is_controller => broken(
             "the domain controller has stored no password of Directory Services Restore Mode",
             None,
@@ -545,6 +568,31 @@ fn stored(evidence: &DomainEvidence) -> Look {
              server instead (`lapwing explain`).",
         ),
     }
+}
+
+// Row 23, as the machine's journal knows it (rotation.md 2).
+fn proven(evidence: &DomainEvidence) -> Look {
+    let Some(machine) = &evidence.machine else { return Look::NotSeen };
+    let at = machine.report.at;
+    let Some(kept) = machine.begun else {
+        return holds("no rotation is left unfinished", machine.kept.map(|(_, since)| since).or(Some(at)));
+    };
+    let (by, read) = match kept {
+        KeptIn::Server => ("the server", format!("lapwing password get {}", evidence.name)),
+        KeptIn::ActiveDirectory => ("Active Directory", format!("lapwing ad get {} --history", evidence.name)),
+    };
+    broken(
+        "a rotation is begun and not ended",
+        Some(at),
+        "stored_not_proven",
+        format!(
+            "The machine began to change the password and has not proven the new one: it is stored by {by}, or was about to \
+             be, and the account has it or the one before."
+        ),
+        format!(
+            "`lapwing-agent cycle` (as root) ends it, whichever it is. Until then try what `{read}` shows, in its order."
+        ),
+    )
 }
 
 // Row 26.
@@ -604,10 +652,15 @@ fn still_fits(evidence: &DomainEvidence) -> Look {
             "The password is past its expiry and the machine has not changed it; it stays valid until it does.",
             "Bring the machine online; `lapwing-agent explain` there says what keeps it, `lapwing-agent cycle` tries at once.",
         ),
-        due => holds(
-            "nothing is missing; a password that does not open is one for --history (a machine put back to a snapshot)",
-            due,
-        ),
+        due => {
+            let due = due.map(|due| format!("; the password is due at {due}")).unwrap_or_default();
+            holds(
+                format!(
+                    "nothing is missing{due}; one that does not open is one for --history (a machine put back to a snapshot)"
+                ),
+                Some(evidence.now),
+            )
+        }
     }
 }
 
@@ -624,6 +677,9 @@ fn readable(evidence: &DomainEvidence) -> String {
         }
         (None, Some(Machine { kept: Some((KeptIn::Server, at)), .. })) => {
             format!("The password in force, proven at {at}, is kept by the server: lapwing password get {name}")
+        }
+        (None, Some(Machine { begun: Some(_), .. })) => {
+            "This machine has no proven password; one may be stored, of a rotation that is not ended.".to_owned()
         }
         (None, Some(_)) => "This machine has stored no password.".to_owned(),
         (None, None) => "Nothing can be read: the domain has no such computer.".to_owned(),

@@ -27,8 +27,13 @@ pub struct Evidence {
     pub fork: Option<Fork>,
     /// What is stored comes from a backup of this time, and the device has not reported since (rotation.md 3).
     pub from_backup: Option<Timestamp>,
-    /// What the directory holds.
+    /// What the directory holds of this object's own.
     pub credential: Credential,
+    /// What stands in for it: the live set of the machine's former object, which is given out as long as this one has
+    /// nothing proven of its own (rotation.md 3).
+    pub former: Option<Former>,
+    /// Objects that the machine may have had before, of which a password can be read, and that nobody has linked.
+    pub unlinked: Vec<Unlinked>,
     /// The newest certificate of the device; `None` when it is not looked at.
     pub certificate: Option<Certificate>,
     /// Other device objects with the same name that the person may see.
@@ -38,10 +43,44 @@ pub struct Evidence {
 }
 
 impl Evidence {
-    /// Whether anything can be read from the directory.
+    /// Whether a password of this object's own can be read.
     pub(super) const fn has_password(&self) -> bool {
         self.credential.proven_at.is_some() || self.credential.pending_since.is_some()
     }
+}
+
+/// A password of the object that a machine had before it joined again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Former {
+    /// The former object's id, as text.
+    pub id: String,
+    /// When its best password was stored.
+    pub stored_at: Timestamp,
+    /// When that was proven.
+    pub proven_at: Option<Timestamp>,
+}
+
+impl Former {
+    /// When it was proven, or that it never was, in words.
+    pub(super) fn proven(&self) -> String {
+        match self.proven_at {
+            Some(at) => format!("proven at {at}"),
+            None => format!("stored at {} and not proven", self.stored_at),
+        }
+    }
+}
+
+/// An object that a machine may have had before it joined again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unlinked {
+    /// Its id, as text.
+    pub id: String,
+    /// Its state: `enabled`, `disabled`, `deleted`.
+    pub state: String,
+    /// It said that it is the same machine; otherwise it has the same name only.
+    pub same_machine: bool,
+    /// When it was heard of last.
+    pub last_seen: Option<Timestamp>,
 }
 
 /// The certificate that a device speaks with.
@@ -82,6 +121,8 @@ pub struct Reader {
     pub sees_all: bool,
     /// The roles that the person holds, by display name.
     pub roles: Vec<String>,
+    /// What rules of the device's groups ask for beside the right, each in a few words.
+    pub asked: Vec<String>,
 }
 
 /// The device object.
@@ -105,7 +146,7 @@ pub enum Device {
     },
     /// It exists and is disabled.
     Disabled {
-        /// When it was disabled, if known.
+        /// When it was disabled; `None` of one that was disabled before the directory kept that.
         at: Option<Timestamp>,
     },
     /// It exists and is enabled.

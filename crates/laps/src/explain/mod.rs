@@ -13,7 +13,9 @@ mod way;
 
 pub use chain::{UNREACHABLE_DAYS, cause, explain, explain_request};
 pub use domain::{ComputerObject, Decryption, Directory, DomainEvidence, KeptIn, Machine, StoredForm, explain_domain};
-pub use evidence::{Certificate, Credential, Delivery, Device, Evidence, Export, Fork, Namesake, Reader, Report};
+pub use evidence::{
+    Certificate, Credential, Delivery, Device, Evidence, Export, Fork, Former, Namesake, Reader, Report, Unlinked,
+};
 pub use way::Way;
 
 use crate::time::Timestamp;
@@ -115,6 +117,7 @@ impl Link {
         Self::ComputerMayStore,
         Self::PersonMayRead,
         Self::Stored,
+        Self::Proven,
         Self::PersonMayDecrypt,
         Self::AsSet,
         Self::StillFits,
@@ -155,7 +158,8 @@ pub struct Finding {
     pub condition: Condition,
     /// What was seen; empty when it was not reached.
     pub seen: String,
-    /// When that was so.
+    /// When that was so, for each link that was looked at. What the directory itself keeps (the switch, assignments,
+    /// roles) was so when it was asked.
     pub at: Option<Timestamp>,
 }
 
@@ -186,6 +190,7 @@ pub struct Explanation {
     pub cause: Option<Cause>,
     /// What can be read all the same, in one sentence.
     pub readable: String,
-    /// What can be done when somebody has to get into the machine and no password can be read; empty otherwise.
+    /// What can be done when somebody has to get into the machine and no password of its own can be read; empty
+    /// otherwise.
     pub ways: Vec<Way>,
 }

@@ -3,7 +3,8 @@
 use laps::{
     drift::Drift,
     explain::{
-        Certificate, Condition, Credential, Delivery, Device, Evidence, Fork, Link, Namesake, Reader, Report, explain,
+        Certificate, Condition, Credential, Delivery, Device, Evidence, Explanation, Fork, Link, Namesake, Reader,
+        Report, explain,
     },
     time::Timestamp,
 };
@@ -15,7 +16,12 @@ pub(crate) fn at(hours: u64) -> Timestamp {
 pub(crate) fn healthy() -> Evidence {
     Evidence {
         now: at(100),
-        reader: Reader { may_read: true, sees_all: true, roles: vec!["Cloud Device Administrator".into()] },
+        reader: Reader {
+            may_read: true,
+            sees_all: true,
+            roles: vec!["Cloud Device Administrator".into()],
+            asked: vec![],
+        },
         device: Device::Enabled { joined_at: at(0), last_seen: Some(at(99)) },
         switch_on: true,
         assigned: vec!["default".into()],
@@ -39,6 +45,8 @@ pub(crate) fn healthy() -> Evidence {
         fork: None,
         from_backup: None,
         credential: Credential { pending_since: None, proven_at: Some(at(2)), expires_at: Some(at(1000)) },
+        former: None,
+        unlinked: vec![],
         certificate: Some(Certificate { not_after: at(8000), revoked_at: None }),
         namesakes: vec![],
         export: None,
@@ -157,9 +165,10 @@ fn every_link_is_the_first_broken_one_of_some_evidence() {
         break_it(&mut evidence);
         let explanation = explain(&evidence);
         assert_eq!(laps::explain::cause(&evidence), explanation.cause, "{code}");
-        let cause = explanation.cause.unwrap_or_else(|| panic!("{code}: nothing is broken"));
+        let cause = explanation.cause.clone().unwrap_or_else(|| panic!("{code}: nothing is broken"));
         assert_eq!(cause.code, *code);
         assert!(!cause.cause.is_empty() && !cause.remedy.is_empty());
+        each_has_a_time(&explanation);
         let broken: Vec<_> = explanation.chain.iter().filter(|f| f.condition == Condition::Broken).collect();
         assert_eq!(broken.iter().map(|f| f.link).collect::<Vec<_>>(), [*link], "{code}");
         assert!(
@@ -205,6 +214,60 @@ fn an_automatic_account_that_is_missing_is_made_by_the_device() {
     let cause = explain(&evidence).cause.unwrap();
     assert_eq!(cause.code, "account_deleted");
     assert!(cause.remedy.contains("makes it again"), "{cause:?}");
+}
+
+/// "Each with what was seen and when": of every link that was looked at.
+fn each_has_a_time(explanation: &Explanation) {
+    for finding in &explanation.chain {
+        let is_looked_at = matches!(finding.condition, Condition::Holds | Condition::Broken);
+        assert_eq!(finding.at.is_some(), is_looked_at, "{finding:?}");
+        assert_eq!(!finding.seen.is_empty(), finding.condition != Condition::NotReached, "{finding:?}");
+        assert!(finding.at.is_none_or(|seen| seen <= at(100)), "nothing is seen in the future: {finding:?}");
+    }
+}
+
+/// What is kept of the directory's own state was so when it was asked; what is not known of long ago is said.
+#[test]
+fn every_link_that_is_looked_at_has_a_time() {
+    each_has_a_time(&explain(&healthy()));
+    let others: &[Break] = &[
+        |e| e.device = Device::Disabled { at: None },
+        |e| e.device = Device::Enabled { joined_at: at(0), last_seen: None },
+        |e| e.reader.sees_all = false,
+        |e| (e.device, e.reader.sees_all) = (Device::Unknown, false),
+        |e| e.assigned.clear(),
+        |e| (e.assigned, e.delivery) = (vec![], None),
+        |e| e.credential.expires_at = None,
+        |e| e.credential.pending_since = Some(at(1)),
+        |e| e.namesakes = vec![namesake()],
+        |e| e.certificate = None,
+        |e| {
+            let report = e.report.as_mut().unwrap();
+            (report.in_active_directory, e.delivery) = (Some("pc-1".into()), None);
+        },
+    ];
+    for change in others {
+        let mut evidence = healthy();
+        change(&mut evidence);
+        each_has_a_time(&explain(&evidence));
+    }
+    let mut evidence = healthy();
+    evidence.device = Device::Disabled { at: Some(at(5)) };
+    let state = explain(&evidence).chain.into_iter().find(|finding| finding.link == Link::DeviceState).unwrap();
+    assert_eq!(state.at, Some(at(5)));
+}
+
+/// What rules of groups ask for beside the right stands with the right.
+#[test]
+fn what_a_reader_has_to_bring_is_said() {
+    let mut evidence = healthy();
+    evidence.reader.asked = vec!["a reason".into(), "the approval of 1 other".into()];
+    let explanation = explain(&evidence);
+    assert_eq!(explanation.cause, None);
+    let last = explanation.chain.last().unwrap();
+    let words =
+        "allowed by Cloud Device Administrator; a rule of its groups also asks for a reason, the approval of 1 other";
+    assert_eq!((last.link, last.seen.as_str()), (Link::PersonMayRead, words));
 }
 
 #[test]

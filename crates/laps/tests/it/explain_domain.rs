@@ -35,6 +35,7 @@ fn machine() -> Machine {
         joined_domain: true,
         kept: Some((KeptIn::ActiveDirectory, at(50))),
         expires_at: Some(at(1000)),
+        begun: None,
     }
 }
 
@@ -157,6 +158,10 @@ const ROWS: &[(u32, Link, &str, Break)] = &[
         nothing_stored(e);
         error(e, 10019);
     }),
+    (23, Link::Proven, "stored_not_proven", |e| {
+        by_server(e);
+        e.machine.as_mut().unwrap().begun = Some(KeptIn::Server);
+    }),
     (26, Link::PersonMayDecrypt, "decryption_unauthorized", |e| object(e).decryption = Some(Decryption::Unauthorized)),
     (26, Link::PersonMayDecrypt, "decryption_failed", |e| {
         object(e).decryption = Some(Decryption::Failed("the blob does not open".into()));
@@ -185,6 +190,10 @@ fn every_row_is_the_first_broken_link_of_some_evidence() {
         let mut evidence = healthy();
         breaks(&mut evidence);
         let explanation = explain_domain(&evidence);
+        for finding in &explanation.chain {
+            let is_looked_at = matches!(finding.condition, Condition::Holds | Condition::Broken);
+            assert_eq!(finding.at.is_some(), is_looked_at, "row {row}: {finding:?}");
+        }
         let cause = explanation.cause.unwrap_or_else(|| panic!("row {row}: nothing is broken"));
         let broken = explanation.chain.iter().find(|finding| finding.condition == Condition::Broken).unwrap();
         assert_eq!((broken.link, cause.code), (*link, *code), "row {row}: {broken:?}");
@@ -251,4 +260,40 @@ fn the_remedy_for_a_wrong_join_fits_the_directory() {
         assert_eq!(cause.code, "join_state_mismatch");
         assert!(cause.remedy.contains(word), "{}", cause.remedy);
     }
+}
+
+/// What can be done with and without local access, asked on the machine and asked of the directory.
+#[test]
+fn where_nothing_was_ever_stored_the_ways_are_named() {
+    let way = |evidence: &DomainEvidence, situation: &str| {
+        let ways = explain_domain(evidence).ways;
+        ways.into_iter().find(|way| way.situation == situation).map(|way| way.text)
+    };
+    let mut here = healthy();
+    by_server(&mut here);
+    here.machine.as_mut().unwrap().kept = None;
+    error(&mut here, 10025);
+    let text = way(&here, "local_access_left").unwrap();
+    assert!(text.contains("as root you need no password") && text.contains("lapwing-agent cycle"), "{text}");
+    assert!(text.contains("the policy is in order") && text.contains("the way to the directory is to mend first"));
+    assert!(way(&here, "no_local_access").unwrap().contains("cannot be recovered"));
+    let mut afar = DomainEvidence { machine: None, ..healthy() };
+    nothing_stored(&mut afar);
+    assert!(way(&afar, "local_access_left").unwrap().contains("can still sign in"));
+    for readable in [&healthy(), &DomainEvidence { machine: None, ..healthy() }] {
+        assert_eq!(explain_domain(readable).ways, vec![]);
+    }
+}
+
+/// The first rotation of a machine that did not end: nothing is known to be set, and something may be stored.
+#[test]
+fn a_first_rotation_that_did_not_end_is_named() {
+    let mut evidence = healthy();
+    by_server(&mut evidence);
+    let machine = evidence.machine.as_mut().unwrap();
+    (machine.kept, machine.begun) = (None, Some(KeptIn::Server));
+    let explanation = explain_domain(&evidence);
+    assert_eq!(explanation.cause.unwrap().code, "stored_not_proven");
+    assert!(explanation.readable.contains("one may be stored"), "{}", explanation.readable);
+    assert_eq!(explanation.ways, vec![]);
 }

@@ -5,8 +5,8 @@ use crate::explain::{at, healthy};
 use laps::{
     drift::Drift,
     explain::{
-        Cause, Certificate, Condition, Credential, Device, Evidence, Explanation, Export, Link, Namesake, explain,
-        explain_request,
+        Cause, Certificate, Condition, Credential, Device, Evidence, Explanation, Export, Former, Link, Namesake,
+        Unlinked, explain, explain_request,
     },
 };
 
@@ -424,4 +424,66 @@ fn seed_no_local_access_left() {
     let text = way(&explanation, "no_local_access");
     assert!(text.contains("recovery media") && text.contains("rebuild"), "{text}");
     assert!(explanation.ways.iter().all(|way| way.situation != "agent_reachable"));
+}
+
+// ---- rotation.md 3, "Re-join" -----------------------------------------------------------------------
+
+fn former() -> Former {
+    Former { id: "55-66".into(), stored_at: at(1), proven_at: Some(at(2)) }
+}
+
+/// Until the new object has a proven password of its own the former one's is given out: its own is missing still, and
+/// what can be read is said.
+#[test]
+fn the_former_objects_password_stands_in() {
+    let (explanation, cause) = told(|e| {
+        nothing_stored(e);
+        e.former = Some(former());
+    });
+    assert_eq!(cause.code, "not_stored_yet");
+    let stored = explanation.chain.iter().find(|finding| finding.link == Link::Stored).unwrap();
+    assert_eq!(stored.condition, Condition::Broken);
+    assert!(stored.seen.contains("former object 55-66") && stored.seen.contains(&at(2).to_string()), "{stored:?}");
+    let readable = &explanation.readable;
+    assert!(readable.contains("55-66") && readable.contains("can be read by those who may, labelled so"), "{readable}");
+    assert_eq!(explanation.ways.first().unwrap().situation, "former_password");
+    assert!(way(&explanation, "former_password").contains("try it first"));
+    assert!(way(&explanation, "no_local_access").contains("the former object's password does not open it"));
+    // The machine itself says what keeps it from storing.
+    let (explanation, cause) = told(|e| {
+        nothing_stored(e);
+        error(e, 10059, "too_many_versions");
+        e.former = Some(former());
+    });
+    assert_eq!(cause.code, "directory_refused");
+    assert!(explanation.readable.contains("55-66"));
+    // Stored and not proven: both may open it.
+    let (explanation, cause) = told(|e| {
+        e.credential = Credential { pending_since: Some(at(50)), ..Credential::default() };
+        e.former = Some(former());
+    });
+    assert_eq!(cause.code, "stored_not_proven");
+    assert!(cause.remedy.contains("then that of the former object"), "{cause:?}");
+    assert!(explanation.readable.contains("behind it that of the former object 55-66"), "{}", explanation.readable);
+    assert_eq!(explanation.ways, vec![], "one of its own can be read");
+}
+
+/// Where the old key is gone nobody has linked the two: the answer names the objects that may be the former one.
+#[test]
+fn a_former_object_that_nobody_has_linked_is_a_way() {
+    let other = Unlinked { id: "77-88".into(), state: "deleted".into(), same_machine: true, last_seen: Some(at(3)) };
+    let (explanation, _) = told(|e| {
+        nothing_stored(e);
+        e.unlinked = vec![other.clone(), Unlinked { id: "99-00".into(), same_machine: false, ..other.clone() }];
+    });
+    let text = way(&explanation, "former_object");
+    assert!(
+        text.contains("77-88 (the same machine, deleted, last heard of at") && text.contains("99-00 (the same name")
+    );
+    assert!(text.contains("lapwing device link"), "{text}");
+    assert!(way(&explanation, "no_local_access").contains("no former object is this machine"));
+    // Nothing is missing where a password of its own can be read.
+    let mut evidence = healthy();
+    evidence.unlinked = vec![other];
+    assert_eq!(explain(&evidence).ways, vec![]);
 }

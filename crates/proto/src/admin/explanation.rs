@@ -19,7 +19,7 @@ pub struct Explanation {
     pub summary: String,
     /// The chain, in order.
     pub links: Vec<Link>,
-    /// What can be done when no password can be read; empty otherwise.
+    /// What can be done when no password of the device's own can be read; empty otherwise.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ways: Vec<Way>,
     /// Where the documentation says more of the code; empty when nothing is broken.
@@ -30,7 +30,7 @@ pub struct Explanation {
 /// A situation, and what can be done in it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Way {
-    /// `agent_reachable`, `local_access_left`, `no_local_access`.
+    /// `former_password`, `former_object`, `agent_reachable`, `local_access_left`, `no_local_access`.
     pub situation: String,
     /// What can be done, and what cannot.
     pub text: String,

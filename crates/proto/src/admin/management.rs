@@ -165,6 +165,13 @@ pub struct DeviceEvent {
 pub struct DevicePolicy {
     /// The policies that apply by assignment.
     pub assigned: Vec<Policy>,
+    /// The source of policy that rules on the device, as it told: `csp` (what is delivered here), `gpo`, `local`,
+    /// `legacy`. Absent when none has a value there, and when it never reported.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// When it told that.
+    #[serde(default, with = "serde_text::time_option", skip_serializing_if = "Option::is_none")]
+    pub source_date_time: Option<Timestamp>,
     /// The last delivery that was sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sent: Option<DeliveredPolicy>,

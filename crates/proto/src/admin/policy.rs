@@ -388,10 +388,11 @@ pub struct DeviceSetting {
     /// The device's SyncML status for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
-    /// The value of the last delivery that the device took whole.
+    /// The value of the last delivery that the device took whole; absent when another source rules on the device.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub in_force: Option<Value>,
-    /// One word: `in_force`, `conflict`, `not_sent`, `sent`, `refused`, `leaving`.
+    /// One word: `in_force`, `conflict`, `not_sent`, `sent`, `refused`, `leaving`; `overridden` when the device took it and
+    /// another source rules there.
     pub state: String,
 }
 

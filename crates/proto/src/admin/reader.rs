@@ -25,6 +25,10 @@ pub struct ReadAccess {
     pub may_read: bool,
     /// In one sentence.
     pub because: String,
+    /// What rules of the device's groups ask for beside the right, each in a few words: a reason, a ticket, an
+    /// approval. Empty when they ask for nothing, and of who may not read anyway.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub asked: Vec<String>,
     /// Everything that they have and that bears on it: what opens the way, and what does not and why.
     pub paths: Vec<AccessPath>,
 }

@@ -227,13 +227,10 @@ impl Walk {
             let assigned = self.assignments.of(app, &of.device).await?;
             let is_answered = self.assignments.is_answered(&assigned, of.sent.as_ref());
             // Coverage is about the devices, not about who asks.
-            let reader = explain::Reader { may_read: true, sees_all: true, roles: Vec::new() };
+            let reader = explain::Reader { may_read: true, sees_all: true, roles: Vec::new(), asked: Vec::new() };
             let evidence = evidence_of(&of, &assigned, is_answered, &self.settings, reader, self.now);
-            let own = of.pending_since.is_some() || of.current.is_some();
-            let lacks = match of.device.predecessor {
-                Some(_) if !own => app.store.versions(of.device.id, false).await?.is_empty(),
-                _ => !own,
-            };
+            let evidence = explain::Evidence { former: app.former(&of).await?, ..evidence };
+            let lacks = of.pending_since.is_none() && of.current.is_none() && evidence.former.is_none();
             covered.push((of, Covered { cause: explain::cause(&evidence), lacks }));
         }
         Ok(Some(covered))

@@ -236,21 +236,33 @@ impl App {
     /// since. A person chooses; nothing is linked by itself.
     pub async fn predecessor_candidates(&self, caller: &Caller, id: DeviceId) -> Result<Vec<Candidate>> {
         let device = self.device_for(caller, Action::DeviceRead, id).await?;
+        self.former_objects(&authz::reach(caller, Action::DeviceRead)?, &device).await
+    }
+
+    /// What keeps a device from meeting its open request to rotate: the cause. `None` when it only has to come, and
+    /// when nothing is open.
+    pub async fn request_waits_for(&self, caller: &Caller, id: DeviceId) -> Result<Option<laps::explain::Cause>> {
+        let device = self.seen_device(caller, id).await?;
+        let open = self.store.rotation_requests(id).await?.iter().any(RotationRequest::is_open);
+        if open { self.explain_request(caller, &device).await } else { Ok(None) }
+    }
+
+    /// The candidates for a device's former object, of those in reach, the likeliest first.
+    pub(super) async fn former_objects(&self, reach: &Reach, device: &store::Device) -> Result<Vec<Candidate>> {
         if device.predecessor.is_some() {
             return Ok(Vec::new());
         }
-        let reach = authz::reach(caller, Action::DeviceRead)?;
         let states = [DeviceState::Enabled, DeviceState::Disabled, DeviceState::Deleted];
-        let mut found = self.of_name(&reach, &device.name, &states).await?;
+        let mut found = self.of_name(reach, &device.name, &states).await?;
         if let Some(hardware) = device.hardware {
-            let same = self.of_hardware(&reach, hardware, &states).await?;
+            let same = self.of_hardware(reach, hardware, &states).await?;
             found.retain(|other| same.iter().all(|one| one.id != other.id));
             found.extend(same);
         }
         let mut candidates = Vec::new();
         for other in found {
             let seen = other.last_seen.unwrap_or(other.registered_at);
-            if other.id == id || other.registered_at > device.registered_at || seen > device.registered_at {
+            if other.id == device.id || other.registered_at > device.registered_at || seen > device.registered_at {
                 continue;
             }
             candidates.push(Candidate {
@@ -500,7 +512,7 @@ fn managed_entity(device: &store::Device, requests: &[RotationRequest], reset_fa
 }
 
 /// Why no rotation meets a request any more.
-fn closed_because(code: &str) -> String {
+pub(super) fn closed_because(code: &str) -> String {
     match code {
         store::CANCELLED => "the rotation of many devices that asked for it was called off".to_owned(),
         _ => in_active_directory(),

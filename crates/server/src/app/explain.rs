@@ -1,8 +1,8 @@
 //! Why a device has no password, or an old one: the evidence for `laps::explain`, gathered from the store, for one
 //! device and for all of them.
 
-use super::{App, Result, delivery};
-use crate::authz::{self, Action, Caller, Reach, Target};
+use super::{App, Result, delivery, reading};
+use crate::authz::{self, Action, Caller, Identity, Reach, Target};
 use crate::store::{
     self, AssignedPolicy, Device, DeviceFilter, DeviceState, Page, Rollout, SurveyFilter, Surveyed, SurveyedDelivery,
     SurveyedReport,
@@ -11,7 +11,7 @@ use laps::drift::Drift;
 use laps::explain::{self, Evidence, Namesake};
 use laps::id::{DeviceId, GroupId};
 use laps::time::Timestamp;
-use proto::admin::Explanation;
+use proto::admin::{Candidate, Explanation};
 use proto::device::Evidence as DeviceEvidence;
 use serde_json::Value;
 use std::collections::HashMap;
@@ -43,7 +43,8 @@ impl App {
 
     /// What keeps a device from meeting a request to rotate; `None` when it only has to come.
     pub(super) async fn explain_request(&self, caller: &Caller, device: &Device) -> Result<Option<explain::Cause>> {
-        let evidence = self.evidence(caller, &Reach::Tenant, device).await?;
+        let reach = authz::reach(caller, Action::DeviceRead)?;
+        let evidence = self.evidence(caller, &reach, device).await?;
         Ok(explain::explain_request(&evidence))
     }
 
@@ -93,7 +94,7 @@ impl App {
     async fn nothing_known(&self, caller: &Caller, reach: &Reach, device: explain::Device) -> Result<Evidence> {
         Ok(Evidence {
             now: self.now(),
-            reader: reader(caller, reach, &[]),
+            reader: reader(caller, reach, &[], Vec::new()),
             device,
             switch_on: self.store.tenant().await?.settings.laps_enabled,
             assigned: Vec::new(),
@@ -103,6 +104,8 @@ impl App {
             fork: None,
             from_backup: None,
             credential: explain::Credential::default(),
+            former: None,
+            unlinked: Vec::new(),
             certificate: None,
             namesakes: Vec::new(),
             export: None,
@@ -118,12 +121,38 @@ impl App {
         let others = self.of_name(reach, &device.name, &[DeviceState::Enabled, DeviceState::Disabled]).await?;
         let assigned = Assigned { number: 0, policies: self.store.policies_for(device.id).await? };
         let is_answered = assigned.is_answered(surveyed.sent.as_ref());
-        let reader = reader(caller, reach, &device.groups);
+        let asked = reading::asked(
+            &self.store.reading_rule_for(device.id).await?,
+            matches!(caller.identity, Identity::User(_)),
+        );
+        let reader = reader(caller, reach, &device.groups, asked);
+        let former = self.former(&surveyed).await?;
+        let unlinked = match surveyed.pending_since.is_none() && surveyed.current.is_none() && former.is_none() {
+            true => self.former_objects(reach, device).await?,
+            false => Vec::new(),
+        };
         Ok(Evidence {
+            former,
+            unlinked: unlinked.iter().filter(|one| one.has_password).map(unlinked_of).collect(),
             namesakes: others.iter().filter(|other| other.id != device.id).map(namesake).collect(),
             export: self.exported(device.id).await?,
             ..evidence_of(&surveyed, &assigned, is_answered, &settings, reader, self.now())
         })
+    }
+
+    /// What stands in for a device's own password: the live set of the machine's former object, as readers are given it.
+    pub(super) async fn former(&self, of: &Surveyed) -> Result<Option<explain::Former>> {
+        if of.device.predecessor.is_none() || of.current.is_some_and(|current| current.proven_at.is_some()) {
+            return Ok(None);
+        }
+        let mut shown = self.store.versions(of.device.id, false).await?;
+        shown.retain(|version| version.of_predecessor);
+        let best = shown.iter().find(|version| version.proven_at.is_some()).or(shown.first());
+        Ok(best.map(|version| explain::Former {
+            id: version.device.to_string(),
+            stored_at: version.stored_at,
+            proven_at: version.proven_at,
+        }))
     }
 }
 
@@ -200,7 +229,7 @@ impl Assignments {
     }
 }
 
-/// The evidence that a survey gives.
+/// The evidence that a survey gives; what stands elsewhere (a former object, namesakes, an export) is left empty.
 pub(super) fn evidence_of(
     of: &Surveyed,
     assigned: &Assigned,
@@ -232,14 +261,17 @@ pub(super) fn evidence_of(
             proven_at: of.current.and_then(|current| current.proven_at),
             expires_at: of.current.and_then(|current| current.expires_at),
         },
+        former: None,
+        unlinked: Vec::new(),
         certificate: of.certificate.map(|(not_after, revoked_at)| explain::Certificate { not_after, revoked_at }),
         namesakes: Vec::new(),
         export: None,
     }
 }
 
-fn reader(caller: &Caller, reach: &Reach, groups: &[GroupId]) -> explain::Reader {
+fn reader(caller: &Caller, reach: &Reach, groups: &[GroupId], asked: Vec<String>) -> explain::Reader {
     explain::Reader {
+        asked,
         may_read: authz::decide(caller, Action::CredentialReveal, Target::Device(groups)).is_ok(),
         sees_all: *reach == Reach::Tenant,
         roles: caller
@@ -253,12 +285,21 @@ fn namesake(device: &Device) -> Namesake {
     Namesake { id: device.id.to_string(), state: device.state.word().to_owned(), last_seen: device.last_seen }
 }
 
+fn unlinked_of(former: &Candidate) -> explain::Unlinked {
+    explain::Unlinked {
+        id: former.id.to_string(),
+        state: former.state.clone(),
+        same_machine: former.same_hardware,
+        last_seen: former.last_seen_date_time,
+    }
+}
+
 fn object(device: &Device, tombstone_days: u32) -> explain::Device {
     match device.state {
         DeviceState::Enabled => {
             explain::Device::Enabled { joined_at: device.registered_at, last_seen: device.last_seen }
         }
-        DeviceState::Disabled => explain::Device::Disabled { at: None },
+        DeviceState::Disabled => explain::Device::Disabled { at: device.disabled_at },
         DeviceState::Deleted => {
             let at = device.deleted_at.unwrap_or(device.registered_at);
             explain::Device::Deleted { at, purge_at: at.plus_days(tombstone_days) }

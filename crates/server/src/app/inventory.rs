@@ -1,6 +1,7 @@
 //! Devices as the admin centre shows them: the searched list, and everything about one.
 
 use super::credentials::Listed;
+use super::devices::closed_because;
 use super::{App, Error, Result, device_not_found};
 use crate::authz::{self, Action, Caller, Denied, Reach, Target};
 use crate::store::{self, DeviceEventKind, DeviceFilter, DeviceState, Page, PageOf, VersionState};
@@ -108,7 +109,7 @@ pub struct DeviceLine {
 }
 
 /// A request to rotate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
     /// Its place in the server's order.
     pub sequence: u64,
@@ -116,6 +117,8 @@ pub struct Request {
     pub requested_at: Timestamp,
     /// When a newly proven version met it.
     pub met_at: Option<Timestamp>,
+    /// When it was closed without that, and why.
+    pub closed: Option<(Timestamp, String)>,
 }
 
 /// What the caller may do to one device; for what is offered only, each act decides for itself.
@@ -305,6 +308,7 @@ impl App {
                     sequence: request.sequence,
                     requested_at: request.requested_at,
                     met_at: request.met_at,
+                    closed: request.closed.as_ref().map(|(at, code)| (*at, closed_because(code))),
                 })
                 .collect(),
             rights,

@@ -1,6 +1,7 @@
 //! Policies: named, versioned, assigned to groups of devices (design.md 5, "Management").
 
 use super::credentials::Listed;
+use super::explain::device_evidence;
 use super::groups::checked_name;
 use super::record::{activity, category, target};
 use super::{App, Error, Result, store_page};
@@ -11,6 +12,9 @@ use proto::admin::{self, Assign, DeliveredPolicy, DevicePolicy, Policy, PolicyIm
 use proto::dm::policy::{ImportError, import_json, json as policy_json, values as policy_values};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
+
+/// The source of policy that deliveries are on a device.
+const DELIVERED: &str = "csp";
 
 impl App {
     /// Policies in their newest version.
@@ -110,8 +114,20 @@ impl App {
         let (groups, excluded) = (self.assigned_groups(None).await?, self.excluded_groups(None).await?);
         let policies = self.store.policies_for(id).await?;
         let deliveries = self.store.deliveries(id).await?;
-        let settings = super::delivery::by_setting(&policies, &deliveries);
+        let mut settings = super::delivery::by_setting(&policies, &deliveries);
+        let report = self.store.last_report(id).await?;
+        let source = report.as_ref().and_then(|report| device_evidence(&report.report.evidence).policy_source);
+        if source.as_ref().is_some_and(|source| source != DELIVERED) {
+            for row in &mut settings {
+                row.in_force = None;
+                if row.state == "in_force" {
+                    row.state = "overridden".to_owned();
+                }
+            }
+        }
         Ok(DevicePolicy {
+            source,
+            source_date_time: report.map(|report| report.changed_at),
             assigned: policies.into_iter().map(|assigned| entity(assigned.policy, &groups, &excluded)).collect(),
             settings,
             sent: deliveries.sent.map(delivered),

@@ -2,9 +2,9 @@
 
 use super::people::unknown_principal;
 use super::roles::assignments;
-use super::{App, Result, groups, store_page};
+use super::{App, Result, groups, reading, store_page};
 use crate::authz::{Action, Assignment, Caller, RoleScope, Target};
-use crate::store::{self, Authorization, DeviceState, Group, Page};
+use crate::store::{self, Authorization, DeviceState, Group, Page, ReadingRule};
 use laps::id::{DeviceId, GroupId, PrincipalId};
 use proto::admin::{AccessPath, ReadAccess};
 use std::collections::BTreeMap;
@@ -20,7 +20,8 @@ impl App {
         self.require(caller, Action::PeopleRead)?;
         let device = self.device_for(caller, Action::DeviceRead, device).await?;
         let groups = self.groups_by_id().await?;
-        self.access_of(principal, &device, &groups).await?.ok_or_else(|| unknown_principal(principal))
+        let rule = self.store.reading_rule_for(device.id).await?;
+        self.access_of(principal, &device, &groups, &rule).await?.ok_or_else(|| unknown_principal(principal))
     }
 
     /// Everybody who may read a device's password.
@@ -28,6 +29,7 @@ impl App {
         self.require(caller, Action::PeopleRead)?;
         let device = self.device_for(caller, Action::DeviceRead, device).await?;
         let groups = self.groups_by_id().await?;
+        let rule = self.store.reading_rule_for(device.id).await?;
         let mut readers = Vec::new();
         let (mut after, mut programs) = (None, false);
         loop {
@@ -40,7 +42,9 @@ impl App {
                 (page.items.into_iter().map(|item| item.id).collect(), page.next)
             };
             for id in ids {
-                if let Some(access) = self.access_of(id, &device, &groups).await?.filter(|access| access.may_read) {
+                if let Some(access) =
+                    self.access_of(id, &device, &groups, &rule).await?.filter(|access| access.may_read)
+                {
                     readers.push(access);
                 }
             }
@@ -97,6 +101,7 @@ impl App {
         id: PrincipalId,
         device: &store::Device,
         groups: &BTreeMap<GroupId, Group>,
+        rule: &ReadingRule,
     ) -> Result<Option<ReadAccess>> {
         let Some(held) = self.store.authorization(id).await? else {
             return Ok(None);
@@ -116,7 +121,12 @@ impl App {
             (_, true, None) if paths.is_empty() => (false, format!("{name} has no role and no permission")),
             (_, true, None) => (false, "nothing that they have opens the way".into()),
         };
+        let asked = match may_read {
+            true => reading::asked(rule, held.is_user),
+            false => Vec::new(),
+        };
         Ok(Some(ReadAccess {
+            asked,
             principal: id,
             name,
             kind: if held.is_user { "user" } else { "servicePrincipal" }.into(),

@@ -260,6 +260,26 @@ fn checked_rule(rule: &admin::ReadingRule) -> Result<ReadingRule> {
     })
 }
 
+/// What a rule asks of a reader beside the right to read, each in a few words; empty when it asks for nothing.
+pub(super) fn asked(rule: &ReadingRule, is_person: bool) -> Vec<String> {
+    let mut asked = Vec::new();
+    if rule.reason {
+        asked.push("a reason".to_owned());
+    }
+    match rule.ticket_patterns.as_slice() {
+        [] if rule.ticket => asked.push("a ticket".to_owned()),
+        [] => {}
+        patterns => asked.push(format!("a ticket like {}", patterns.join(" and "))),
+    }
+    if rule.approvals > 0 {
+        let who =
+            if rule.approvals == 1 { "one other person".to_owned() } else { format!("{} others", rule.approvals) };
+        let programs = if is_person { "" } else { " (which no program can ask for, so programs are refused)" };
+        asked.push(format!("the approval of {who}{programs}"));
+    }
+    asked
+}
+
 /// Why a read is refused, and what to do.
 pub(super) fn refusal(
     device: &store::Device,
@@ -308,6 +328,22 @@ pub(super) fn refusal(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_rule_asks_is_said_in_words() {
+        assert_eq!(asked(&ReadingRule::default(), true), Vec::<String>::new());
+        let rule = ReadingRule {
+            reason: true,
+            ticket: true,
+            ticket_patterns: vec!["INC-####".into()],
+            approvals: 1,
+            ..ReadingRule::default()
+        };
+        assert_eq!(asked(&rule, true), ["a reason", "a ticket like INC-####", "the approval of one other person"]);
+        assert!(asked(&rule, false).iter().any(|one| one.contains("programs are refused")));
+        let any = ReadingRule { ticket: true, approvals: 2, ..ReadingRule::default() };
+        assert_eq!(asked(&any, true), ["a ticket", "the approval of 2 others"]);
+    }
 
     #[test]
     fn hostile_reasons_are_refused_or_stay_text() {

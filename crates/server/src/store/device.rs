@@ -60,6 +60,8 @@ pub struct Device {
     pub registered_at: Timestamp,
     /// Last authentic contact; kept in memory and written in batches.
     pub last_seen: Option<Timestamp>,
+    /// When it was disabled, while it is; `None` also of one that was disabled before this was kept.
+    pub disabled_at: Option<Timestamp>,
     /// When it was deleted, for a tombstone.
     pub deleted_at: Option<Timestamp>,
     /// When it was purged.

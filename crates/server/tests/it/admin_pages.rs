@@ -2,6 +2,7 @@
 
 use crate::admin::{Browser, between, person};
 use crate::harness::TestServer;
+use proto::device::Evidence;
 
 #[tokio::test]
 async fn a_policy_is_made_changed_assigned_and_deleted_by_its_forms() {
@@ -162,5 +163,87 @@ async fn the_switch_is_turned_and_others_are_refused() {
     for path in ["/admin/people", "/admin/audit"] {
         assert_eq!(help.get(path).await.code(), "role_missing");
     }
+    server.stop().await;
+}
+
+/// The page "Explain": what can be done with and without local access, when each link was seen, and where the
+/// documentation says more.
+#[tokio::test]
+async fn explain_shows_the_ways_the_times_and_the_page() {
+    let server = TestServer::start().await;
+    server.switch_on().await;
+    let former = server.device("pc-1").await;
+    former.rotate(1, "former-password").await;
+    let device = server.device("pc-1").await;
+    let browser = Browser::sign_in_first(&server, &server.administrator).await;
+    let page = browser.get(&format!("/admin/devices/{}/explain", device.id())).await;
+    assert!(page.text.contains("What can be done now") && page.text.contains("no rebuild is needed"), "{}", page.text);
+    for title in ["Somebody can still sign in to the machine", "Nobody can sign in to the machine"] {
+        assert!(page.text.contains(title), "{title}");
+    }
+    let offered = between(&page.text, "It may have been here before", "</li>").unwrap();
+    assert!(offered.contains(&former.id()) && offered.contains("<code>lapwing device link DEVICE FORMER</code>"));
+    assert!(offered.contains("Link the former object"));
+    let chain = between(&page.text, "<ol class=\"chain\">", "</ol>").unwrap();
+    let first = between(chain, "<li", "</li>").unwrap();
+    assert!(first.contains("Device object") && first.contains("<time datetime="), "{first}");
+    let last = chain.rsplit("<li").next().unwrap();
+    assert!(!last.contains("<time"), "not looked at: {last}");
+    assert!(page.text.contains("<code>docs/explain.md#policy_not_assigned</code>"));
+    // Linked, the former password is what is tried first.
+    let token = browser.get(&format!("/admin/devices/{}", device.id())).await.form_token();
+    let link = [("form_token", token.as_str()), ("predecessor", &former.id())];
+    let linked = browser.send(&format!("/admin/devices/{}/predecessor", device.id()), &link).await;
+    assert_eq!(linked.status, 303, "{}", linked.text);
+    let page = browser.get(&format!("/admin/devices/{}/explain", device.id())).await;
+    assert!(page.text.contains("The former object’s password can be read"), "{}", page.text);
+    assert!(page.text.contains("labelled so"));
+    server.stop().await;
+}
+
+/// "Rotate now" says what keeps the device from it, on the page of the device.
+#[tokio::test]
+async fn a_request_to_rotate_says_what_it_waits_for() {
+    let server = TestServer::start().await;
+    server.switch_on().await;
+    let device = server.device("pc-1").await;
+    let browser = Browser::sign_in_first(&server, &server.administrator).await;
+    let place = format!("/admin/devices/{}", device.id());
+    let token = browser.get(&place).await.form_token();
+    let asked = browser.send(&format!("{place}/rotate"), &[("form_token", &token)]).await;
+    assert_eq!(asked.status, 303, "{}", asked.text);
+    let page = browser.get(&place).await;
+    let card = between(&page.text, "id=\"rotation-title\"", "</section>").unwrap();
+    assert!(card.contains("What keeps it:") && card.contains("What to do:"), "{card}");
+    assert!(card.contains("<code>policy_not_assigned</code>"), "{card}");
+    // Met, nothing waits any more.
+    device.rotate(1, "new-password").await;
+    let page = browser.get(&place).await;
+    assert!(page.text.contains("Set and proven") && !page.text.contains("What keeps it:"), "{}", page.text);
+    server.stop().await;
+}
+
+/// The policy page says which source rules on the device, and calls nothing "in force" that is not.
+#[tokio::test]
+async fn the_policy_page_names_the_source_that_rules() {
+    let server = TestServer::start().await;
+    server.switch_on().await;
+    let device = server.device("pc-1").await;
+    let browser = Browser::sign_in_first(&server, &server.administrator).await;
+    let place = format!("/admin/devices/{}/policy", device.id());
+    let page = browser.get(&place).await;
+    assert!(page.text.contains("It has not reported yet whether another source rules"), "{}", page.text);
+    let of = |source: Option<&str>| Evidence {
+        policy_source: source.map(str::to_owned),
+        backup_directory: u8::from(source.is_some()),
+        ..Evidence::default()
+    };
+    assert_eq!(device.report_told(of(Some("local"))).await.status(), 200);
+    let page = browser.get(&place).await;
+    assert!(page.text.contains("takes its policy from <bdi>its local configuration</bdi>"), "{}", page.text);
+    assert!(!page.text.contains("manages no password"));
+    assert_eq!(device.report_told(of(None)).await.status(), 200);
+    let page = browser.get(&place).await;
+    assert!(page.text.contains("no other source rules on it: it manages no password"), "{}", page.text);
     server.stop().await;
 }

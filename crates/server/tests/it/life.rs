@@ -89,7 +89,14 @@ async fn out_of_scope_is_as_if_it_were_not_there() {
         scoped.get_ok(&format!("{LAPWING}/devices/{}/explain", other.id())).await,
         scoped.get_ok(&format!("{LAPWING}/devices/{unknown}/explain")).await,
     ];
-    let same = |answer: &Value| (answer["code"].clone(), answer["summary"].clone(), answer["links"].clone());
+    // When it was asked is all that differs.
+    let untimed = |mut links: Value| {
+        for link in links.as_array_mut().unwrap() {
+            link.as_object_mut().unwrap().remove("atDateTime");
+        }
+        links
+    };
+    let same = |answer: &Value| (answer["code"].clone(), answer["summary"].clone(), untimed(answer["links"].clone()));
     assert_eq!(same(&answers[0]), same(&answers[1]));
     assert_eq!(answers[0]["code"], "device_unknown");
     assert!(answers[0]["summary"].as_str().unwrap().contains("out of your groups"));
@@ -249,6 +256,21 @@ async fn a_former_object_is_offered_and_linked_by_a_person() {
     assert_eq!(refused.status(), 400, "a number that is none");
     // Nobody may link by reading only.
     let helpdesk = server.program(Some("Helpdesk Administrator"), &[]).await;
+    // Before anybody has linked them, what explains the missing password names the former object as a way.
+    let explained = async || admin.get_ok(&format!("{LAPWING}/devices/{}/explain", new.id())).await;
+    let way = |told: &Value, situation: &str| {
+        let ways = told["ways"].as_array().cloned().unwrap_or_default();
+        ways.iter().find(|way| way["situation"] == situation).map(|way| way["text"].as_str().unwrap().to_owned())
+    };
+    let told = explained().await;
+    assert!(way(&told, "former_object").unwrap().contains(&former.id()), "{told}");
+    assert!(!told.to_string().contains(&stranger.id()), "of another name: {told}");
+    assert_eq!(way(&told, "former_password"), None);
+    let covered = async || {
+        let found = admin.get_ok(&format!("{LAPWING}/reports/coverage")).await;
+        (found["ofPredecessor"].as_u64().unwrap_or_default(), found["lacking"].as_u64().unwrap())
+    };
+    let (stands_in, lacking) = covered().await;
     let link = format!("{LAPWING}/devices/{}/predecessor/{}", new.id(), former.id());
     assert_eq!(helpdesk.ask(Method::PUT, &link, None).await.status(), 403);
     assert_eq!(admin.ask(Method::PUT, &link, None).await.status(), 200);
@@ -256,6 +278,16 @@ async fn a_former_object_is_offered_and_linked_by_a_person() {
     let shown = admin.get_ok(&read).await;
     assert_eq!(shown["credentials"][0]["ofPredecessor"], true, "{shown}");
     assert_eq!(shown["credentials"][0]["passwordBase64"], STANDARD.encode("former-password"));
+    // What explains it says what is given out, and coverage counts the same.
+    let told = explained().await;
+    let summary = told["summary"].as_str().unwrap();
+    assert!(summary.contains(&former.id()) && summary.contains("can be read by those who may, labelled so"), "{told}");
+    assert_ne!(told["code"], "ok", "its own is missing all the same");
+    assert!(way(&told, "former_password").unwrap().contains("try it first"), "{told}");
+    assert_eq!(way(&told, "former_object"), None);
+    assert_eq!(covered().await, (stands_in + 1, lacking - 1));
+    let listed = admin.get_ok(&format!("{LAPWING}/reports/coverage/lacking")).await;
+    assert!(!listed.to_string().contains(&new.id()), "{listed}");
     assert_eq!(admin.get_ok(&candidates).await["value"], json!([]), "it has one now");
     let audits = admin.get_ok("/v1.0/auditLogs/directoryAudits?$top=20").await;
     assert!(audits.to_string().contains(&former.id()), "the link is audited");
@@ -266,6 +298,63 @@ async fn a_former_object_is_offered_and_linked_by_a_person() {
     let purge = admin.post(&format!("{LAPWING}/devices/{}/purge", former.id()), json!({})).await;
     assert_eq!(purge.0, 409, "{purge:?}");
     assert_eq!(admin.get(&read).await.0, 200);
+    assert!(explained().await["summary"].as_str().unwrap().contains(&former.id()), "as long as it is given out");
+    server.stop().await;
+}
+
+/// A device that is disabled says since when; every link that was looked at says when that was so.
+#[tokio::test]
+async fn a_disabled_device_says_since_when() {
+    let server = TestServer::start().await;
+    server.switch_on().await;
+    let device = server.device("pc-1").await;
+    device.rotate(1, "first-password").await;
+    let admin = server.admin().await;
+    let patch = async |enabled: bool| {
+        let body = json!({"accountEnabled": enabled});
+        admin.ask(Method::PATCH, &format!("/v1.0/devices/{}", device.id()), Some(body)).await.status()
+    };
+    let explained = async || admin.get_ok(&format!("{LAPWING}/devices/{}/explain", device.id())).await;
+    let state = |told: &Value| {
+        told["links"].as_array().unwrap().iter().find(|link| link["name"] == "device_state").cloned().unwrap()
+    };
+    assert_eq!(patch(false).await, 204);
+    let told = explained().await;
+    assert_eq!(told["code"], "device_disabled");
+    let since = state(&told)["atDateTime"].clone();
+    assert!(since.is_string(), "{told}");
+    assert_eq!(patch(false).await, 204);
+    assert_eq!(state(&explained().await)["atDateTime"], since, "the time of the act, not of the question");
+    assert_eq!(patch(true).await, 204);
+    let told = explained().await;
+    for link in told["links"].as_array().unwrap() {
+        let is_looked_at = matches!(link["state"].as_str().unwrap(), "holds" | "broken");
+        assert_eq!(link["atDateTime"].is_string(), is_looked_at, "{link}");
+    }
+    server.stop().await;
+}
+
+/// A request to rotate says what keeps the device from it only as far as who asks may see.
+#[tokio::test]
+async fn what_a_request_waits_for_names_no_device_out_of_reach() {
+    let server = TestServer::start().await;
+    server.switch_on().await;
+    let (old, new) = (server.device("pc-1").await, server.device("PC-1").await);
+    assert_eq!(new.report(None).await.status(), 200);
+    let admin = server.admin().await;
+    assert_eq!(admin.post(&format!("{LAPWING}/groups"), json!({"name": "mine"})).await.0, 201);
+    let member = format!("{LAPWING}/groups/mine/members/{}", old.id());
+    assert_eq!(admin.ask(Method::PUT, &member, None).await.status(), 204);
+    let rotate = format!("/beta/deviceManagement/managedDevices/{}/rotateLocalAdminPassword", old.id());
+    assert_eq!(admin.ask(Method::POST, &rotate, None).await.status(), 204);
+    let managed = format!("/beta/deviceManagement/managedDevices/{}", old.id());
+    assert!(admin.get_ok(&managed).await["deviceActionResults"].to_string().contains(&new.id()));
+    let new_program = json!({"displayName": "scoped", "role": "Intune Administrator", "group": "mine"});
+    let (status, made) = admin.post(&format!("{LAPWING}/servicePrincipals"), new_program).await;
+    assert_eq!(status, 201, "{made}");
+    let scoped = server.client_token(&serde_json::from_value(made).unwrap()).await;
+    let seen = scoped.get_ok(&managed).await["deviceActionResults"].clone();
+    assert!(seen[0]["reasonCode"].is_string() && !seen.to_string().contains(&new.id()), "{seen}");
     server.stop().await;
 }
 

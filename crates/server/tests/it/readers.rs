@@ -60,6 +60,26 @@ async fn a_way_to_a_password_is_named_and_so_is_one_that_is_closed() {
     assert_eq!(readers(&till.id()).await, ["admin", "export", "kiosk"]);
     assert_eq!(readers(&office.id()).await, ["admin", "export"]);
 
+    // What a rule of the group asks for stands beside the right, and that it shuts programs out.
+    assert_eq!(open["asked"], Value::Null);
+    let rule = json!({"reasonRequired": true, "approvals": 1});
+    let set = admin.ask(Method::PUT, "/v1.0/lapwing/groups/Tills/readingRule", Some(rule)).await;
+    assert_eq!(set.status(), 200);
+    let ruled = admin.get_ok(&explain(&id, &till.id())).await;
+    assert_eq!((&ruled["mayRead"], &ruled["asked"][0]), (&json!(true), &json!("a reason")));
+    assert!(ruled["asked"][1].as_str().unwrap().contains("programs are refused"), "{ruled}");
+    assert_eq!(admin.get_ok(&explain(&id, &office.id())).await["asked"], Value::Null, "of no group with a rule");
+    let all = admin.get_ok(&format!("/v1.0/lapwing/devices/{}/readers", till.id())).await;
+    let person = all["value"].as_array().unwrap().iter().find(|one| one["kind"] == "user").unwrap();
+    assert_eq!(person["asked"], json!(["a reason", "the approval of one other person"]));
+    let told = admin.get_ok(&format!("/v1.0/lapwing/devices/{}/explain", till.id())).await;
+    let last = told["links"].as_array().unwrap().last().unwrap().clone();
+    assert_eq!(last["name"], "person_may_read");
+    if last["state"] == "holds" {
+        assert!(last["text"].as_str().unwrap().contains("a rule of its groups also asks for a reason"), "{told}");
+    }
+    assert_eq!(admin.ask(Method::DELETE, "/v1.0/lapwing/groups/Tills/readingRule", None).await.status(), 204);
+
     // The filter changes, and so does what may be read, at once.
     let change = json!({"filter": {"name": "office-*"}});
     let changed = admin.ask(Method::PATCH, "/v1.0/lapwing/groups/Tills", Some(change)).await;

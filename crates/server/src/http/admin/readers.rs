@@ -51,12 +51,16 @@ struct Asked {
 }
 
 fn reader(access: &ReadAccess) -> Reader {
+    let asked = match access.asked.as_slice() {
+        [] => String::new(),
+        asked => format!(" A rule of the device’s groups also asks for {}.", asked.join(", ")),
+    };
     let path = |path: &AccessPath| Path { allows: path.allows, because: Shown::cut(&path.because, 300) };
     Reader {
         name: Shown::new(&access.name),
         kind: if access.kind == "user" { "person" } else { "program" },
         badge: if access.may_read { Badge::new("good", "May read") } else { Badge::new("bad", "May not read") },
-        because: Shown::cut(&sentence(&access.because), 300),
+        because: Shown::cut(&(sentence(&access.because) + &asked), 900),
         paths: access.paths.iter().map(path).collect(),
     }
 }

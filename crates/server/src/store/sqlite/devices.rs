@@ -21,7 +21,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 /// What stands in a device's own row.
 const OWN: &str = "d.id, d.name, d.os, d.agent_version, d.state, d.revision, d.registered_at, d.deleted_at, \
      d.purged_at, d.reported_since_deletion, d.predecessor, d.public_key, d.forked_at, d.clone_suspected, \
-     d.from_backup_at, d.hardware";
+     d.from_backup_at, d.hardware, d.disabled_at";
 /// What other tables say of it, behind [`OWN`].
 const ELSEWHERE: &str = "(SELECT at FROM seen WHERE device = d.id), \
      (SELECT group_concat(hex(grp)) FROM member WHERE device = d.id)";
@@ -119,7 +119,7 @@ pub(super) fn own_rows(
 ) -> Result<PageOf<(Device, Option<VersionId>)>, StoreError> {
     let also = until.map(|id| format!("AND d.id <= {}", blob_list([id.as_bytes()].into_iter()))).unwrap_or_default();
     let from_row = |row: &Row<'_>| {
-        let installed: Option<[u8; 16]> = row.get(16)?;
+        let installed: Option<[u8; 16]> = row.get(17)?;
         Ok((own_from_row(row)?, installed.map(VersionId::from_bytes)))
     };
     list(tx, &format!("{OWN}, d.installed"), filter, page, &also, from_row, |item| item.0.id)
@@ -203,7 +203,8 @@ pub(super) fn change(
     };
     tx.execute(
         "UPDATE device SET state = ?2, revision = revision + 1, reported_since_deletion = 0, \
-         deleted_at = CASE WHEN ?2 = 'deleted' THEN ?3 END WHERE id = ?1",
+         deleted_at = CASE WHEN ?2 = 'deleted' THEN ?3 END, disabled_at = CASE WHEN ?2 = 'disabled' THEN ?3 END \
+         WHERE id = ?1",
         params![id.as_bytes(), to.word(), ticks(now)],
     )?;
     work::push(tx, WorkTarget::Device(id), WorkKind::State, now)?;
@@ -565,14 +566,14 @@ fn token(row: &Row<'_>) -> rusqlite::Result<JoinToken> {
 }
 
 fn from_row(row: &Row<'_>) -> rusqlite::Result<Device> {
-    let groups: Option<String> = row.get(17)?;
+    let groups: Option<String> = row.get(18)?;
     let mut groups = groups
         .iter()
         .flat_map(|list| list.split(','))
         .map(|digits| known(digits.parse::<GroupId>().ok(), "group"))
         .collect::<Result<Vec<_>, _>>()?;
     groups.sort_unstable();
-    Ok(Device { last_seen: time_opt(row.get(16)?), groups, ..own_from_row(row)? })
+    Ok(Device { last_seen: time_opt(row.get(17)?), groups, ..own_from_row(row)? })
 }
 
 /// A row of [`OWN`].
@@ -594,6 +595,7 @@ fn own_from_row(row: &Row<'_>) -> rusqlite::Result<Device> {
         clone_suspected: row.get(13)?,
         from_backup_at: time_opt(row.get(14)?),
         hardware: row.get(15)?,
+        disabled_at: time_opt(row.get(16)?),
         last_seen: None,
         groups: Vec::new(),
     })

@@ -212,3 +212,39 @@ async fn a_device_that_lost_its_policy_gets_it_again() {
     tell(&device.caller, Some("csp")).await;
     assert!(device.check_in(&server).await.done.is_empty());
 }
+
+/// What the device took is not in force while another source rules there.
+#[tokio::test]
+async fn a_setting_that_another_source_overrides_is_not_in_force() {
+    let server = Server::new().await;
+    let mut device = server.device(1).await;
+    server.policy("base", r#"{"BackupDirectory": 1, "PasswordLength": 20}"#).await;
+    server.assign("base", true).await;
+    device.check_in(&server).await;
+    for (source, state) in [("csp", "in_force"), ("local", "overridden"), ("csp", "in_force")] {
+        server.hands.seconds.fetch_add(60, Ordering::Relaxed);
+        let report = proto::device::Report {
+            account: None,
+            installed_fingerprint: None,
+            last_acknowledged: None,
+            intent: None,
+            incarnation: None,
+            evidence: proto::device::Evidence {
+                policy_source: Some(source.to_owned()),
+                backup_directory: 1,
+                ..proto::device::Evidence::default()
+            },
+            last_error: None,
+            audit_head: None,
+            sign_ins: Vec::new(),
+            device_time: START,
+        };
+        server.app.report(&device.caller, &report).await.unwrap();
+        let shown = server.app.device_policy(&server.admin, device.id).await.unwrap();
+        assert_eq!(shown.source.as_deref(), Some(source));
+        assert!(shown.source_date_time.is_some());
+        for row in &shown.settings {
+            assert_eq!((row.state.as_str(), row.in_force.is_some()), (state, state == "in_force"), "{row:?}");
+        }
+    }
+}

@@ -1,7 +1,7 @@
 //! Why a device has no password, or an old one.
 
 use super::super::shell::{Shell, ok};
-use super::super::shown::{Prose, Shown, words};
+use super::super::shown::{Prose, Shown, When, words};
 use super::super::visit::Visit;
 use super::{Head, head, opened, plain};
 use crate::app::Error;
@@ -15,9 +15,37 @@ struct Link {
     sign: &'static str,
     name: String,
     text: Shown,
+    /// When that was so.
+    at: Option<When>,
     remedy: Prose,
     code: String,
     broken: bool,
+}
+
+/// What can be done when no password of its own can be read.
+struct Way {
+    tone: &'static str,
+    title: String,
+    text: Prose,
+    /// What the page of the device offers for it.
+    act: Option<&'static str>,
+}
+
+impl Way {
+    fn of(way: &proto::admin::Way, may_link: bool) -> Self {
+        let (tone, title, act) = match way.situation.as_str() {
+            "former_password" => ("good", "The former object’s password can be read", Some("Show the candidates")),
+            "former_object" => ("good", "It may have been here before", may_link.then_some("Link the former object…")),
+            "agent_reachable" => ("good", "Its agent can be reached", None),
+            "local_access_left" => ("info", "Somebody can still sign in to the machine", None),
+            "no_local_access" => ("warn", "Nobody can sign in to the machine", None),
+            other => {
+                let text = Prose::cut(&way.text, 1_200);
+                return Self { tone: "info", title: words(other), text, act: None };
+            }
+        };
+        Self { tone, title: title.to_owned(), text: Prose::cut(&way.text, 1_200), act }
+    }
 }
 
 #[derive(Template)]
@@ -27,6 +55,9 @@ struct ExplainPage {
     head: Head,
     summary: Shown,
     code: String,
+    /// The place of the documentation; empty when nothing is broken.
+    page: String,
+    ways: Vec<Way>,
     links: Vec<Link>,
 }
 
@@ -48,6 +79,7 @@ pub(crate) async fn explain(visit: Visit, Path(id): Path<String>) -> Result<Resp
                 sign,
                 name: words(&link.name),
                 text: Shown::cut(if link.text.is_empty() { "not looked at" } else { &link.text }, 600),
+                at: When::maybe(link.at, visit.now),
                 remedy: Prose::cut(&plain(link.remedy.clone()), 600),
                 code: link.code.clone(),
                 broken: tone == "bad",
@@ -59,6 +91,8 @@ pub(crate) async fn explain(visit: Visit, Path(id): Path<String>) -> Result<Resp
         head: head(&sheet, "explain", visit.now),
         summary: Shown::cut(&found.summary, 800),
         code: found.code,
+        page: found.page,
+        ways: found.ways.iter().map(|way| Way::of(way, sheet.rights.delete)).collect(),
         links,
     })
 }

@@ -13,8 +13,8 @@ pub(crate) use panel::{ask, read_done, reveal};
 pub(crate) use policy::policy;
 
 use super::devices::{Badge, marks, password_badge, state_badge};
-use super::shell::{Section, Shell, ok};
-use super::shown::{Shown, When, words};
+use super::shell::{Section, Shell, ok, sentence};
+use super::shown::{Prose, Shown, When, words};
 use super::visit::Visit;
 use crate::app::Error;
 use crate::app::inventory::{DeviceSheet, Rights};
@@ -27,6 +27,9 @@ use laps::time::Timestamp;
 use panel::Panel;
 use proto::admin::Version;
 use serde_json::Value;
+
+/// So long a password that is stored is expected to become proven by itself, seconds.
+const PROOF_TAKES_S: u64 = 120;
 
 fn key(id: &str) -> Result<DeviceId, Error> {
     id.parse().map_err(|_| {
@@ -85,6 +88,17 @@ struct Progress {
     asked: When,
     stored: bool,
     proven: Option<When>,
+    /// It ended without a proof: when, and why.
+    closed: Option<(When, Shown)>,
+    /// What keeps the device from meeting it.
+    waits_for: Option<WaitsFor>,
+}
+
+/// Why a request to rotate is not met yet.
+struct WaitsFor {
+    cause: Shown,
+    remedy: Prose,
+    code: &'static str,
 }
 
 #[derive(Template)]
@@ -186,14 +200,30 @@ fn row(version: &Version, device: DeviceId, now: Timestamp) -> Row {
 }
 
 /// The newest request to rotate, while it is of interest.
-fn progress(sheet: &DeviceSheet, now: Timestamp) -> Option<Progress> {
-    let newest = sheet.requests.first()?;
-    let recent = newest.met_at.is_none_or(|met| met.plus_ticks(laps::time::TICKS_PER_HOUR) > now);
-    recent.then(|| Progress {
+async fn progress(visit: &Visit, sheet: &DeviceSheet) -> Result<Option<Progress>, Error> {
+    let now = visit.now;
+    let Some(newest) = sheet.requests.first() else { return Ok(None) };
+    let ended = newest.met_at.or(newest.closed.as_ref().map(|(at, _)| *at));
+    if ended.is_some_and(|at| at.plus_ticks(laps::time::TICKS_PER_HOUR) <= now) {
+        return Ok(None);
+    }
+    let stored = sheet.versions.iter().filter(|version| version.sequence > newest.sequence);
+    let stored = stored.map(|version| version.stored_date_time).max();
+    let waits_for = match ended {
+        None => visit.app.request_waits_for(&visit.caller, sheet.line.id).await?,
+        Some(_) => None,
+    };
+    // Between storing and proving a password is not proven, for a moment, and nothing is wrong.
+    let is_on_its_way = stored.is_some_and(|at| at.plus_seconds(PROOF_TAKES_S) > now);
+    Ok(Some(Progress {
         asked: When::of(newest.requested_at, now),
-        stored: sheet.versions.iter().any(|version| version.sequence > newest.sequence),
+        stored: stored.is_some(),
         proven: When::maybe(newest.met_at, now),
-    })
+        closed: newest.closed.as_ref().map(|(at, why)| (When::of(*at, now), Shown::cut(&sentence(why), 300))),
+        waits_for: waits_for.filter(|cause| cause.code != "stored_not_proven" || !is_on_its_way).map(|cause| {
+            WaitsFor { cause: Shown::cut(&cause.cause, 600), remedy: Prose::cut(&cause.remedy, 600), code: cause.code }
+        }),
+    }))
 }
 
 /// What may open the account now, best first; and what opens accounts that are no longer rotated.
@@ -235,7 +265,7 @@ async fn whole(visit: &Visit, sheet: &DeviceSheet, panel: Panel, status: StatusC
         panel,
         candidates,
         released,
-        progress: progress(sheet, visit.now),
+        progress: progress(visit, sheet).await?,
     };
     super::shell::page(status, &page)
 }
@@ -246,7 +276,7 @@ pub(crate) async fn rotation(visit: Visit, Path(id): Path<String>) -> Result<Res
     if !visit.part {
         return whole(&visit, &sheet, Panel::closed(&visit, &sheet).await?, StatusCode::OK).await;
     }
-    ok(&RotationPart { head: head(&sheet, "password", visit.now), progress: progress(&sheet, visit.now) })
+    ok(&RotationPart { head: head(&sheet, "password", visit.now), progress: progress(&visit, &sheet).await? })
 }
 
 /// What the pages of a device begin with.

@@ -33,6 +33,10 @@ struct PolicyPage {
     sent: Option<When>,
     answered: Option<When>,
     held: Option<Shown>,
+    /// The source that rules on the device, when it is not this server's.
+    ruled_by: Option<Shown>,
+    /// When the device told which source that is, or that there is none.
+    told: Option<When>,
 }
 
 /// What policy the device has, from where, and how it answered.
@@ -67,8 +71,22 @@ pub(crate) async fn policy(visit: Visit, Path(id): Path<String>) -> Result<Respo
         settings,
         sent: found.sent.as_ref().map(|sent| When::of(sent.sent_date_time, now)),
         answered: found.sent.as_ref().and_then(|sent| When::maybe(sent.answered_date_time, now)),
+        ruled_by: found.source.as_deref().and_then(other_source),
+        told: When::maybe(found.source_date_time, now),
         held: found.held.as_ref().map(|held| Shown::cut(&text_of(held), 600)),
     })
+}
+
+/// A source of policy other than this server, in words; `None` for this server's.
+fn other_source(source: &str) -> Option<Shown> {
+    let words = match source {
+        "csp" => return None,
+        "gpo" => "Group Policy",
+        "local" => "its local configuration",
+        "legacy" => "policy of the legacy Microsoft LAPS",
+        other => other,
+    };
+    Some(Shown::new(words))
 }
 
 /// How a setting stands, in a few words, with the device's SyncML status where it gave one.
@@ -76,6 +94,7 @@ fn status(row: &DeviceSetting) -> Badge {
     let code = row.status.map(|code| format!(" ({code})")).unwrap_or_default();
     match row.state.as_str() {
         "in_force" => Badge::new("good", format!("In force{code}")),
+        "overridden" => Badge::new("warn", format!("Taken{code}, not in force")),
         "conflict" => Badge::new("bad", "Policies disagree"),
         "refused" => Badge::new("bad", format!("Refused{code}")),
         "sent" if row.status.is_some() => Badge::new("good", format!("Taken{code}")),
