@@ -1,5 +1,7 @@
 //! What went wrong, as a person reads it and as a program sees it.
 
+use crate::output::printable;
+use laps::text::harmless;
 use std::{fmt::Write as _, process::ExitCode};
 
 /// Exit status of a failure.
@@ -66,23 +68,23 @@ impl Failure {
         self.exit == Exit::NotFound
     }
 
-    /// The lines for stderr.
+    /// The lines for stderr. What a server or a machine said in it reaches no terminal as a command.
     pub(crate) fn text(&self) -> String {
         let (red, plain) = if crate::output::is_colourful() { ("\u{1b}[1;31m", "\u{1b}[0m") } else { ("", "") };
-        let mut text = format!("{red}lapwing:{plain} {}\n", self.message);
+        let mut text = format!("{red}lapwing:{plain} {}\n", printable(&self.message));
         if !self.remedy.is_empty() {
-            let _ = writeln!(text, "  next: {}", self.remedy);
+            let _ = writeln!(text, "  next: {}", printable(&self.remedy));
         }
-        let _ = write!(text, "  code: {}", self.code);
+        let _ = write!(text, "  code: {}", harmless(&self.code));
         if !self.request_id.is_empty() {
-            let _ = write!(text, ", request {}", self.request_id);
+            let _ = write!(text, ", request {}", harmless(&self.request_id));
         }
         text
     }
 
     /// Prints it and gives the exit status.
     pub(crate) fn report(&self) -> ExitCode {
-        crate::output::message(&self.text());
+        crate::output::raw_message(&self.text());
         ExitCode::from(self.exit as u8)
     }
 }
@@ -96,9 +98,11 @@ impl From<client::Error> for Failure {
             _ => (Exit::Failed, false),
         };
         let message = error.refusal().map_or_else(|| error.to_string(), |refusal| refusal.message.clone());
+        // One sentence of a server: it makes no lines of its own.
+        let message = harmless(&message);
         let mut failure = Self::new(exit, error.code(), message);
         failure.request_id = error.request_id().unwrap_or_default().to_owned();
-        failure.remedy = error.remedy().to_owned();
+        failure.remedy = harmless(error.remedy());
         if failure.remedy.is_empty() && signed_out {
             failure.remedy = "sign in: lapwing login".to_owned();
         }
@@ -115,5 +119,21 @@ impl From<client::Fault> for Failure {
             client::Fault::Tls(_) => "tls_failed",
         };
         Self::wrong_use(code, fault.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_prints_no_command_to_the_terminal() {
+        let bad = "\u{1b}]0;x\u{7}\u{202e}";
+        let mut failure = Failure::failed(bad, format!("{bad}\nmore")).next(bad);
+        failure.request_id = format!("{bad}\n");
+        let text = failure.text();
+        let red = ["\u{1b}[1;31m", "\u{1b}[0m"].iter().fold(text.clone(), |text, colour| text.replace(colour, ""));
+        assert!(!red.chars().any(|c| c != '\n' && (c.is_control() || laps::text::misleads(c))), "{text:?}");
+        assert_eq!(text.lines().count(), 4, "{text}");
     }
 }

@@ -2,12 +2,23 @@
 
 use crate::{arguments::Form, failure::Failure};
 use comfy_table::{ContentArrangement, Table, presets};
+use laps::text::harmless;
 use serde::Serialize;
 use std::io::{IsTerminal as _, Write as _};
 
-/// A line or more for people, to stderr. That nobody reads them is no failure.
+/// A line or more for people, to stderr, [`printable`]. That nobody reads them is no failure.
 pub(crate) fn message(text: &str) {
+    raw_message(&printable(text));
+}
+
+/// A message that brings its own colour: whoever makes it has made what is in it [`printable`].
+pub(crate) fn raw_message(text: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{text}");
+}
+
+/// Lines for people to stdout, [`printable`].
+pub(crate) fn text(text: &str) -> Result<(), Failure> {
+    data(&printable(text))
 }
 
 /// Data to stdout as it stands.
@@ -80,9 +91,10 @@ pub(crate) fn table(columns: &[&str], rows: impl Iterator<Item = Vec<String>>) -
     data(&text)
 }
 
-/// Names come from machines and may hold anything: control characters do not reach the terminal.
+/// Names come from machines and may hold anything: neither control characters nor marks that turn a line around reach
+/// the terminal. Line feeds do: what must stay in one line goes through [`harmless`] first.
 pub(crate) fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
+    text.split('\n').map(harmless).collect::<Vec<_>>().join("\n")
 }
 
 /// Whether messages may be in colour: a terminal, and no NO_COLOR (no-color.org).
@@ -97,5 +109,6 @@ mod tests {
     #[test]
     fn control_characters_do_not_reach_the_terminal() {
         assert_eq!(printable("a\u{1b}[31mb\tc"), "a\u{fffd}[31mb\u{fffd}c");
+        assert_eq!(printable("pc\u{202e}gpj\u{2066}\n\u{2028}b\u{9b}"), "pc\u{fffd}gpj\u{fffd}\n\u{fffd}b\u{fffd}");
     }
 }

@@ -1,6 +1,6 @@
 //! Asking a person, and reading secrets from files.
 
-use crate::failure::Failure;
+use crate::{failure::Failure, output::printable};
 use proto::oauth::Secret;
 use std::{
     io::{BufRead as _, IsTerminal as _, Read as _, Write as _},
@@ -19,7 +19,7 @@ pub(crate) fn is_there() -> bool {
 /// Asks for a line.
 pub(crate) fn ask(question: &str) -> Result<String, Failure> {
     let mut err = std::io::stderr().lock();
-    let _ = write!(err, "{question}: ").and_then(|()| err.flush());
+    let _ = write!(err, "{}: ", printable(question)).and_then(|()| err.flush());
     let mut line = String::new();
     std::io::stdin().lock().read_line(&mut line).map_err(|error| unread("the answer", &error))?;
     Ok(line.trim().to_owned())
@@ -33,7 +33,9 @@ pub(crate) fn confirm(question: &str) -> Result<bool, Failure> {
 
 /// Asks for a secret; it is not shown.
 pub(crate) fn ask_secret(question: &str) -> Result<Secret, Failure> {
-    rpassword::prompt_password(format!("{question}: ")).map(Secret::new).map_err(|error| unread("the secret", &error))
+    rpassword::prompt_password(format!("{}: ", printable(question)))
+        .map(Secret::new)
+        .map_err(|error| unread("the secret", &error))
 }
 
 /// The first line of a file, or of stdin when the file is `-`.

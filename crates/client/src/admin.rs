@@ -118,6 +118,12 @@ routes! {
     create_user(new: &NewUser) -> CreatedUser = post "users", new;
     /// Deletes a person.
     delete_user(id: PrincipalId) -> () = act Method::DELETE, format_args!("users/{id}");
+    /// Lets a person sign in again.
+    enable_user(id: PrincipalId) -> () = act Method::POST, format_args!("users/{id}/enable");
+    /// Lets a person sign in no more; every session ends, API tokens are refused meanwhile.
+    disable_user(id: PrincipalId) -> () = act Method::POST, format_args!("users/{id}/disable");
+    /// Gives a person a new one-time secret; the password stops working.
+    reset_user(id: PrincipalId) -> CreatedUser = begin format_args!("users/{id}/oneTimeSecret");
     /// Service principals.
     service_principals() -> Vec<Person> = list "servicePrincipals";
     /// Makes a service principal, with its secret.

@@ -18,9 +18,24 @@ pub const fn is_invisible(c: char) -> bool {
             | '\u{e0000}'..='\u{e0fff}')
 }
 
+/// A text that somebody else chose, in one line that cannot be taken for two nor turned around: each control character,
+/// line feeds among them, and each one that [`misleads`] becomes U+FFFD.
+pub fn harmless(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() || misleads(c) { '\u{fffd}' } else { c }).collect()
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{is_invisible, misleads};
+    use super::{harmless, is_invisible, misleads};
+
+    #[test]
+    fn what_could_forge_a_line_becomes_a_mark() {
+        assert_eq!(
+            harmless("a\u{1b}[2J\n  next: b\u{202e}c\u{2028}d\u{9b}m"),
+            "a\u{fffd}[2J\u{fffd}  next: b\u{fffd}c\u{fffd}d\u{fffd}m"
+        );
+        assert_eq!(harmless("ß 日本 שלום\u{200f} 👩\u{200d}🔧"), "ß 日本 שלום\u{200f} 👩\u{200d}🔧");
+    }
 
     #[test]
     fn what_misleads_is_invisible_and_what_people_write_is_neither() {

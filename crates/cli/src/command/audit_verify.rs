@@ -136,20 +136,20 @@ fn report(globals: &Globals, parts: &[Part], heads: usize, keys: &[String], pinn
             .collect();
         return output::json(&json!({"records": records, "parts": parts, "headsCompared": heads, "keys": keys}));
     }
-    output::data(&format!("{records} records, none missing, none changed\n"))?;
+    output::text(&format!("{records} records, none missing, none changed\n"))?;
     for part in parts {
         match part.after.sequence {
-            0 => output::data(&format!("chain {}: from its first record", part.end.chain))?,
-            after if part.pruned => output::data(&format!(
+            0 => output::text(&format!("chain {}: from its first record", part.end.chain))?,
+            after if part.pruned => output::text(&format!(
                 "chain {}: behind record {after}; those before were pruned, and their checkpoint is signed",
                 part.end.chain
             ))?,
-            after => output::data(&format!("chain {}: behind record {after}", part.end.chain))?,
+            after => output::text(&format!("chain {}: behind record {after}", part.end.chain))?,
         }
-        output::data(&format!(" to record {}\nsigned head: {}\n", part.end.sequence, part.end))?;
+        output::text(&format!(" to record {}\nsigned head: {}\n", part.end.sequence, part.end))?;
     }
     if heads > 0 {
-        output::data(&format!("{heads} heads that were kept elsewhere are in it\n"))?;
+        output::text(&format!("{heads} heads that were kept elsewhere are in it\n"))?;
     }
     if !pinned {
         output::message(

@@ -17,6 +17,6 @@ pub(crate) async fn run(globals: &Globals, named: &str) -> Result<(), Failure> {
     };
     match globals.output {
         Form::Json => output::json(&explanation),
-        Form::Table => output::data(&explanation.text(named)),
+        Form::Table => output::text(&explanation.text(named)),
     }
 }

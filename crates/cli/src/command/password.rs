@@ -8,7 +8,7 @@ use crate::{
 };
 use clap::{Args, Subcommand};
 use client::{Justification, SignedIn};
-use laps::{id::DeviceId, time::Timestamp};
+use laps::{id::DeviceId, text::harmless, time::Timestamp};
 use proto::admin::NewCampaign;
 use proto::graph::{CredentialVersion, Device, DeviceActionResult};
 use serde::Serialize;
@@ -209,7 +209,7 @@ async fn say_why_it_waits(signed_in: &SignedIn, device: &Device) {
     let Ok(managed) = signed_in.managed_device(device.device_id).await else { return };
     let newest = managed.device_action_results.into_iter().find(|action| action.action_state == "pending");
     if let Some(reason) = newest.and_then(|action| action.reason) {
-        output::message(&format!("  it waits: {reason}"));
+        output::message(&format!("  it waits: {}", harmless(&reason)));
     }
 }
 
@@ -233,8 +233,11 @@ async fn rotate(
         )
     })?;
     if done.action_state == "canceled" {
-        return Err(Failure::failed("rotation_closed", done.reason.unwrap_or_else(|| "the request was closed".into()))
-            .next(format!("lapwing explain {name}")));
+        return Err(Failure::failed(
+            "rotation_closed",
+            harmless(&done.reason.unwrap_or_else(|| "the request was closed".into())),
+        )
+        .next(format!("lapwing explain {name}")));
     }
     if done.action_state == "failed" {
         return Err(Failure::failed("rotation_failed", format!("{name} could not rotate"))

@@ -8,7 +8,7 @@ use crate::{
 use clap::{Args, Subcommand};
 use client::SignedIn;
 use laps::id::PrincipalId;
-use proto::admin::{NewClientKey, NewServicePrincipal, NewUser, Person};
+use proto::admin::{CreatedUser, NewClientKey, NewServicePrincipal, NewUser, Person};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum UserCommand {
@@ -26,6 +26,21 @@ pub(crate) enum UserCommand {
     },
     /// Delete a person
     Delete {
+        /// Its id or sign-in name
+        name: String,
+    },
+    /// Let a person sign in no more; what the person was given is another matter: lapwing revoke
+    Disable {
+        /// Its id or sign-in name
+        name: String,
+    },
+    /// Let a person sign in again
+    Enable {
+        /// Its id or sign-in name
+        name: String,
+    },
+    /// Give a person who lost the password a new one-time secret, and print it; the password stops working
+    Reset {
         /// Its id or sign-in name
         name: String,
     },
@@ -118,26 +133,30 @@ pub(crate) async fn user(globals: &Globals, command: UserCommand) -> Result<(), 
         UserCommand::List => list(globals, &signed_in.users().await?),
         UserCommand::Create { name, display_name, role } => {
             let new = NewUser { user_name: name, display_name, role: role.role, group: role.group };
-            let created = signed_in.create_user(&new).await?;
-            if globals.output == Form::Json {
-                return output::json(&created);
-            }
-            output::data(&format!("{}\n", created.one_time_secret))?;
-            output::message(&format!(
-                "the one-time secret of {}, good until {}; hand it over, it is not shown again\n  \
-                 next, that person: lapwing login --server {} --here --user {}",
-                created.user_name,
-                created.expires_date_time,
-                signed_in.client().server(),
-                created.user_name
-            ));
-            Ok(())
+            handed_over(globals, &signed_in, &signed_in.create_user(&new).await?)
         }
         UserCommand::Delete { name } => {
             let id = find(&signed_in.users().await?, &name)?;
             signed_in.delete_user(id).await?;
             output::message(&format!("{name} is deleted"));
             Ok(())
+        }
+        UserCommand::Disable { name } => {
+            signed_in.disable_user(find(&signed_in.users().await?, &name)?).await?;
+            output::message(&format!(
+                "{name} is disabled: every session has ended, API tokens are refused\n  \
+                 next, if passwords that {name} was given shall change: lapwing revoke {name}"
+            ));
+            Ok(())
+        }
+        UserCommand::Enable { name } => {
+            signed_in.enable_user(find(&signed_in.users().await?, &name)?).await?;
+            output::message(&format!("{name} is enabled and may sign in again"));
+            Ok(())
+        }
+        UserCommand::Reset { name } => {
+            let id = find(&signed_in.users().await?, &name)?;
+            handed_over(globals, &signed_in, &signed_in.reset_user(id).await?)
         }
         UserCommand::Factors { name } => {
             let id = find(&signed_in.users().await?, &name)?;
@@ -164,6 +183,23 @@ pub(crate) async fn user(globals: &Globals, command: UserCommand) -> Result<(), 
             Ok(())
         }
     }
+}
+
+/// A one-time secret as data, and what to do with it.
+fn handed_over(globals: &Globals, signed_in: &SignedIn, created: &CreatedUser) -> Result<(), Failure> {
+    if globals.output == Form::Json {
+        return output::json(created);
+    }
+    output::data(&format!("{}\n", created.one_time_secret))?;
+    output::message(&format!(
+        "the one-time secret of {}, good until {}; hand it over, it is not shown again\n  \
+         next, that person: lapwing login --server {} --here --user {}",
+        created.user_name,
+        created.expires_date_time,
+        signed_in.client().server(),
+        created.user_name
+    ));
+    Ok(())
 }
 
 /// `lapwing principal …`.

@@ -198,9 +198,9 @@ async fn on_server(globals: &Globals, command: PolicyCommand) -> Result<(), Fail
 fn explain(policy: &DevicePolicy) -> Result<(), Failure> {
     let names: Vec<_> =
         policy.assigned.iter().map(|policy| format!("{} (version {})", policy.name, policy.version)).collect();
-    output::data(&format!("assigned: {}\n", if names.is_empty() { "none".into() } else { names.join(", ") }))?;
+    output::text(&format!("assigned: {}\n", if names.is_empty() { "none".into() } else { names.join(", ") }))?;
     if let Some(held) = &policy.held {
-        output::data(&format!("held, because policies disagree: {}\n", policy_edit::conflict_text(held)))?;
+        output::text(&format!("held, because policies disagree: {}\n", policy_edit::conflict_text(held)))?;
     }
     if let Some((source, at)) = policy.source.as_ref().zip(policy.source_date_time) {
         let whose = if source == "csp" { "" } else { ", and nothing of what is delivered here" };
@@ -208,12 +208,12 @@ fn explain(policy: &DevicePolicy) -> Result<(), Failure> {
     }
     match &policy.sent {
         None => {
-            output::data("delivered: never\n")?;
+            output::text("delivered: never\n")?;
             output::message("  next: the machine takes it at its next check-in; see lapwing explain");
         }
         Some(sent) => {
             let answered = sent.answered_date_time.map_or("not answered".to_owned(), |at| format!("answered {at}"));
-            output::data(&format!("delivered: {}, {answered}\n", sent.sent_date_time))?;
+            output::text(&format!("delivered: {}, {answered}\n", sent.sent_date_time))?;
         }
     }
     if policy.settings.is_empty() {

@@ -7,7 +7,7 @@ use crate::{
     output, session,
 };
 use clap::Args;
-use laps::time::Timestamp;
+use laps::{text::harmless, time::Timestamp};
 use proto::admin::{NewRevocation, RevocationPreview};
 use std::time::Duration;
 
@@ -71,7 +71,10 @@ pub(crate) async fn run(globals: &Globals, revoke: Revoke) -> Result<(), Failure
         .map(|reader| reader.name.as_str())
         .collect();
     if !able.is_empty() {
-        output::message(&format!("{} can still sign in and read again: disable who should not", able.join(", ")));
+        output::message(&format!(
+            "{} can still sign in and read again: disable who should not\n  next: lapwing user disable NAME",
+            able.join(", ")
+        ));
     }
     rotation::ended(globals, &signed_in, campaign, revoke.wait.then(|| Duration::from_secs(revoke.timeout))).await
 }
@@ -94,7 +97,7 @@ fn shown(globals: &Globals, preview: &RevocationPreview) -> Result<(), Failure> 
     }
     said(preview);
     for name in &preview.names {
-        output::data(&format!("{name}\n"))?;
+        output::text(&format!("{}\n", harmless(name)))?;
     }
     Ok(())
 }

@@ -151,6 +151,46 @@ fn what_people_sign_in_with() {
     one_time_codes(&world);
     providers(&world);
     lock_out(&world);
+    disabled_and_reset(&world);
+}
+
+fn disabled_and_reset(world: &World) {
+    let ca = world.ca();
+    let noa = world.person("noa", "Helpdesk Administrator");
+    let login = ["login", "--here", "--user", "noa", "--secret-file", "-", "--server", &world.url, "--ca", &ca];
+    assert_eq!(noa.run(&["device", "list"]).status, 0);
+    let done = world.done(&["user", "disable", "noa"]);
+    assert!(done.err.contains("noa is disabled") && done.err.contains("lapwing revoke noa"), "{done:?}");
+    refused(&noa.run(&["device", "list"]), "not_signed_in");
+    assert_ne!(Home::new().run_with(&login, PASSWORD).status, 0);
+    let list = world.done(&["user", "list"]).out;
+    assert!(list.lines().any(|line| line.starts_with("noa ") && line.contains(" no ")), "{list}");
+    assert!(world.done(&["user", "enable", "NOA"]).err.contains("may sign in again"));
+    let again = Home::new();
+    assert_eq!(again.run_with(&login, PASSWORD).status, 0);
+
+    // A new one-time secret, printed once as data; the password and the sessions end.
+    let reset = world.done(&["user", "reset", "noa"]);
+    let secret = reset.out.trim().to_owned();
+    assert_eq!(reset.out.lines().count(), 1, "{reset:?}");
+    assert!(reset.err.contains("not shown again") && !reset.err.contains(&secret), "{reset:?}");
+    refused(&again.run(&["device", "list"]), "not_signed_in");
+    assert_ne!(Home::new().run_with(&login, PASSWORD).status, 0);
+    let made = json(&world.done(&["user", "reset", "noa", "--output", "json"]));
+    assert_eq!(text(&made, "userName"), "noa");
+    assert_ne!(text(&made, "oneTimeSecret"), secret);
+    assert!(!world.done(&["user", "list", "--output", "json"]).out.contains(&secret));
+
+    for act in ["disable", "enable", "reset"] {
+        refused(&world.admin.run(&["user", act, "nobody"]), "principal_unknown");
+    }
+    // Who may not is refused, and the last Global Administrator stays.
+    let low = world.person("low", "Helpdesk Administrator");
+    for act in ["disable", "enable", "reset"] {
+        refused(&low.run(&["user", act, "noa"]), "role_missing");
+    }
+    assert_ne!(world.admin.run(&["user", "disable", "admin"]).status, 0);
+    assert_eq!(world.admin.run(&["user", "list"]).status, 0);
 }
 
 fn sessions(world: &World) {

@@ -3,6 +3,7 @@
 use crate::serde_text;
 use laps::{
     explain::{self, Condition},
+    text::harmless,
     time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
@@ -91,27 +92,28 @@ impl Explanation {
         }
     }
 
-    /// For people: the sentence about the machine as it was named, the broken link with its remedy, then the chain.
+    /// For people: the sentence about the machine as it was named, the broken link with its remedy, then the chain. Much
+    /// of it was said by the machine: no member of it makes a line of its own or reaches a terminal as a command.
     pub fn text(&self, named: &str) -> String {
-        let mut text = format!("{named}: {}\n", self.summary);
+        let mut text = format!("{}: {}\n", harmless(named), harmless(&self.summary));
         if let Some(link) = self.links.iter().find(|link| link.state == "broken") {
-            let _ = writeln!(text, "  cause: {}", link.text);
+            let _ = writeln!(text, "  cause: {}", harmless(&link.text));
             if !link.remedy.is_empty() {
-                let _ = writeln!(text, "  next:  {}", link.remedy);
+                let _ = writeln!(text, "  next:  {}", harmless(&link.remedy));
             }
-            let _ = writeln!(text, "  code:  {}", link.code);
+            let _ = writeln!(text, "  code:  {}", harmless(&link.code));
             if !self.page.is_empty() {
-                let _ = writeln!(text, "  more:  {}", self.page);
+                let _ = writeln!(text, "  more:  {}", harmless(&self.page));
             }
         }
         for way in &self.ways {
-            let _ = writeln!(text, "  way:   {}", way.text);
+            let _ = writeln!(text, "  way:   {}", harmless(&way.text));
         }
         let width = self.links.iter().map(|link| link.name.len()).max().unwrap_or(0);
         text.push('\n');
         for link in &self.links {
             let at = link.at.map(|at| format!("  [{at}]")).unwrap_or_default();
-            let _ = writeln!(text, "  {} {:width$}  {}{at}", link.mark(), link.name, link.seen());
+            let _ = writeln!(text, "  {} {:width$}  {}{at}", link.mark(), harmless(&link.name), harmless(link.seen()));
         }
         text
     }
@@ -127,5 +129,35 @@ impl Link {
     }
     fn seen(&self) -> &str {
         if self.text.is_empty() && self.mark() == "·" { "not looked at" } else { &self.text }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_machine_says_makes_no_line_of_its_own() {
+        let bad = "\u{1b}[2J\n  next:  run this\u{202e}";
+        let link = Link {
+            name: bad.into(),
+            state: "broken".into(),
+            code: bad.into(),
+            text: bad.into(),
+            remedy: bad.into(),
+            at: None,
+        };
+        let told = Explanation {
+            device: bad.into(),
+            code: bad.into(),
+            summary: bad.into(),
+            links: vec![link],
+            ways: vec![Way { situation: bad.into(), text: bad.into() }],
+            page: bad.into(),
+        };
+        let text = told.text(bad);
+        assert!(!text.chars().any(|c| c != '\n' && (c.is_control() || laps::text::misleads(c))), "{text:?}");
+        let forged = |line: &&str| line.starts_with("  next:  run");
+        assert_eq!((text.lines().count(), text.lines().find(forged)), (8, None), "{text}");
     }
 }

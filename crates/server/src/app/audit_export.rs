@@ -18,10 +18,13 @@ const PRUNE_BATCHES: u32 = 20;
 
 impl App {
     /// A page of the export: lines, in the order in which they are verified. `since` and `until` (exclusive) are held
-    /// by the time of the records; what is exported is always without gaps, and its ends are signed.
+    /// by the time of the records; what is exported is always without gaps, and its ends are signed. The first page is
+    /// given out only after the record of the export, in which `form` stands (`json`, `jsonl`, `cef`, `ocsf`); those
+    /// that follow it belong to it.
     pub async fn audit_export(
         &self,
         caller: &Caller,
+        form: &str,
         since: Option<Timestamp>,
         until: Option<Timestamp>,
         after: Option<String>,
@@ -40,7 +43,23 @@ impl App {
                     Some(until) => self.store.audit_from(head.chain, until).await?.map_or(head.sequence, |at| at - 1),
                 };
                 lines.push(Line::Start(start));
-                (head.chain, behind, last.max(behind))
+                let last = last.max(behind);
+                let audit = self.entry(
+                    caller,
+                    activity::EXPORT_AUDIT,
+                    category::DIRECTORY,
+                    target("tenant", &self.tenant, ""),
+                    json!({
+                        "form": form,
+                        "since": since.map(|at| at.to_string()),
+                        "until": until.map(|at| at.to_string()),
+                        "chain": head.chain,
+                        "after": behind,
+                        "upTo": last,
+                    }),
+                )?;
+                self.store.append_audit(audit).await?;
+                (head.chain, behind, last)
             }
         };
         let records = self.store.audit_chain(chain, behind, limit).await?;

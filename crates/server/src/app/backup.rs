@@ -6,6 +6,7 @@ use crate::audit::activity;
 use crate::authz::Caller;
 use crate::store::{self, KnownVersion, NewVersion, Proof, StoreError, VersionState};
 use laps::password::Password;
+use laps::text::harmless;
 use laps::time::Timestamp;
 use proto::device::{
     self, Abandon, Code, HeldVersion, Next, Prove, Report, ReportAnswer, Store, StoreAnswer, VersionAnswer,
@@ -17,6 +18,10 @@ use serde_json::json;
 const ACCOUNT_NAME_BYTES_MAX: usize = 256;
 /// Characters that are kept of a device's last error.
 const ERROR_CHARS_MAX: usize = 500;
+/// Characters that are kept of a code or a word of a device.
+const CODE_CHARS_MAX: usize = 100;
+/// Characters that are kept of a name in a report.
+const NAME_CHARS_MAX: usize = 256;
 /// Reasons of a rotation that are recorded.
 const REASONS_MAX: usize = 16;
 
@@ -152,7 +157,7 @@ impl App {
             json!({
                 "version": abandon.version.to_string(),
                 "state": "abandoned",
-                "reason": abandon.reason.chars().take(100).collect::<String>(),
+                "reason": kept(&abandon.reason, CODE_CHARS_MAX),
             }),
         )?;
         let state = self.store.abandon(device.id, abandon.version, now, audit).await?;
@@ -165,7 +170,7 @@ impl App {
         let now = self.now();
         // Before the store is read: work that comes while it is read wakes the device again.
         let newest_work = *self.store.watch_work().borrow();
-        let mut evidence = report.evidence.clone();
+        let mut evidence = harmless_evidence(&report.evidence);
         self.note_drift(caller, &device, &mut evidence, report.installed_fingerprint, now).await?;
         self.note_damage(caller, &device, core::mem::take(&mut evidence.damaged), now).await?;
         self.rename(caller, &mut device, evidence.new_name.take(), now).await?;
@@ -178,7 +183,7 @@ impl App {
                 activity::RELEASE_PASSWORD,
                 category::DEVICE,
                 target("device", &device.id, &device.name),
-                json!({"reason": report.evidence.unmanaged}),
+                json!({"reason": evidence.unmanaged}),
             )?;
             // Again is success and writes nothing.
             self.store.release(device.id, now, audit).await?;
@@ -244,6 +249,30 @@ fn has_left(report: &Report) -> bool {
     matches!(report.evidence.unmanaged.as_deref(), Some("no_policy" | "backup_disabled" | "active_directory"))
 }
 
+/// What is kept of a text of a device: whoever took the machine over chose it, and it is shown to administrators.
+fn kept(text: &str, chars: usize) -> String {
+    harmless(&text.chars().take(chars).collect::<String>())
+}
+
+/// What a device tells of itself, as it is judged and kept. A new name stays as it is sent: it is a name or it is not taken.
+fn harmless_evidence(told: &device::Evidence) -> device::Evidence {
+    let mut evidence = told.clone();
+    let device::Evidence { policy_source, account_wanted, unmanaged, agent_version, drift, damaged, machine, .. } =
+        &mut evidence;
+    let words = [policy_source, unmanaged].into_iter().flatten().chain(drift);
+    let accounts = machine.iter_mut().flat_map(|machine| &mut machine.accounts).map(|account| &mut account.name);
+    for (chars, texts) in [
+        (CODE_CHARS_MAX, words.chain([agent_version]).collect::<Vec<_>>()),
+        (NAME_CHARS_MAX, account_wanted.iter_mut().chain(accounts).collect()),
+        (device::DAMAGED_CHARS_MAX, damaged.iter_mut().collect()),
+    ] {
+        for text in texts {
+            *text = kept(text, chars);
+        }
+    }
+    evidence
+}
+
 /// What is kept of a report. It holds no time of the report itself, so that the same again costs no write.
 fn stored_report(device: &store::Device, report: &Report, evidence: &device::Evidence) -> store::Report {
     let usability = match &report.account {
@@ -257,15 +286,15 @@ fn stored_report(device: &store::Device, report: &Report, evidence: &device::Evi
     let last_error = report.last_error.as_ref().map(|error| {
         json!({
             "event": error.event,
-            "code": error.code.chars().take(100).collect::<String>(),
-            "text": error.text.chars().take(ERROR_CHARS_MAX).collect::<String>(),
+            "code": kept(&error.code, CODE_CHARS_MAX),
+            "text": kept(&error.text, ERROR_CHARS_MAX),
         })
         .to_string()
     });
     store::Report {
         device: device.id,
         account_id: report.account.as_ref().map(|account| account.id.to_string()),
-        account_name: report.account.as_ref().map(|account| account.name.clone()),
+        account_name: report.account.as_ref().map(|account| kept(&account.name, NAME_CHARS_MAX)),
         usability: usability.to_owned(),
         installed: report.installed_fingerprint,
         acknowledged: report.last_acknowledged,
@@ -274,6 +303,38 @@ fn stored_report(device: &store::Device, report: &Report, evidence: &device::Evi
         evidence: serde_json::to_string(evidence).unwrap_or_else(|_| "{}".into()),
         name: device.name.clone(),
         os: device.os.clone(),
-        agent_version: report.evidence.agent_version.chars().take(64).collect(),
+        agent_version: kept(&report.evidence.agent_version, 64),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proto::device::{Evidence, Machine, MachineAccount};
+
+    #[test]
+    fn what_a_device_says_is_kept_without_what_forges_lines() {
+        let bad = "x\u{1b}[2J\n  next: y\u{202e}";
+        let account = |name: &str| MachineAccount { id: 1, name: name.into(), enabled: true, administrator: true };
+        let machine = Machine { accounts: vec![account(bad), account("root")], ..Machine::default() };
+        let told = Evidence {
+            policy_source: Some(bad.into()),
+            account_wanted: Some(bad.into()),
+            unmanaged: Some(bad.into()),
+            agent_version: bad.into(),
+            drift: vec![bad.into()],
+            damaged: vec![format!("{bad}{}", "z".repeat(1_000))],
+            new_name: Some("pc-1".into()),
+            machine: Some(machine),
+            ..Evidence::default()
+        };
+        let evidence = harmless_evidence(&told);
+        let text = serde_json::to_string(&evidence).unwrap();
+        // JSON escapes control characters: its backslash would show them.
+        assert!(!text.contains(['\\', '\u{202e}']), "{text}");
+        assert_eq!(evidence.damaged[0].chars().count(), device::DAMAGED_CHARS_MAX);
+        assert_eq!(evidence.machine.unwrap().accounts[1].name, "root");
+        let plain = Evidence { agent_version: "1.2.3".into(), ..Evidence::default() };
+        assert_eq!(harmless_evidence(&plain), plain);
     }
 }

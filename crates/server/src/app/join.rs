@@ -319,5 +319,5 @@ fn certificate(issued: &ca::IssuedCertificate) -> NewCertificate {
 }
 
 fn short(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(64).collect()
+    laps::text::harmless(&text.chars().take(64).collect::<String>())
 }

@@ -12,6 +12,7 @@ use crate::audit::{AuditRecord, activity};
 use crate::authz::{Action, Caller, Denied, Identity, Job};
 use crate::store::{self, ChannelProgress};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use laps::text::harmless;
 use laps::time::{TICKS_PER_SECOND, Timestamp};
 use proto::admin::{Channel, CreatedChannel, NewChannel, Receiver, SyslogFormat};
 use proto::audit::{Line, Record, cef, ocsf};
@@ -221,7 +222,7 @@ impl App {
                     }
                     let failures = if from == behind { channel.failures } else { 0 };
                     let wait_s = (RETRY_S << failures.min(10)).min(RETRY_S_MAX);
-                    let error: String = failed.error.chars().filter(|c| !c.is_control()).take(300).collect();
+                    let error: String = harmless(&failed.error.chars().take(300).collect::<String>());
                     let name = &channel.channel.name;
                     tracing::warn!(channel = %name, %error, wait_s, "people could not be told of a read");
                     let retry_at = self.now().plus_seconds(wait_s);
@@ -297,52 +298,71 @@ impl App {
     }
 
     fn notice(&self, record: &Record, to: &Receiver) -> Result<Notice> {
-        let version = env!("CARGO_PKG_VERSION");
-        let body = match to {
-            Receiver::Webhook { .. } => self.cloud_event(record).to_string(),
-            Receiver::Mail { .. } => mail_text(record, self.url()),
-            Receiver::Syslog { format, .. } => match format {
-                SyslogFormat::Cef => cef(record, version),
-                SyslogFormat::Ocsf => ocsf(record, version).to_string(),
-                SyslogFormat::Json => serde_json::to_string(&Line::Record(Box::new(record.clone())))
-                    .map_err(|error| Error::Internal(error.to_string()))?,
-            },
-        };
-        Ok(Notice { id: hex(&record.id), at: record.at, subject: subject(record), body })
+        Ok(Notice { id: hex(&record.id), at: record.at, subject: subject(record), body: body(record, to, self.url())? })
     }
+}
 
-    /// A CloudEvent 1.0 in its structured form (protocols.md 7).
-    fn cloud_event(&self, record: &Record) -> serde_json::Value {
-        let alarm = Alarm::of(&record.activity, &record.detail);
-        let kind = match (record.activity.as_str(), record.failure.is_some()) {
-            (activity::RECOVER_PASSWORD, false) if record.is_break_glass() => "lapwing.password.breakGlass",
-            (activity::RECOVER_PASSWORD, false) => "lapwing.password.read",
-            (activity::RECOVER_PASSWORD, true) => "lapwing.password.readRefused",
-            _ => alarm.map_or("lapwing.audit", Alarm::event),
-        };
-        json!({
-            "specversion": "1.0",
-            "id": hex(&record.id),
-            "source": self.url(),
-            "type": kind,
-            "subject": record.target.id,
-            "time": record.at.to_string(),
-            "datacontenttype": "application/json",
-            "data": {
-                "activity": record.activity,
-                "outcome": if record.failure.is_some() { "failure" } else { "success" },
-                "code": record.failure,
-                "actor": {"kind": record.actor.kind, "id": record.actor.id, "name": record.actor.name},
-                "target": {"kind": record.target.kind, "id": record.target.id, "name": record.target.name},
-                "address": record.client_member("address"),
-                "reason": record.detail_member("reason"),
-                "ticket": record.detail_member("ticket"),
-                "breakGlass": record.is_break_glass(),
-                "detail": alarm.and_then(|_| serde_json::from_str::<serde_json::Value>(&record.detail).ok()),
-                "record": format!("{}:{}", record.chain, record.sequence),
-            },
-        })
+/// What a receiver gets of a record, in its own form.
+fn body(record: &Record, to: &Receiver, url: &str) -> Result<String> {
+    let version = env!("CARGO_PKG_VERSION");
+    Ok(match to {
+        Receiver::Webhook { .. } => in_ascii_marks(&cloud_event(record, url).to_string()),
+        Receiver::Mail { .. } => mail_text(record, url),
+        Receiver::Syslog { format, .. } => match format {
+            SyslogFormat::Cef => cef(record, version),
+            SyslogFormat::Ocsf => ocsf(record, version).to_string(),
+            SyslogFormat::Json => in_ascii_marks(
+                &serde_json::to_string(&Line::Record(Box::new(record.clone())))
+                    .map_err(|error| Error::Internal(error.to_string()))?,
+            ),
+        },
+    })
+}
+
+/// JSON of the same value in which what would turn a line around, or part it, is written as an escape: it can stand
+/// in strings only, and the receiver reads the very same text (the hash of a record covers it).
+fn in_ascii_marks(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for c in json.chars() {
+        match c {
+            c if c.is_control() || laps::text::misleads(c) => text.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c => text.push(c),
+        }
     }
+    text
+}
+
+/// A CloudEvent 1.0 in its structured form (protocols.md 7).
+fn cloud_event(record: &Record, url: &str) -> serde_json::Value {
+    let alarm = Alarm::of(&record.activity, &record.detail);
+    let kind = match (record.activity.as_str(), record.failure.is_some()) {
+        (activity::RECOVER_PASSWORD, false) if record.is_break_glass() => "lapwing.password.breakGlass",
+        (activity::RECOVER_PASSWORD, false) => "lapwing.password.read",
+        (activity::RECOVER_PASSWORD, true) => "lapwing.password.readRefused",
+        _ => alarm.map_or("lapwing.audit", Alarm::event),
+    };
+    json!({
+        "specversion": "1.0",
+        "id": hex(&record.id),
+        "source": url,
+        "type": kind,
+        "subject": record.target.id,
+        "time": record.at.to_string(),
+        "datacontenttype": "application/json",
+        "data": {
+            "activity": record.activity,
+            "outcome": if record.failure.is_some() { "failure" } else { "success" },
+            "code": record.failure,
+            "actor": {"kind": record.actor.kind, "id": record.actor.id, "name": record.actor.name},
+            "target": {"kind": record.target.kind, "id": record.target.id, "name": record.target.name},
+            "address": record.client_member("address"),
+            "reason": record.detail_member("reason"),
+            "ticket": record.detail_member("ticket"),
+            "breakGlass": record.is_break_glass(),
+            "detail": alarm.and_then(|_| serde_json::from_str::<serde_json::Value>(&record.detail).ok()),
+            "record": format!("{}:{}", record.chain, record.sequence),
+        },
+    })
 }
 
 fn only_notify(caller: &Caller) -> Result<()> {
@@ -441,8 +461,7 @@ fn summary(to: &Receiver) -> serde_json::Value {
 /// A name in one line of text that people read.
 fn named<'a>(name: &'a str, id: &'a str) -> String {
     let text = if name.is_empty() { id } else { name };
-    let harmless = |c: &char| !c.is_control() && !laps::text::misleads(*c);
-    text.chars().filter(harmless).take(120).collect()
+    harmless(&text.chars().take(120).collect::<String>())
 }
 
 fn subject(record: &Record) -> String {
@@ -464,7 +483,7 @@ fn mail_text(record: &Record, url: &str) -> String {
     let mut text = format!("{}\r\n\r\n", subject(record));
     let mut line = |name: &str, value: &str| {
         if !value.is_empty() {
-            let value: String = value.chars().filter(|c| !c.is_control()).take(500).collect();
+            let value: String = harmless(&value.chars().take(500).collect::<String>());
             text.push_str(&format!("{name}: {value}\r\n"));
         }
     };
@@ -497,4 +516,84 @@ fn wire(channel: &store::Channel, last: u64) -> Result<Channel> {
         last_error: channel.last_error.clone(),
         paused: channel.paused,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proto::admin::MailSecurity;
+    use proto::audit::{Actor, Target};
+
+    const BAD: &str = "pc\u{202e}gpj\u{1b}[2J\r\nBcc: eve@example.test\u{2028}|a=b\\\u{9b}m<script>";
+
+    fn record(activity: &str, failure: Option<&str>) -> Record {
+        Record {
+            chain: 1,
+            sequence: 7,
+            id: [1; 16],
+            at: Timestamp::from_unix_ms(1_790_000_000_000),
+            activity: activity.into(),
+            category: "Device".into(),
+            actor: Actor { kind: "user".into(), id: BAD.into(), name: BAD.into() },
+            target: Target { kind: "device".into(), id: BAD.into(), name: BAD.into() },
+            failure: failure.map(str::to_owned),
+            request_id: BAD.into(),
+            client: json!({"address": BAD, "userAgent": BAD}).to_string(),
+            detail: json!({"reason": BAD, "ticket": BAD, "event": "forked", "from": BAD}).to_string(),
+            disclosed: Vec::new(),
+            previous: [0; 32],
+            hash: [0; 32],
+        }
+    }
+
+    fn is_one_line(what: &str, text: &str) {
+        let bad = text.chars().find(|c| c.is_control() || laps::text::misleads(*c));
+        assert_eq!(bad, None, "{what}: {text:?}");
+    }
+
+    #[test]
+    fn hostile_names_are_harmless_in_every_notice() {
+        let syslog = |format| Receiver::Syslog { host: "h".into(), port: 1, format, ca: None };
+        let hook = Receiver::Webhook { url: "https://h.test/".into(), allow_private: false, ca: None };
+        let mail = Receiver::Mail {
+            host: "h".into(),
+            port: 25,
+            security: MailSecurity::Starttls,
+            from: "a@h.test".into(),
+            to: vec!["b@h.test".into()],
+            user: None,
+            ca: None,
+        };
+        for (activity, failure) in [
+            (activity::RECOVER_PASSWORD, None),
+            (activity::RECOVER_PASSWORD, Some(BAD)),
+            (own::NOTE_IRREGULARITY, None),
+            (own::REQUEST_ACCESS, None),
+            (own::HALT_ROLLOUT, None),
+            (BAD, None),
+        ] {
+            let record = record(activity, failure);
+            is_one_line("subject", &subject(&record));
+            for to in [&hook, &syslog(SyslogFormat::Json), &syslog(SyslogFormat::Cef), &syslog(SyslogFormat::Ocsf)] {
+                let text = body(&record, to, "https://h.test").unwrap();
+                is_one_line("a body", &text);
+                if text.starts_with('{') {
+                    serde_json::from_str::<serde_json::Value>(&text).unwrap();
+                }
+            }
+            // The value itself is what the record holds.
+            let event: serde_json::Value = serde_json::from_str(&body(&record, &hook, "").unwrap()).unwrap();
+            assert_eq!(event["data"]["actor"]["name"], BAD);
+            let json = body(&record, &syslog(SyslogFormat::Json), "").unwrap();
+            match serde_json::from_str::<Line>(&json).unwrap() {
+                Line::Record(told) => assert_eq!(*told, record),
+                other => panic!("{other:?}"),
+            }
+            let text = body(&record, &mail, "https://h.test").unwrap();
+            for line in text.split("\r\n") {
+                is_one_line("a line of a mail", line);
+                assert!(!line.starts_with("Bcc"), "{text}");
+            }
+        }
+    }
 }

@@ -22,7 +22,7 @@ pub(super) const NONE: &str = "none";
 
 /// What is kept of a text of a device.
 fn shortened(text: &str, chars: usize) -> String {
-    text.chars().filter(|c| !c.is_control()).take(chars).collect()
+    laps::text::harmless(&text.chars().take(chars).collect::<String>())
 }
 
 impl App {

@@ -46,6 +46,8 @@ pub const RETIRE_KEY: &str = "Retire key-encryption key";
 pub const CONFIRM_CLOCK: &str = "Confirm server clock";
 /// Old records of the audit log were removed.
 pub const PRUNE_AUDIT: &str = "Prune audit log";
+/// Somebody began to export the audit log.
+pub const EXPORT_AUDIT: &str = "Export audit log";
 /// Somebody asked for a rotation of many devices.
 pub const START_CAMPAIGN: &str = "Rotate device local administrator passwords";
 /// Somebody asked that everything that a person was given be rotated.

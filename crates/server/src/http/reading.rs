@@ -127,7 +127,7 @@ pub(crate) async fn audit_export(asked: Asked) -> Answer {
         }),
     };
     let (since, until) = (time("since")?, time("until")?);
-    let page = asked.app.audit_export(&asked.caller, since, until, asked.after()?, asked.query.page()).await?;
+    let page = asked.app.audit_export(&asked.caller, "json", since, until, asked.after()?, asked.query.page()).await?;
     ok(&List { value: page.items, next_link: asked.next_link(page.next) })
 }
 

@@ -167,6 +167,17 @@ async fn the_log_is_downloaded_and_verifies_and_is_looked_through() {
     assert!(browser.get("/admin/audit/export?format=cef&until=2020-01-01").await.text.is_empty());
     assert_eq!(browser.get("/admin/audit/export?format=xml").await.code(), "bad_format");
     assert_eq!(browser.get("/admin/audit/export?from=yesterday").await.code(), "bad_day");
+    // Each download is one record, whatever it is in pieces; what was refused is none.
+    let file = browser.get("/admin/audit/export?format=jsonl").await;
+    let forms: Vec<String> = file
+        .text
+        .lines()
+        .filter_map(|line| match serde_json::from_str(line).unwrap() {
+            proto::audit::Line::Record(record) if record.activity == "Export audit log" => record.detail_member("form"),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(forms, ["jsonl", "cef", "ocsf", "cef"]);
 
     let page = browser.get("/admin/audit/proof").await;
     let key = parts[0].end.clone();

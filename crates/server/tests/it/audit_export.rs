@@ -82,6 +82,38 @@ async fn an_export_is_verified_without_the_server() {
     server.stop().await;
 }
 
+/// The whole log leaves the server: who took it, in what form and how far is itself a record, one for each export.
+#[tokio::test]
+async fn an_export_is_recorded_once() {
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    let exports = async || {
+        let filter = "activityDisplayName%20eq%20'Export%20audit%20log'";
+        let found = admin.get_ok(&format!("/v1.0/auditLogs/directoryAudits?$filter={filter}")).await;
+        found["value"].as_array().unwrap().clone()
+    };
+    let lines = export(&admin, "$top=2&since=2020-01-01T00:00:00Z").await;
+    let parts = verify(&lines, None).unwrap();
+    assert!(parts[0].hashes.len() > 4, "more than one page");
+    let found = exports().await;
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(found[0]["initiatedBy"]["user"]["userPrincipalName"], "admin");
+    let detail = |name: &str| {
+        let all = found[0]["additionalDetails"].as_array().unwrap();
+        all.iter().find(|one| one["key"] == name).map(|one| one["value"].as_str().unwrap().to_owned())
+    };
+    assert_eq!(detail("form").as_deref(), Some("json"));
+    assert!(detail("since").unwrap().starts_with("2020-01-01T00:00:00"));
+    assert_eq!(detail("upTo"), Some(parts[0].end.sequence.to_string()));
+
+    // What is refused is none; the pages of the admin centre say their form.
+    assert_eq!(admin.get("/v1.0/lapwing/audit/export?since=yesterday").await.0, 400);
+    let nobody = server.program(Some("Helpdesk Administrator"), &[]).await;
+    assert_eq!(nobody.get("/v1.0/lapwing/audit/export").await.0, 403);
+    assert_eq!(exports().await.len(), 1);
+    server.stop().await;
+}
+
 #[tokio::test]
 async fn pruning_leaves_a_log_that_verifies() {
     let data = tempfile::tempdir().unwrap();
@@ -199,5 +231,16 @@ async fn without_a_record_nothing_is_read() {
     let (status, body) = refused.expect("a full disk refuses");
     assert_eq!(status, 503, "{body}");
     assert!(!body.to_string().contains("passwordBase64"));
+    // The same holds for the log itself.
+    let mut refused = None;
+    for _ in 0..200 {
+        let (status, body) = admin.get("/v1.0/lapwing/audit/export").await;
+        if status != 200 {
+            refused = Some((status.as_u16(), body));
+            break;
+        }
+    }
+    let (status, body) = refused.expect("a full disk refuses");
+    assert_eq!((status, body.get("value")), (503, None), "{body}");
     server.stop().await;
 }

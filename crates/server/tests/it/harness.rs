@@ -59,11 +59,16 @@ impl TestServer {
 
     /// One that never finds requests too many.
     pub(crate) async fn start_unbounded() -> Self {
+        let many = Some(1_000_000);
+        Self::start_bounded(RequestsPerSecond { address: many, device: many, account: many }).await
+    }
+
+    /// One with bounds of its own; what is not named keeps its default.
+    pub(crate) async fn start_bounded(bounds: RequestsPerSecond) -> Self {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let data = tempfile::tempdir().unwrap();
         let mut config = Config::of("localhost", Some("127.0.0.1:0".parse().unwrap()));
-        let many = Some(1_000_000);
-        config.requests_per_second = Some(RequestsPerSecond { address: many, device: many, account: many });
+        config.requests_per_second = Some(bounds);
         let (config, made) = made(data.path(), config).await;
         Self::over(data, config, made).await
     }

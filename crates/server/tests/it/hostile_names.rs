@@ -3,7 +3,9 @@
 
 use crate::admin::{Browser, person};
 use crate::harness::{TestDevice, TestServer};
-use proto::admin::{NewGroup, PolicyImport};
+use laps::time::Timestamp;
+use proto::admin::{NewGroup, NewRole, NewUser, PolicyImport};
+use proto::device::{AccountReport, Evidence, LastError, Machine, MachineAccount, Report, SignIn, Usability};
 use reqwest::Method;
 use serde_json::{Value, json};
 use server::authz::{Caller, Job};
@@ -25,11 +27,55 @@ fn is_harmless(what: &str, page: &str) {
     }
 }
 
+/// Everything in it that is free text is meant to do harm.
+fn told(device: &TestDevice<'_>, n: u8, bad: &str) -> Vec<u8> {
+    let known = crate::harness::version(n);
+    let at = Timestamp::from_unix_ms(1_790_000_000_000);
+    let account = |id| MachineAccount { id, name: bad.into(), enabled: true, administrator: true };
+    let report = Report {
+        account: Some(AccountReport { id: 0, name: bad.into(), usability: Usability::default() }),
+        installed_fingerprint: Some(known.fingerprint),
+        last_acknowledged: Some(known.version),
+        intent: None,
+        incarnation: Some(device.joined.incarnation),
+        evidence: Evidence {
+            // One whose every word is bad, and others that are looked into further, to their last error.
+            policy_source: Some(if n == 1 { bad } else { "csp" }.into()),
+            backup_directory: 1,
+            account_wanted: Some(bad.into()),
+            unmanaged: (n == 1).then(|| bad.into()),
+            agent_version: bad.into(),
+            drift: vec![bad.into()],
+            repair_held: true,
+            damaged: vec![bad.into()],
+            machine: Some(Machine { accounts: vec![account(0), account(1000)], complete: true, ..Machine::default() }),
+            ..Evidence::default()
+        },
+        last_error: Some(LastError { event: 10_005, code: bad.into(), text: bad.into(), at }),
+        sign_ins: vec![SignIn {
+            id: laps::id::SignInId::from_random_bytes([n; 16]),
+            version: known.version,
+            account_name: bad.into(),
+            at,
+            service: bad.into(),
+            from: Some(bad.into()),
+            deadline: None,
+        }],
+        audit_head: Some(bad.into()),
+        device_time: at,
+    };
+    serde_json::to_vec(&report).unwrap()
+}
+
 async fn named<'a>(server: &'a TestServer, names: &[&str]) -> Vec<TestDevice<'a>> {
     let mut devices = Vec::new();
     for (number, name) in names.iter().enumerate() {
         let device = server.device(name).await;
-        device.rotate(u8::try_from(number).unwrap() + 1, "a password").await;
+        let n = u8::try_from(number).unwrap() + 1;
+        device.rotate(n, "a password").await;
+        let bad = format!("{SCRIPT}{IMAGE}\u{202e}\u{2066}\u{2028}\u{1b}[2J\n  next: run this");
+        let answer = device.post("/device/v1/report", told(&device, n, &bad)).await;
+        assert_eq!(answer.status(), 200, "{}", answer.text().await.unwrap());
         devices.push(device);
     }
     devices
@@ -69,7 +115,17 @@ async fn hostile_names_are_harmless_on_every_page_and_in_every_export() {
     let longest = "é".repeat(255);
     let devices = named(&server, &[SCRIPT, IMAGE, TURNED, FORMULA, &longest]).await;
     let system = Caller::system(Job::Init);
-    server.app.create_group(&system, &NewGroup { name: SCRIPT.into(), filter: None }).await.unwrap();
+    let group = server.app.create_group(&system, &NewGroup { name: SCRIPT.into(), filter: None }).await.unwrap();
+    let see = vec!["microsoft.directory/devices/standard/read".to_owned()];
+    let role = NewRole { display_name: IMAGE.into(), actions: see };
+    let role = server.app.create_role(&system, &role).await.unwrap();
+    let eve = NewUser {
+        user_name: format!("eve{SCRIPT}"),
+        display_name: Some(IMAGE.into()),
+        role: Some(IMAGE.into()),
+        group: Some(SCRIPT.into()),
+    };
+    let eve = server.app.create_user(&system, &eve).await.unwrap();
     server.app.set_member(&system, SCRIPT, devices[0].joined.device, true).await.unwrap();
     let import = |settings: Value| PolicyImport { name: IMAGE.into(), settings: settings.as_object().unwrap().clone() };
     let turned = import(json!({"BackupDirectory": 1, "AdministratorAccountName": "x\u{202e}y"}));
@@ -111,11 +167,16 @@ async fn hostile_names_are_harmless_on_every_page_and_in_every_export() {
         for device in &devices {
             let path = route.path.replace("{device}", &device.id());
             let path = path.replace("{policy}", &policy.id.to_string()).replace("{rotation}", &campaign);
+            let path = path.replace("{group}", &group.id.to_string()).replace("{role}", &role.id.to_string());
+            let path = path.replace("{id}", &eve.id.to_string());
             let path: Vec<&str> =
                 path.split('/').map(|step| if step.starts_with('{') { "nothing" } else { step }).collect();
             let path = path.join("/");
             let page = admin.get(&path).await;
             assert!(page.status.as_u16() < 500, "{path}: {}", page.text);
+            if ["/groups/{group}", "/roles/{role}", "/people/{id}"].iter().any(|of| route.path.ends_with(of)) {
+                assert_eq!(page.status, 200, "{path} is looked at, not only refused");
+            }
             // An export holds the text itself; it is no page.
             if !path.ends_with("/export") {
                 is_harmless(&path, &page.text);
@@ -155,6 +216,16 @@ async fn hostile_names_are_harmless_on_every_page_and_in_every_export() {
         serde_json::from_str::<proto::audit::Line>(line).unwrap();
     }
     let api = server.program(Some("Global Administrator"), &[]).await;
+    // What a device said of itself is kept without what turns a line around or makes another one.
+    for what in ["explain", "status", "events", "uses", "policy", "versions"] {
+        for device in &devices[..2] {
+            let path = format!("/v1.0/lapwing/devices/{}/{what}", device.id());
+            let said = api.get_ok(&path).await.to_string();
+            for bad in ["\u{202e}", "\u{2066}", "\u{2028}", "\\u001b", "\\n"] {
+                assert!(!said.contains(bad), "{path} holds {bad:?}: {said}");
+            }
+        }
+    }
     let found = api.get_ok("/v1.0/devices").await;
     let names: Vec<&str> =
         found["value"].as_array().unwrap().iter().map(|one| one["displayName"].as_str().unwrap()).collect();

@@ -14,6 +14,7 @@ mod admin_matrix;
 mod admin_pages;
 mod admin_policies;
 mod admin_settings;
+mod admit;
 mod audit_export;
 mod campaigns;
 mod conformance;

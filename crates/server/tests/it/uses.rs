@@ -106,5 +106,5 @@ async fn a_report_with_too_much_is_taken_within_bounds() {
     let uses: List<PasswordUse> = serde_json::from_value(uses).unwrap();
     assert_eq!(uses.value.len(), proto::device::SIGN_INS_MAX);
     let first = uses.value.last().unwrap();
-    assert_eq!((first.service.len(), first.from.as_deref()), (64, Some("y")));
+    assert_eq!((first.service.len(), first.from.as_deref()), (64, Some("\u{fffd}y")));
 }

@@ -24,6 +24,6 @@ pub(super) async fn explain(globals: &Globals, access: &Access, computer: &str, 
     let explanation = Explanation::of(computer, &explain_domain(&evidence));
     match globals.output {
         Form::Json => output::json(&explanation),
-        Form::Table => output::data(&explanation.text(computer)),
+        Form::Table => output::text(&explanation.text(computer)),
     }
 }

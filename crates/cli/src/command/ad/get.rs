@@ -10,7 +10,7 @@ use ad::{
     Connection,
     admin::password::{Absence, Decryption, Keys, Reading, Source},
 };
-use laps::time::Timestamp;
+use laps::{text::misleads, time::Timestamp};
 use serde::Serialize;
 use zeroize::Zeroizing;
 
@@ -162,8 +162,8 @@ pub(super) fn print(form: Form, readings: &[Reading]) -> Result<(), Failure> {
             for _ in name.len()..21 {
                 text.push(' ');
             }
-            // Values come from machines and may hold anything: control characters do not reach the terminal.
-            text.extend(value.chars().map(|c| if c.is_control() { ' ' } else { c }));
+            // Values come from machines and may hold anything: none reaches the terminal as a command.
+            text.extend(value.chars().map(|c| if c.is_control() || misleads(c) { ' ' } else { c }));
             text.push('\n');
         }
         output::data(&text)?;

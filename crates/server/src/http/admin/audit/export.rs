@@ -90,6 +90,13 @@ impl Format {
             _ => Err(Error::invalid("bad_format", "an export is jsonl, cef or ocsf; choose one of them")),
         }
     }
+    const fn word(self) -> &'static str {
+        match self {
+            Self::JsonLines => "jsonl",
+            Self::Cef => "cef",
+            Self::Ocsf => "ocsf",
+        }
+    }
     const fn ending(self) -> &'static str {
         match self {
             Self::JsonLines => "jsonl",
@@ -140,7 +147,8 @@ struct Export {
 impl Export {
     /// The next lines, and the place behind them.
     async fn piece(self, after: Option<String>) -> Result<(Bytes, Option<String>), Error> {
-        let listed = self.app.audit_export(&self.caller, self.since, self.until, after, RECORDS).await?;
+        let listed =
+            self.app.audit_export(&self.caller, self.format.word(), self.since, self.until, after, RECORDS).await?;
         let mut text = String::new();
         for line in &listed.items {
             self.format.put(line, &mut text)?;
