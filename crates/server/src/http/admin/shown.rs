@@ -87,7 +87,9 @@ impl When {
         };
         let near = if at > now {
             match at.ticks_since(now) / TICKS_PER_SECOND {
-                0..60 => "in a moment".to_owned(),
+                // What was asked while the page was made.
+                0..2 => "just now".to_owned(),
+                2..60 => "in a moment".to_owned(),
                 seconds => format!("in {}", length(seconds)),
             }
         } else {
@@ -165,6 +167,8 @@ mod tests {
         assert_eq!(at("2026-11-22T11:01:00Z").near, "3 min ago");
         assert_eq!(at("2026-11-22T11:01:00Z").full, "2026-11-22 11:01 UTC");
         assert_eq!(at("2026-11-22T11:04:28Z").near, "just now");
+        assert_eq!(at("2026-11-22T11:04:31Z").near, "just now");
+        assert_eq!(at("2026-11-22T11:04:50Z").near, "in a moment");
         assert_eq!(at("2026-11-28T11:05:00Z").near, "in 6 days");
         assert_eq!(at("2026-11-21T10:05:00Z").near, "24 h ago");
         assert_eq!(at("2024-11-21T10:05:00Z").near, "2 years ago");
